@@ -1,0 +1,133 @@
+/**
+ * Every error this package makes, as one table: a stable `code`, the sentence a person reads, and when it is
+ * raised. Codes are Node's own where Node has one that fits (design.md, decision 10), so that programs
+ * written for `node:net` need no change.
+ */
+
+/** Thrown and emitted everywhere. `code` is a key of `errors`; the details are own properties as well. */
+export class ServalError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C
+
+  /**
+   * `details` fills the `{placeholders}` of the message and stays readable on the error
+   * (`error.service`, `error.reason`, `error.syscall` ...); more than the message asks for is welcome.
+   */
+  constructor(code: C, details: ErrorDetails<C>, options?: ErrorOptions) {
+    const row: ErrorRow = errors[code]
+    super(format(row.message, details), options)
+    Object.assign(this, details)
+    this.code = code
+    this.name = row.name ?? 'Error'
+  }
+}
+
+interface ErrorRow {
+  /** `{name}` stands for a detail. */
+  readonly message: string
+  /** When a caller meets it. */
+  readonly when: string
+  /** The `name` that Node gives to the same code, where it is not plain `Error`. */
+  readonly name?: 'TypeError' | 'RangeError'
+}
+
+export const errors = {
+  ENOSERVICE: {
+    message: 'nobody serves {service} (asked {asked})',
+    when: 'The service has no instance: the router or host that was asked has no rule for it.',
+  },
+  ENOROUTER: {
+    message:
+      'no router or controller could be reached for {service} (tried {tried}); start one with `serval router`, or set SERVAL_ROUTER',
+    when: 'A name is not served on this host, and nothing that could know more about it answered.',
+  },
+  ESERVICENAME: {
+    message: '"{value}" is not a service name: {expected}',
+    when: 'A name, serviceID or prefix is malformed.',
+  },
+  EIDENTITY: {
+    message: '{service} did not prove its identity: {reason}',
+    when: 'The peer could not show that it speaks for the service that was asked for.',
+  },
+  ECONNREFUSED: {
+    message: 'connect ECONNREFUSED {service}: {reason}',
+    when: 'An instance answered and does not take the connection: refused, draining or overload.',
+  },
+  ECONNRESET: {
+    message: '{syscall} ECONNRESET',
+    when: 'The flow ended without its end of stream: the peer reset it, or its process died.',
+  },
+  ECONNABORTED: {
+    message: '{syscall} ECONNABORTED',
+    when: 'The flow was given up on this side before it was established.',
+  },
+  ETIMEDOUT: {
+    message: '{syscall} ETIMEDOUT {service}',
+    when: 'Nothing answered within the time allowed, at set-up or on an established flow.',
+  },
+  EHOSTUNREACH: {
+    message: '{syscall} EHOSTUNREACH {service}: {reason}',
+    when: 'A rule drops what goes to the service, or there is no path to the host.',
+  },
+  EADDRINUSE: {
+    message: 'listen EADDRINUSE: {service} is already served by {owner}',
+    when: 'The service, port or socket is in use.',
+  },
+  EADDRNOTAVAIL: {
+    message: '{syscall} EADDRNOTAVAIL {address}',
+    when: 'The address is not one of this host.',
+  },
+  EPIPE: {
+    message: 'write EPIPE',
+    when: 'A write after the flow was closed for writing.',
+  },
+  ERR_INVALID_ARG_TYPE: {
+    message: 'The "{argument}" argument must be {expected}. Received {received}',
+    when: 'An argument or option has the wrong type.',
+    name: 'TypeError',
+  },
+  ERR_INVALID_ARG_VALUE: {
+    message: 'The argument "{argument}" must be {expected}. Received {received}',
+    when: 'An argument, option or configuration value is outside of what is accepted.',
+    name: 'TypeError',
+  },
+  ERR_OUT_OF_RANGE: {
+    message: 'The value of "{argument}" is out of range. It must be {expected}. Received {received}',
+    when: 'A number is outside of its range.',
+    name: 'RangeError',
+  },
+  ERR_SOCKET_BAD_PORT: {
+    message: '{argument} should be >= 0 and < 65536. Received {received}.',
+    when: 'A port is not a number of a port.',
+    name: 'RangeError',
+  },
+  ERR_SERVER_ALREADY_LISTEN: {
+    message: 'Listen method has been called more than once without closing.',
+    when: 'listen() on a server that listens.',
+  },
+  ERR_SERVER_NOT_RUNNING: {
+    message: 'Server is not running.',
+    when: 'close() on a server that does not listen.',
+  },
+  ERR_SOCKET_CLOSED: {
+    message: 'Socket is closed',
+    when: 'An operation on a socket that was closed.',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof errors
+
+/** The placeholders of a code's message are required; anything else may be added. */
+export type ErrorDetails<C extends ErrorCode> = Record<Placeholder<(typeof errors)[C]['message']>, unknown> &
+  Record<string, unknown>
+
+type Placeholder<Message extends string> = Message extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholder<Rest>
+  : never
+
+function format(message: string, details: Record<string, unknown>): string {
+  return message.replace(/\{(\w+)\}/g, (_, name: string) => text(details[name]))
+}
+
+function text(value: unknown): string {
+  return Array.isArray(value) ? value.join(', ') : String(value)
+}
