@@ -13,7 +13,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { generateControl } from './control.js'
 
-const ROOMS = ['src', 'controller', 'bench']
+const ROOMS = ['src', 'controller', 'bench', 'test']
 const EXECUTABLE = 'dist/src/bin/serval.js'
 
 await generateControl()

@@ -70,7 +70,7 @@ const outsideRules = Object.entries(outside).map(([room, names]) => ({
   name: `${room} imports ${names.join(', ') || 'nothing'} from outside`,
   severity: 'error',
   from: { path: within(room) },
-  to: { pathNot: [ours, ...names.map(external)] },
+  to: { pathNot: [ours, '^\\.', ...names.map(external)] },
 }))
 
 /** @type {import('dependency-cruiser').IConfiguration} */
