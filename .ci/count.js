@@ -1,15 +1,30 @@
-// The last line of .ci/run, from vitest's JSON report. A file that could not even be loaded counts as a
-// failure. Exit status 1 when something failed, or when there is nothing to count.
+// The last line of .ci/run, from vitest's JSON report. A file that failed as a whole (it could not be loaded,
+// or its set-up failed) and a report that was never written count as one failure each. Exit status 1 then.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
 
-const report = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8'))
-/** @type {{ status: string, assertionResults: unknown[] }[]} */
-const files = report.testResults
-const unloaded = files.filter(file => file.status === 'failed' && file.assertionResults.length === 0).length
-const failed = report.numFailedTests + unloaded
-const skipped = report.numPendingTests + report.numTodoTests
+/** @typedef {{ status: string, assertionResults: { status: string }[] }} TestFile */
 
-process.stdout.write(`${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`)
-process.exitCode = failed > 0 || report.numPassedTests === 0 ? 1 : 0
+const [path = ''] = process.argv.slice(2)
+/** @type {TestFile[]} */
+const files = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).testResults : []
+const tests = files.flatMap(file => file.assertionResults)
+const passed = tests.filter(hasPassed).length
+const failedTests = tests.filter(hasFailed).length
+const failedFiles = files.filter(file => hasFailed(file) && !file.assertionResults.some(hasFailed)).length
+const failed = failedTests + failedFiles + (files.length === 0 ? 1 : 0)
+const skipped = tests.length - passed - failedTests
+
+process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`)
+process.exitCode = failed > 0 ? 1 : 0
+
+/** @param {{ status: string }} result */
+function hasPassed({ status }) {
+  return status === 'passed'
+}
+
+/** @param {{ status: string }} result */
+function hasFailed({ status }) {
+  return status === 'failed'
+}
