@@ -100,6 +100,10 @@ export const errors = {
     when: 'A port is not a number of a port.',
     name: 'RangeError',
   },
+  ERR_SERVAL_RULE: {
+    message: 'rule "{rule}": "{value}" is not accepted: {expected}',
+    when: 'A rule of the service table is malformed, or says what no entry can hold.',
+  },
   ERR_SERVER_ALREADY_LISTEN: {
     message: 'Listen method has been called more than once without closing.',
     when: 'listen() on a server that listens.',
