@@ -14,20 +14,16 @@ const gates = [
 ]
 
 await generateControl()
-const held = await Promise.all(gates.map(passes))
-process.exitCode = held.every(Boolean) ? 0 : 1
-
-/** @param {{ name: string, run: string }} gate @returns {Promise<boolean>} Whether it holds. */
-async function passes({ name, run }) {
-  const startedAt = performance.now()
-  const { status, output } = await outcome(run)
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-  process.stdout.write(status === 0 ? `ok    ${name} (${seconds} s)\n` : `FAIL  ${name}\n${output}\n`)
-  return status === 0
+const outcomes = gates.map(({ name, run }) => ({ name, outcome: outcomeOf(run) }))
+for (const { name, outcome } of outcomes) {
+  const { held, output, seconds } = await outcome
+  process.stdout.write(held ? `ok    ${name} (${seconds.toFixed(1)} s)\n` : `FAIL  ${name}\n${output}\n`)
+  if (!held) process.exitCode = 1
 }
 
-/** @param {string} run @returns {Promise<{ status: number | null, output: string }>} */
-function outcome(run) {
+/** @param {string} run @returns {Promise<{ held: boolean, output: string, seconds: number }>} */
+function outcomeOf(run) {
+  const startedAt = performance.now()
   const [tool, ...args] = run.split(' ')
   const child = spawn(`node_modules/.bin/${tool}`, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
@@ -35,6 +31,8 @@ function outcome(run) {
   child.stderr.on('data', chunk => (output += chunk))
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', status => resolve({ status, output }))
+    child.on('close', status => {
+      resolve({ held: status === 0, output, seconds: (performance.now() - startedAt) / 1000 })
+    })
   })
 }
