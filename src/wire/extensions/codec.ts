@@ -1,0 +1,64 @@
+/**
+ * What every extension of the SAL header has in common (wire.md A3):
+ *
+ *    0       4       8              16
+ *   +-------+-------+---------------+------------------
+ *   | type  | bits  |    length     |  body ...
+ *   +-------+-------+---------------+------------------
+ *
+ * The length is in bytes and counts this start. Two types differ: pad (0) is one byte without a length, and
+ * large (15) has a 16-bit type and length of its own.
+ */
+import type { WireError } from '../wire-error.ts'
+
+/** Extension values are plain data, told apart by `kind`. Their bytes are copies: buffers are used again. */
+export interface ExtensionBase {
+  readonly kind: string
+  /** The low four bits of the first byte: reserved, kept as they came; the senders of this stack write 0. */
+  readonly bits: number
+}
+
+export interface ExtensionCodec<E extends ExtensionBase> {
+  readonly type: number
+  readonly kind: E['kind']
+  /** How many of this type one packet may hold. */
+  readonly limit: number
+  /** Bytes on the wire, start and padding included. */
+  length(extension: E): number
+  /**
+   * Parses `buffer[start, end)`, which is this extension exactly, two bytes or more unless `extent` says
+   * otherwise.
+   */
+  parse(buffer: Uint8Array, start: number, end: number): E | WireError
+  /** Writes `length(extension)` bytes, for which there is room. */
+  emit(extension: E, buffer: Uint8Array, offset: number): void
+  /** Bytes that the extension at `start` takes, 0 if `end` cuts its start; default: the length byte. */
+  extent?(buffer: Uint8Array, start: number, end: number): number
+}
+
+/** In the native profile: the receiver must know this extension or refuse the packet (wire.md B2). */
+export const MUST_UNDERSTAND = 0x08
+
+/** Offset of the body behind type, bits and length. */
+export const BODY = 2
+
+export function readBits(buffer: Uint8Array, start: number): number {
+  return buffer[start]! & 0x0f
+}
+
+export function writeStart(
+  buffer: Uint8Array,
+  offset: number,
+  type: number,
+  bits: number,
+  length: number,
+): void {
+  buffer[offset] = (type << 4) | bits
+  buffer[offset + 1] = length
+}
+
+/** Writes bytes whose number the layout fixes; RangeError for any other number. */
+export function writeFixed(buffer: Uint8Array, offset: number, bytes: Uint8Array, length: number): void {
+  if (bytes.length !== length) throw new RangeError(`${length} bytes expected, not ${bytes.length}`)
+  buffer.set(bytes, offset)
+}

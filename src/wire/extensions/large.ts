@@ -1,0 +1,75 @@
+/**
+ * Large (type 15, wire.md B2): for what is longer than 252 bytes, and for types that the four bits of the
+ * start have no room for.
+ *
+ *    0               8              16                            31
+ *   +---------------+---------------+-------------------------------+
+ *   |  0xf   bits   |   reserved    |             type              |
+ *   +---------------+---------------+-------------------------------+
+ *   |            length             |  data ...                     |
+ *   +-------------------------------+                               ~
+ *   |  ... zeros up to a multiple of 4 (which the length leaves out)
+ *   +---------------------------------------------------------------+
+ *
+ * No large type has a meaning yet: a receiver skips it unless it must be understood.
+ */
+import { align4, readU16, writeU16 } from '../bytes.ts'
+import { type WireError, wireErrors } from '../wire-error.ts'
+import { type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+
+const TYPE = 15
+const LARGE_TYPE = 2
+const LENGTH = 4
+const DATA = 6
+
+export interface LargeExtension extends ExtensionBase {
+  readonly kind: 'large'
+  /** uint16. */
+  readonly largeType: number
+  readonly data: Uint8Array
+}
+
+export function large(largeType: number, data: Uint8Array, bits = 0): LargeExtension {
+  return { kind: 'large', bits, largeType, data }
+}
+
+/**
+ * A random large extension, to send now and then so that skipping stays true (wire.md B2). Its types,
+ * 0x8000 and up, will never have a meaning. `randomBytes` yields n random bytes.
+ */
+export function greaseExtension(randomBytes: (n: number) => Uint8Array): LargeExtension {
+  const seed = randomBytes(3)
+  return large(0x8000 | readU16(seed, 0), randomBytes(seed[2]! & 0x1f))
+}
+
+export const largeCodec: ExtensionCodec<LargeExtension> = {
+  type: TYPE,
+  kind: 'large',
+  limit: Number.POSITIVE_INFINITY,
+  length: extension => align4(DATA + extension.data.length),
+
+  extent(buffer: Uint8Array, start: number, end: number): number {
+    return end - start < DATA ? 0 : align4(readU16(buffer, start + LENGTH))
+  },
+
+  parse(buffer: Uint8Array, start: number, end: number): LargeExtension | WireError {
+    if (end - start < DATA) return wireErrors.badLength
+    const length = readU16(buffer, start + LENGTH)
+    if (length < DATA) return wireErrors.badLength
+    return {
+      kind: 'large',
+      bits: readBits(buffer, start),
+      largeType: readU16(buffer, start + LARGE_TYPE),
+      data: buffer.slice(start + DATA, start + length),
+    }
+  },
+
+  emit(extension: LargeExtension, buffer: Uint8Array, offset: number): void {
+    const length = DATA + extension.data.length
+    writeStart(buffer, offset, TYPE, extension.bits, 0)
+    writeU16(buffer, offset + LARGE_TYPE, extension.largeType)
+    writeU16(buffer, offset + LENGTH, length)
+    buffer.set(extension.data, offset + DATA)
+    buffer.fill(0, offset + length, offset + align4(length))
+  },
+}

@@ -1,0 +1,96 @@
+/**
+ * REASON (type 12, wire.md B2): why a NACK or RST was sent.
+ *
+ *    0               8              16              24            31
+ *   +---------------+---------------+---------------+---------------+
+ *   |  0xc   bits   |    length     |     code      |   reserved    |
+ *   +---------------+---------------+---------------+---------------+
+ *   |  detail, UTF-8, zeros up to a multiple of 4 ...
+ */
+import { align4 } from '../bytes.ts'
+import { type WireError, wireErrors } from '../wire-error.ts'
+import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+
+const TYPE = 12
+const CODE = BODY
+const RESERVED = 3
+const DETAIL = 4
+/** The length byte counts to 252 in steps of four. */
+export const MAX_DETAIL_BYTES = 248
+
+export const reasonCodes = {
+  /** There is no rule for the service. */
+  NO_SERVICE: 1,
+  /** The instance does not take the connection. */
+  REFUSED: 2,
+  /** The instance is about to go and takes no new ones. */
+  DRAINING: 3,
+  /** Too much to do; another instance, or later. */
+  OVERLOAD: 4,
+  /** Another instance's SYN-ACK was first. */
+  LOST_RACE: 5,
+  /** The flow was adopted elsewhere under a later epoch. */
+  STALE_EPOCH: 6,
+  /** A router knows no way on, or the hops ran out. */
+  NO_ROUTE: 7,
+  /** An extension had to be understood and was not; detail: its type, as `formatExtensionType` writes it. */
+  UNSUPPORTED: 8,
+  /** A rule drops what goes to the service. */
+  DROPPED: 9,
+  /** The flow is closed. */
+  CLOSED: 10,
+} as const
+
+export interface ReasonExtension extends ExtensionBase {
+  readonly kind: 'reason'
+  /** Of `reasonCodes`, or one that is not known here. */
+  readonly code: number
+  /** For people; may be empty. */
+  readonly detail: string
+}
+
+/** `detail` is cut to what fits, at a character's boundary. */
+export function reason(code: number, detail = ''): ReasonExtension {
+  const bytes = UTF8.encode(detail)
+  if (bytes.length <= MAX_DETAIL_BYTES) return { kind: 'reason', bits: 0, code, detail }
+  let end = MAX_DETAIL_BYTES
+  while ((bytes[end]! & 0xc0) === 0x80) end--
+  return { kind: 'reason', bits: 0, code, detail: TEXT.decode(bytes.subarray(0, end)) }
+}
+
+/** `NO_SERVICE`, or the number of a code that is not known here. */
+export function formatReason(code: number): string {
+  return Object.entries(reasonCodes).find(([, known]) => known === code)?.[0] ?? String(code)
+}
+
+export const reasonCodec: ExtensionCodec<ReasonExtension> = {
+  type: TYPE,
+  kind: 'reason',
+  limit: 1,
+  length: extension => align4(DETAIL + UTF8.encode(extension.detail).length),
+
+  parse(buffer: Uint8Array, start: number, end: number): ReasonExtension | WireError {
+    if (end - start < DETAIL) return wireErrors.badLength
+    let detailEnd = start + DETAIL
+    while (detailEnd < end && buffer[detailEnd] !== 0) detailEnd++
+    return {
+      kind: 'reason',
+      bits: readBits(buffer, start),
+      code: buffer[start + CODE]!,
+      detail: TEXT.decode(buffer.subarray(start + DETAIL, detailEnd)),
+    }
+  },
+
+  emit(extension: ReasonExtension, buffer: Uint8Array, offset: number): void {
+    const detail = UTF8.encode(extension.detail)
+    const length = align4(DETAIL + detail.length)
+    writeStart(buffer, offset, TYPE, extension.bits, length)
+    buffer[offset + CODE] = extension.code
+    buffer[offset + RESERVED] = 0
+    buffer.set(detail, offset + DETAIL)
+    buffer.fill(0, offset + DETAIL + detail.length, offset + length)
+  },
+}
+
+const UTF8 = new TextEncoder()
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -1,0 +1,131 @@
+/**
+ * The two profiles of the wire as data (wire.md part A and part B): which extensions there are, how stream
+ * segments look, and the numbers of the policies that differ. Nothing else in the stack asks which profile
+ * it speaks.
+ */
+import { addressCodec, sourceCodec } from './extensions/addresses-2014.ts'
+import { challengeCodec } from './extensions/challenge.ts'
+import { controlCodec } from './extensions/control.ts'
+import { cookieCodec } from './extensions/cookie.ts'
+import { endCodec } from './extensions/end.ts'
+import { keyCodec } from './extensions/key.ts'
+import { largeCodec } from './extensions/large.ts'
+import { padCodec } from './extensions/pad.ts'
+import { reasonCodec } from './extensions/reason.ts'
+import { pathsCodec, routeCodec } from './extensions/route.ts'
+import { serviceCodec } from './extensions/service.ts'
+import { tagCodec } from './extensions/tag.ts'
+import { codecTable, type ExtensionRules } from './extensions.ts'
+import { nativeSegment, type SegmentCodec } from './segment.ts'
+import { tcpSegment } from './tcp-header.ts'
+
+export type ProfileName = '2014' | 'native'
+
+export interface Profile {
+  readonly name: ProfileName
+  readonly extensions: ExtensionRules
+  readonly segment: SegmentCodec
+  readonly policy: ProfilePolicy
+}
+
+/** Times in milliseconds. */
+export interface ProfilePolicy {
+  /** RTO before the first sample. */
+  readonly initialRtoMs: number
+  readonly minRtoMs: number
+  readonly maxRtoMs: number
+  /** A SYN that nobody answered fails after this. */
+  readonly synTimeoutMs: number
+  /** How often a listener repeats a SYN-ACK by itself. */
+  readonly synAckRetries: number
+  /** A half-open connection of a listener is forgotten after this. */
+  readonly halfOpenMs: number
+  /** How often a control packet of an established flow is repeated before the flow fails. */
+  readonly controlRetries: number
+  readonly finWait2Ms: number
+  /** TIMEWAIT lasts this long or `timeWaitPtos` probe time-outs, whichever is longer. */
+  readonly timeWaitMs: number
+  readonly timeWaitPtos: number
+  /** Segments that a new path may have in flight. */
+  readonly initialWindowSegments: number
+  /** An acknowledgement of less than two segments waits at most this long. */
+  readonly delayedAckMs: number
+  /** Control packets that are kept which arrived ahead of the expected verno; 0 takes any as expected. */
+  readonly controlAhead: number
+  /** Where the end of the stream is told: END in the SAL's FIN, or the transport's own FIN bit. */
+  readonly endOfStream: 'control' | 'transport'
+}
+
+export const profiles: Readonly<Record<ProfileName, Profile>> = {
+  /** princeton-sns/serval on raw IP, protocol 144 (wire.md A3, A13, A16). */
+  '2014': {
+    name: '2014',
+    extensions: {
+      codecs: codecTable(padCodec, controlCodec, serviceCodec, addressCodec, sourceCodec),
+      limit: 10,
+      alignment: 1,
+      skippableFrom: 16,
+    },
+    segment: tcpSegment,
+    policy: {
+      initialRtoMs: 3_000,
+      minRtoMs: 200,
+      maxRtoMs: 120_000,
+      // 15 retransmissions at 3, 6, 12 ... 120 s.
+      synTimeoutMs: 1_380_000,
+      synAckRetries: 0,
+      halfOpenMs: 3_000,
+      controlRetries: 15,
+      finWait2Ms: 60_000,
+      timeWaitMs: 60_000,
+      timeWaitPtos: 3.5,
+      initialWindowSegments: 3,
+      delayedAckMs: 40,
+      controlAhead: 0,
+      endOfStream: 'transport',
+    },
+  },
+
+  /** Over UDP (wire.md B2, B5). */
+  native: {
+    name: 'native',
+    extensions: {
+      codecs: codecTable(
+        controlCodec,
+        serviceCodec,
+        keyCodec,
+        tagCodec,
+        cookieCodec,
+        challengeCodec,
+        routeCodec,
+        pathsCodec,
+        reasonCodec,
+        endCodec,
+        largeCodec,
+      ),
+      limit: 32,
+      alignment: 4,
+      skippableFrom: 5,
+    },
+    segment: nativeSegment,
+    policy: {
+      initialRtoMs: 1_000,
+      minRtoMs: 25,
+      // RFC 6298 (2.5): a maximum is allowed from 60 s up.
+      maxRtoMs: 60_000,
+      synTimeoutMs: 10_000,
+      synAckRetries: 4,
+      halfOpenMs: 10_000,
+      controlRetries: 15,
+      finWait2Ms: 60_000,
+      // FlowIDs are random, so nothing but a lost last ACK depends on TIMEWAIT (wire.md B5).
+      timeWaitMs: 0,
+      timeWaitPtos: 3,
+      // RFC 6928.
+      initialWindowSegments: 10,
+      delayedAckMs: 25,
+      controlAhead: 8,
+      endOfStream: 'control',
+    },
+  },
+}
