@@ -1,0 +1,58 @@
+/**
+ * Resolution: from a packet's serviceID to the one target that gets it, counted (wire.md A15).
+ *
+ * Within an entry DROP comes before all, then this stack's listener for the protocol, then the FORWARD targets
+ * of the highest priority that has live ones, then DELAY. An entry that has nothing for this packet (a listener
+ * of another protocol, dead targets alone) gives way to the next shorter prefix: a host whose own knowledge
+ * fails still asks its router.
+ */
+import type { ServiceId } from '../id/service-id.ts'
+import { weightedRandom } from './balance/weighted-random.ts'
+import type { EntryTarget, ServiceEntry } from './service-entry.ts'
+import type { ServiceTable } from './service-table.ts'
+
+/**
+ * `any`: a packet that starts here. `local`: one that came to an end point, which is delivered or refused and
+ * never sent on. `remote`: one that crosses a router.
+ */
+export type Scope = 'any' | 'local' | 'remote'
+
+/** The target for a packet of `bytes`, by `uniform` in [0, 1) where several share; undefined: nobody serves it. */
+export function resolve(
+  table: ServiceTable,
+  id: ServiceId,
+  protocol: number,
+  bytes: number,
+  uniform: number,
+  scope: Scope = 'any',
+): EntryTarget | undefined {
+  let entry = table.lookup(id)
+  while (entry !== undefined) {
+    const target = pick(entry, protocol, uniform, scope)
+    if (target !== undefined) {
+      const drops = target.type === 'DROP' ? 1 : 0
+      count(target, bytes, drops)
+      count(entry, bytes, drops)
+      count(table, bytes, drops)
+      return target
+    }
+    entry = table.lookup(id, entry.prefix.bits - 1)
+  }
+  table.counters.misses++
+  return undefined
+}
+
+function pick(entry: ServiceEntry, protocol: number, uniform: number, scope: Scope): EntryTarget | undefined {
+  if (entry.drop !== undefined) return entry.drop
+  if (scope !== 'remote') {
+    const listener = entry.listener(protocol)
+    if (listener !== undefined || scope === 'local') return listener
+  }
+  return weightedRandom.pick(entry.serving, uniform) ?? entry.delay
+}
+
+function count(counted: Pick<EntryTarget, 'counters'>, bytes: number, drops: number): void {
+  counted.counters.packets++
+  counted.counters.bytes += bytes
+  counted.counters.drops += drops
+}

@@ -1,0 +1,76 @@
+/**
+ * Rules: what the service table says about a prefix (wire.md A15; NSDI 2012 section 3.2). Values only: the
+ * table is `service-table.ts`, the text form `rule-text.ts`.
+ */
+import { ServalError } from '../errors.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
+import type { protocols } from '../wire/sal-header.ts'
+
+export type Rule = ForwardRule | DemuxRule | DelayRule | DropRule
+export type RuleType = Rule['type']
+
+/** Send the packet on, to one of the targets. */
+export interface ForwardRule {
+  readonly type: 'FORWARD'
+  readonly targets: readonly Target[]
+}
+
+/** Give the packet to a listener of this stack. One entry may have one for each protocol. */
+export interface DemuxRule {
+  readonly type: 'DEMUX'
+  readonly listenerId: number
+  readonly protocol: Protocol
+}
+
+/** What a listener takes: the SAL header's protocol byte, 6 stream or 17 datagram. */
+export type Protocol = (typeof protocols)[keyof typeof protocols]
+
+/** Hold the packet and ask the controller who serves it. Where live targets stand beside it, they serve. */
+export interface DelayRule {
+  readonly type: 'DELAY'
+}
+
+/** Discard the packet, whatever else the entry holds. */
+export interface DropRule {
+  readonly type: 'DROP'
+  /** Free text for people: why. */
+  readonly reason?: string
+}
+
+export interface Target {
+  readonly endpoint: Endpoint
+  /** Share of what its priority's set serves, >= 0, default 1. A target of weight 0 gets nothing. */
+  readonly weight?: number
+  /** The highest priority with a live target serves, the others are fall-backs. Default 1. */
+  readonly priority?: number
+}
+
+export const DEFAULT_WEIGHT = 1
+export const DEFAULT_PRIORITY = 1
+
+/** Who says so: this stack's own listeners, a controller, the runtime directory, a file, or a person. */
+export const RULE_SOURCES = ['local', 'controller', 'runtime', 'config', 'user'] as const
+export type RuleSource = (typeof RULE_SOURCES)[number]
+
+/** Where a rule comes from. Rules of different origins stand side by side in one entry. */
+export interface RuleOrigin {
+  readonly source: RuleSource
+  /** Tells several of one source apart: an instance, a process. Default: none. */
+  readonly owner?: string
+  /** The instant from which the rule no longer holds. Default: never. */
+  readonly expiresAt?: number
+  /** The pattern as a person wrote it, `*.shop.example`: hashes do not lead back to names. */
+  readonly name?: string
+}
+
+/** Throws ERR_SERVAL_RULE, naming the value, for a rule that no entry can hold. */
+export function checkRule(rule: Rule, pattern: string): void {
+  if (rule.type !== 'FORWARD') return
+  const complain = (value: unknown, expected: string) =>
+    new ServalError('ERR_SERVAL_RULE', { rule: `${pattern} FORWARD`, value, expected })
+  if (rule.targets.length === 0) throw complain('', 'FORWARD takes one target or more')
+  for (const { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY } of rule.targets) {
+    if (!(Number.isFinite(weight) && weight >= 0)) throw complain(weight, 'a weight is a number, 0 or more')
+    if (!Number.isFinite(priority)) throw complain(priority, 'a priority is a number')
+  }
+}
