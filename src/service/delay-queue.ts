@@ -71,9 +71,12 @@ export class DelayQueue<T> {
     return evicted
   }
 
-  /** Takes out what is held under a prefix, oldest first: to be resolved again, or refused. */
-  release(under: ServicePrefix): Held<T>[] {
-    const released = [...this.#held].filter(held => under.contains(held.serviceId))
+  /**
+   * Takes out what is held under a prefix and `goes`, oldest first: to be resolved again, or refused. What stays
+   * keeps its time-out.
+   */
+  release(under: ServicePrefix, goes: (held: Held<T>) => boolean = () => true): Held<T>[] {
+    const released = [...this.#held].filter(held => under.contains(held.serviceId) && goes(held))
     for (const held of released) this.#forget(held)
     this.counters.released += released.length
     return released

@@ -8,6 +8,7 @@
  */
 import type { ServiceId } from '../id/service-id.ts'
 import { weightedRandom } from './balance/weighted-random.ts'
+import type { RuleType } from './rule.ts'
 import type { EntryTarget, ServiceEntry } from './service-entry.ts'
 import type { ServiceTable } from './service-table.ts'
 
@@ -26,20 +27,35 @@ export function resolve(
   uniform: number,
   scope: Scope = 'any',
 ): EntryTarget | undefined {
-  let entry = table.lookup(id)
-  while (entry !== undefined) {
+  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
     const target = pick(entry, protocol, uniform, scope)
-    if (target !== undefined) {
-      const drops = target.type === 'DROP' ? 1 : 0
-      count(target, bytes, drops)
-      count(entry, bytes, drops)
-      count(table, bytes, drops)
-      return target
-    }
-    entry = table.lookup(id, entry.prefix.bits - 1)
+    if (target === undefined) continue
+    const drops = target.type === 'DROP' ? 1 : 0
+    count(target, bytes, drops)
+    count(entry, bytes, drops)
+    count(table, bytes, drops)
+    return target
   }
   table.counters.misses++
   return undefined
+}
+
+/** Of which type `resolve` would yield a target now. Counts nothing. */
+export function peekType(
+  table: ServiceTable,
+  id: ServiceId,
+  protocol: number,
+  scope: Scope = 'any',
+): RuleType | undefined {
+  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+    const target = pick(entry, protocol, 0, scope)
+    if (target !== undefined) return target.type
+  }
+  return undefined
+}
+
+function nextShorter(table: ServiceTable, id: ServiceId, entry: ServiceEntry): ServiceEntry | undefined {
+  return table.lookup(id, entry.prefix.bits - 1)
 }
 
 function pick(entry: ServiceEntry, protocol: number, uniform: number, scope: Scope): EntryTarget | undefined {

@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest'
+import { parseServicePattern, serviceIdOf } from '../../../src/id/name.ts'
+import { uniformFrom } from '../../../src/service/balance/uniform.ts'
+import { weightedRandom } from '../../../src/service/balance/weighted-random.ts'
+import { peekType, resolve, type Scope } from '../../../src/service/resolve.ts'
+import { formatRule, parseRule } from '../../../src/service/rule-text.ts'
+import { ServiceTable } from '../../../src/service/service-table.ts'
+import { formatEndpoint, parseEndpoint } from '../../../src/wire/endpoint.ts'
+
+const WEB = serviceIdOf('web.example')
+const STREAM = 6
+const DATAGRAM = 17
+
+function tableOf(...rules: string[]): ServiceTable {
+  const table = new ServiceTable()
+  for (const text of rules) {
+    const { prefix, pattern, rule } = parseRule(text)
+    table.insert(prefix, rule, { source: 'user', name: pattern })
+  }
+  return table
+}
+
+/** What becomes of a packet of 100 bytes to web.example. */
+function outcome(
+  table: ServiceTable,
+  protocol = STREAM,
+  scope: Scope = 'any',
+  uniform = 0.5,
+): string | undefined {
+  const target = resolve(table, WEB, protocol, 100, uniform, scope)
+  if (target === undefined) return undefined
+  return target.type === 'FORWARD' ? formatEndpoint(target.endpoint) : formatRule('', target).trim()
+}
+
+function setAlive(table: ServiceTable, endpoint: string, alive: boolean): number {
+  return table.setAlive(parseServicePattern('web.example'), parseEndpoint(endpoint)!, alive)
+}
+
+describe('resolution', () => {
+  it('yields the target of a FORWARD rule', () => {
+    expect(outcome(tableOf('web.example FORWARD 10.0.0.1:1'))).toBe('10.0.0.1:1')
+  })
+
+  it('is undefined where nobody serves, and counts the miss', () => {
+    const table = tableOf('other.example FORWARD 10.0.0.1:1')
+    expect(outcome(table)).toBeUndefined()
+    expect(table.counters).toEqual({ packets: 0, bytes: 0, drops: 0, misses: 1 })
+  })
+
+  it('uses the highest priority alone, and falls back as its targets die', () => {
+    const table = tableOf(
+      'web.example FORWARD 10.0.0.1:1 priority 3, 10.0.0.2:1 priority 3, 10.0.0.3:1 priority 2, 10.0.0.4:1',
+    )
+    expect(outcome(table, STREAM, 'any', 0.25)).toBe('10.0.0.1:1')
+    expect(outcome(table, STREAM, 'any', 0.75)).toBe('10.0.0.2:1')
+    expect(setAlive(table, '10.0.0.1:1', false)).toBe(1)
+    expect(setAlive(table, '10.0.0.1:1', false)).toBe(0)
+    expect(outcome(table, STREAM, 'any', 0.25)).toBe('10.0.0.2:1')
+    setAlive(table, '10.0.0.2:1', false)
+    expect(outcome(table)).toBe('10.0.0.3:1')
+    setAlive(table, '10.0.0.3:1', false)
+    expect(outcome(table)).toBe('10.0.0.4:1')
+    setAlive(table, '10.0.0.4:1', false)
+    expect(outcome(table)).toBeUndefined()
+    expect(setAlive(table, '10.0.0.2:1', true)).toBe(1)
+    expect(outcome(table)).toBe('10.0.0.2:1')
+  })
+
+  it('gives a target of weight 0 nothing, and falls back where there is no other', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1 weight 0 priority 2, 10.0.0.2:1')
+    expect(outcome(table)).toBe('10.0.0.2:1')
+  })
+
+  it('takes a target that registers again for alive', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1')
+    setAlive(table, '10.0.0.1:1', false)
+    const { prefix, rule } = parseRule('web.example FORWARD 10.0.0.1:1')
+    table.insert(prefix, rule, { source: 'user' })
+    expect(outcome(table)).toBe('10.0.0.1:1')
+  })
+
+  it('leads to the listener of the protocol, else on', () => {
+    const table = tableOf('web.example DEMUX 7 stream', 'default FORWARD 10.0.0.9:1')
+    expect(outcome(table, STREAM)).toBe('DEMUX 7 stream')
+    expect(outcome(table, DATAGRAM)).toBe('10.0.0.9:1')
+  })
+
+  it('prefers a listener of its own to targets elsewhere', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1 priority 9', 'web.example DEMUX 7 stream')
+    expect(outcome(table)).toBe('DEMUX 7 stream')
+  })
+
+  it('delays only while no target lives', () => {
+    const table = tableOf('web.example DELAY', 'default FORWARD 10.0.0.9:1')
+    expect(outcome(table)).toBe('DELAY')
+    const { prefix, rule } = parseRule('web.example FORWARD 10.0.0.1:1')
+    table.insert(prefix, rule, { source: 'controller' })
+    expect(outcome(table)).toBe('10.0.0.1:1')
+    setAlive(table, '10.0.0.1:1', false)
+    expect(outcome(table)).toBe('DELAY')
+    table.remove(prefix, { type: 'DELAY' })
+    expect(outcome(table)).toBe('10.0.0.9:1')
+  })
+
+  it('drops whatever else the entry holds, until the DROP is gone', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1', 'web.example DEMUX 7 stream', 'web.example DROP')
+    for (const scope of ['any', 'local', 'remote'] as const)
+      expect(outcome(table, STREAM, scope)).toBe('DROP')
+    table.remove(parseServicePattern('web.example'), { type: 'DROP' })
+    expect(outcome(table)).toBe('DEMUX 7 stream')
+  })
+
+  it('never sends a received packet on: an end point has listeners alone', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1', '*.example DEMUX 7 stream', 'default DELAY')
+    expect(outcome(table, STREAM, 'local')).toBe('DEMUX 7 stream')
+    expect(outcome(table, DATAGRAM, 'local')).toBeUndefined()
+  })
+
+  it('never delivers at a router: it has targets alone', () => {
+    const table = tableOf('web.example DEMUX 7 stream', '*.example FORWARD 10.0.0.1:1')
+    expect(outcome(table, STREAM, 'remote')).toBe('10.0.0.1:1')
+  })
+
+  it('can be looked at without being counted', () => {
+    const table = tableOf('web.example DEMUX 7 stream', '*.example DELAY')
+    expect(peekType(table, WEB, STREAM)).toBe('DEMUX')
+    expect(peekType(table, WEB, DATAGRAM)).toBe('DELAY')
+    expect(peekType(table, WEB, STREAM, 'remote')).toBe('DELAY')
+    expect(peekType(table, serviceIdOf('web.other'), STREAM)).toBeUndefined()
+    expect(table.counters).toEqual({ packets: 0, bytes: 0, drops: 0, misses: 0 })
+  })
+})
+
+describe('counters', () => {
+  it('tell packets, bytes and drops of each target, of its entry and of the table', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1, 10.0.0.2:1', 'other.example DROP')
+    for (const uniform of [0, 0.1, 0.9]) resolve(table, WEB, STREAM, 72, uniform)
+    resolve(table, serviceIdOf('other.example'), STREAM, 100, 0)
+
+    const web = table.lookup(WEB)
+    expect(web?.targets.map(target => target.counters)).toEqual([
+      { packets: 2, bytes: 144, drops: 0 },
+      { packets: 1, bytes: 72, drops: 0 },
+    ])
+    expect(web?.counters).toEqual({ packets: 3, bytes: 216, drops: 0 })
+    expect(table.lookup(serviceIdOf('other.example'))?.counters).toEqual({ packets: 1, bytes: 100, drops: 1 })
+    expect(table.counters).toEqual({ packets: 4, bytes: 316, drops: 1, misses: 0 })
+  })
+
+  it('of an entry outlive its targets', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1', 'web.example FORWARD 10.0.0.2:1')
+    outcome(table, STREAM, 'any', 0)
+    table.remove(parseServicePattern('web.example'), { endpoint: { address: '10.0.0.1', port: 1 } })
+    expect(table.lookup(WEB)?.counters.packets).toBe(1)
+  })
+})
+
+describe('weighted random choice', () => {
+  const seed = Number(process.env.SERVAL_SEED ?? Date.now() % 2 ** 31)
+  const uniform = uniformFrom(lcg(seed))
+
+  /** Numerical Recipes' generator, its high bytes: good enough to spread choices, and it can be replayed. */
+  function lcg(start: number): (n: number) => Uint8Array {
+    let state = start >>> 0
+    return n =>
+      Uint8Array.from({ length: n }, () => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+        return state >>> 24
+      })
+  }
+
+  it('shares 1:3 as 1:3', () => {
+    console.log(`seed ${seed}; replay: SERVAL_SEED=${seed} npx vitest run test/unit/service/resolve.test.ts`)
+    const table = tableOf('web.example FORWARD 10.0.0.1:1, 10.0.0.2:1 weight 3')
+    for (let i = 0; i < 20_000; i++) resolve(table, WEB, STREAM, 1, uniform())
+    const [one, three] = table.lookup(WEB)!.targets.map(target => target.counters.packets)
+    expect(one! + three!).toBe(20_000)
+    // Five standard deviations of a binomial with p = 1/4 are 306.
+    expect(Math.abs(one! - 5_000)).toBeLessThan(306)
+  })
+
+  it('is exact at the borders of the shares', () => {
+    const targets = [{ weight: 1 }, { weight: 2 }, { weight: 1 }]
+    const pick = (at: number) => targets.indexOf(weightedRandom.pick(targets, at)!)
+    expect([0, 0.2499, 0.25, 0.7499, 0.75, 0.9999].map(pick)).toEqual([0, 0, 1, 1, 2, 2])
+  })
+
+  it('gives what rounding leaves over to the last one', () => {
+    expect(weightedRandom.pick([{ weight: 0.1 }, { weight: 0.2 }], 1)).toEqual({ weight: 0.2 })
+  })
+
+  it('picks none of none', () => {
+    expect(weightedRandom.pick([], 0)).toBeUndefined()
+  })
+
+  it('draws numbers from 0 up to, but not including, 1', () => {
+    let calls = 0
+    const draw = uniformFrom(n => {
+      calls++
+      return new Uint8Array(n).fill(calls === 1 ? 0x00 : 0xff)
+    })
+    const first = Array.from({ length: 1024 }, draw)
+    expect(new Set(first)).toEqual(new Set([0]))
+    expect(draw()).toBe((2 ** 32 - 1) / 2 ** 32)
+    expect(calls).toBe(2)
+  })
+})
