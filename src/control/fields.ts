@@ -1,0 +1,149 @@
+/**
+ * The parts that control messages are made of, to protocol buffer fields and back. Each `parse` bounds and
+ * checks what it takes and throws the WireError that says what is wrong; `codec.ts` catches it.
+ */
+import { addressBytes, addressText } from '../id/address.ts'
+import { SERVICE_ID_BITS, SERVICE_ID_BYTES, ServiceId } from '../id/service-id.ts'
+import { ServicePrefix } from '../id/service-prefix.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import { controlErrors } from './control-error.ts'
+import type { serval } from './generated/control.js'
+import type { ControlRule, ControlRuleKey, InstanceId, NamedPrefix, RouterInfo } from './messages.ts'
+
+/** What a list in one message may hold. */
+export const MAX_ENDPOINTS = 32
+export const MAX_ROUTERS = 256
+export const MAX_RULES = 4096
+
+type Maybe<T> = T | null | undefined
+type ServiceFields = serval.control.Service.$Properties
+type EndpointFields = serval.control.Endpoint.$Properties
+type RuleFields = serval.control.Rule.$Properties
+type RuleKeyFields = serval.control.RuleKey.$Properties
+type RouterFields = serval.control.Router.$Properties
+
+export function parseService(fields: Maybe<ServiceFields>): NamedPrefix {
+  const { name, id, bits } = fields ?? {}
+  if (id?.length !== SERVICE_ID_BYTES || (bits ?? 0) > SERVICE_ID_BITS) throw controlErrors.badService
+  if (!SERVICE_NAME.test(name ?? '')) throw controlErrors.badName
+  return { name: name ?? '', prefix: new ServicePrefix(ServiceId.fromBytes(id), bits ?? 0) }
+}
+
+export function emitService({ name, prefix }: NamedPrefix): ServiceFields {
+  return { name, id: prefix.id.toBytes(), bits: prefix.bits }
+}
+
+export function parseEndpoints(list: Maybe<EndpointFields[]>): Endpoint[] {
+  return parseList(list, MAX_ENDPOINTS, ({ address, port }) => {
+    const isAddress = address?.length === 4 || address?.length === 16
+    if (!isAddress || !port || port > 0xffff) throw controlErrors.badEndpoint
+    return { address: addressText(address), port }
+  })
+}
+
+/** RangeError for what is no IP address: names are resolved before they are announced. */
+export function emitEndpoint(endpoint: Endpoint): EndpointFields {
+  const address = addressBytes(endpoint.address)
+  if (address === undefined) throw new RangeError(`${formatEndpoint(endpoint)} has no IP address`)
+  return { address, port: endpoint.port }
+}
+
+export function parseRules(list: Maybe<RuleFields[]>): ControlRule[] {
+  return parseList(list, MAX_RULES, ({ service, instance, endpoints, weight, priority }) => {
+    if (!endpoints?.length) throw controlErrors.badEndpoint
+    return {
+      ...parseService(service),
+      instance: parseInstance(instance),
+      endpoints: parseEndpoints(endpoints),
+      ...parseShare(weight, priority),
+    }
+  })
+}
+
+export function emitRule(rule: ControlRule): RuleFields {
+  const { endpoints, weight, priority } = rule
+  return { ...emitRuleKey(rule), endpoints: endpoints.map(emitEndpoint), weight, priority }
+}
+
+export function parseRuleKeys(list: Maybe<RuleKeyFields[]>): ControlRuleKey[] {
+  return parseList(list, MAX_RULES, ({ service, instance }) => {
+    return { ...parseService(service), instance: parseInstance(instance) }
+  })
+}
+
+export function emitRuleKey(key: ControlRuleKey): RuleKeyFields {
+  return { service: emitService(key), instance: emitInstance(key.instance) }
+}
+
+export function parseRouters(list: Maybe<RouterFields[]>): RouterInfo[] {
+  return parseList(list, MAX_ROUTERS, ({ instance, name, endpoints }) => {
+    if (!endpoints?.length) throw controlErrors.badEndpoint
+    return {
+      instance: parseInstance(instance),
+      name: parseText(name),
+      endpoints: parseEndpoints(endpoints),
+    }
+  })
+}
+
+export function emitRouter({ instance, name, endpoints }: RouterInfo): RouterFields {
+  return { instance: emitInstance(instance), name: clip(name), endpoints: endpoints.map(emitEndpoint) }
+}
+
+/** What a rule's targets share the load by (service/rule.ts): a weight of 0 or more, any priority. */
+export function parseShare(
+  weight: Maybe<number>,
+  priority: Maybe<number>,
+): { weight: number; priority: number } {
+  const share = { weight: weight ?? 0, priority: priority ?? 0 }
+  const isShare = Number.isFinite(share.weight) && share.weight >= 0 && Number.isFinite(share.priority)
+  if (!isShare) throw controlErrors.badNumber
+  return share
+}
+
+export function parseInstance(bytes: Maybe<Uint8Array>): InstanceId {
+  if (bytes?.length !== INSTANCE_BYTES) throw controlErrors.badInstance
+  return instanceId(bytes)
+}
+
+/** The text of 16 bytes. */
+export function instanceId(bytes: Uint8Array): InstanceId {
+  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+export function emitInstance(instance: InstanceId): Uint8Array {
+  return Uint8Array.from({ length: INSTANCE_BYTES }, (_, i) =>
+    Number.parseInt(instance.slice(2 * i, 2 * i + 2), 16),
+  )
+}
+
+/** One of `choices`, by its number; those unknown here are refused. */
+export function parseChoice<T>(choices: readonly (T | undefined)[], number: Maybe<number>): T {
+  const choice = choices[number ?? 0]
+  if (choice === undefined) throw controlErrors.badKind
+  return choice
+}
+
+/** Text for people: it goes to terminals and logs, so control characters are refused. */
+export function parseText(text: Maybe<string>): string {
+  if ((text?.length ?? 0) > MAX_TEXT_CHARACTERS || CONTROL_CHARACTER.test(text ?? '')) {
+    throw controlErrors.badText
+  }
+  return text ?? ''
+}
+
+/** As much of a text as `parseText` takes. */
+export function clip(text: string): string {
+  return text.replace(new RegExp(CONTROL_CHARACTER, 'g'), ' ').slice(0, MAX_TEXT_CHARACTERS)
+}
+
+function parseList<Fields, T>(list: Maybe<Fields[]>, max: number, parse: (fields: Fields) => T): T[] {
+  if ((list?.length ?? 0) > max) throw controlErrors.tooMany
+  return (list ?? []).map(parse)
+}
+
+export const INSTANCE_BYTES = 16
+/** A name has at most 253 characters, a raw ID with its bits 70; nothing before its first use trusts it further. */
+const SERVICE_NAME = /^[\x21-\x7e]{0,255}$/
+const MAX_TEXT_CHARACTERS = 512
+const CONTROL_CHARACTER = /\p{Cc}/u
