@@ -249,7 +249,7 @@ function findings(output: string): Finding[] {
 async function check(files: Record<string, string>) {
   const root = mkdtempSync(join(tmpdir(), 'serval-house-'))
   trees.push(root)
-  for (const name of ['.house', '.gitignore', 'biome.json', 'package.json', 'tsconfig.json']) {
+  for (const name of ['.house', '.gitignore', 'biome.jsonc', 'package.json', 'tsconfig.json']) {
     cpSync(name, join(root, name), { recursive: true })
   }
   symlinkSync(join(process.cwd(), 'node_modules'), join(root, 'node_modules'))
