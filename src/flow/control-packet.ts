@@ -1,0 +1,160 @@
+/**
+ * Writes a flow's control packets, newest numbers and TAG included, and checks the peer's TAG.
+ *
+ * | packet     | control  | others                         | segment                   | TAG |
+ * |------------|----------|--------------------------------|---------------------------|-----|
+ * | SYN        | SYN      | service KEY                    | -                         | -   |
+ * | SYN-ACK    | SYN ACK  | KEY                            | window                    | yes |
+ * | third ACK  | ACK      | service                        | window, first data        | yes |
+ * | FIN        | FIN ACK  | END                            | acknowledgement, last data| yes |
+ * | RSYN       | RSYN     | -                              | -                         | yes |
+ * | RSYN-ACK   | RSYN ACK | CHALLENGE                      | -                         | yes |
+ * | ACK        | ACK      | CHALLENGE echo, where one is due | acknowledgement         | yes |
+ * | probe      | ACK      | CHALLENGE                      | -                         | yes |
+ * | RST        | RST ACK  | REASON                         | -                         | yes |
+ *
+ * ACK says that ackno counts. RSYN goes without it, since RSYN with it is RSYN-ACK.
+ */
+import { type FlowId, NO_FLOW_ID } from '../id/flow-id.ts'
+import type { ServiceId } from '../id/service-id.ts'
+import type { Direction, FlowKeys } from '../security/keys.ts'
+import { computeTag, verifyTag } from '../security/tag.ts'
+import type { Stream } from '../transport/stream.ts'
+import { DATA_PREFIX_BYTES, emitDataPrefix, emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
+import { challenge, challengeEcho } from '../wire/extensions/challenge.ts'
+import { control, controlFlags } from '../wire/extensions/control.ts'
+import { end } from '../wire/extensions/end.ts'
+import { key, keyModes } from '../wire/extensions/key.ts'
+import { reason } from '../wire/extensions/reason.ts'
+import { service } from '../wire/extensions/service.ts'
+import { tag } from '../wire/extensions/tag.ts'
+import type { Extension } from '../wire/extensions.ts'
+import { emitPacket, SalPacket } from '../wire/packet.ts'
+import { tagInput, writeTag } from '../wire/packet-tag.ts'
+import type { Profile } from '../wire/profile.ts'
+import { protocols } from '../wire/sal-header.ts'
+import type { Arrival } from './arrival.ts'
+import type { ControlChannel } from './control-channel.ts'
+import type { Due } from './outbox.ts'
+import type { Setup } from './setup.ts'
+
+const { SYN, RSYN, ACK, RST, FIN } = controlFlags
+
+/** The epoch of a flow that was never handed over. */
+const EPOCH = 0
+/** What FIN's and the third ACK's extensions take from a packet's payload, at most: service (36), control (20), TAG (20). */
+export const CONTROL_OVERHEAD_BYTES = 76
+
+/** What the writer reads of its flow. */
+export interface ControlSource {
+  readonly role: Direction
+  readonly flowId: FlowId
+  readonly service: ServiceId
+  readonly setup: Setup
+  readonly channel: ControlChannel<unknown>
+  readonly profile: Profile
+}
+
+export class ControlPacketWriter {
+  readonly #source: ControlSource
+  readonly #dataPrefix = new Uint8Array(DATA_PREFIX_BYTES)
+  #peerFlowId: FlowId = NO_FLOW_ID
+  #segment = new Uint8Array(0)
+  #keys: FlowKeys | undefined
+
+  constructor(source: ControlSource) {
+    this.#source = source
+  }
+
+  /** The peer is known: from now on packets go to its flowID, with TAG. */
+  meet(peerFlowId: FlowId, keys: FlowKeys): void {
+    this.#peerFlowId = peerFlowId
+    this.#keys = keys
+    emitDataPrefix(this.#dataPrefix, 0, this.#source.flowId, peerFlowId, DATA_PREFIX_BYTES)
+  }
+
+  /** Shim and SAL header in front of plain data; the length is the emitter's. */
+  get dataPrefix(): Uint8Array {
+    return this.#dataPrefix
+  }
+
+  /** Writes the packet that is due at the start of `buffer`, shim first; returns its length. */
+  write(due: Due, buffer: Uint8Array, stream: Stream | undefined, nowMs: number): number {
+    const tagged = due.kind !== 'SYN'
+    const extensions = this.#extensions(due, stream)
+    if (tagged) extensions.push(tag(EPOCH))
+    const packet = new SalPacket({
+      srcFlowId: this.#source.flowId,
+      dstFlowId: this.#peerFlowId,
+      protocol: protocols.STREAM,
+      extensions,
+      transport: this.#transport(due, stream, nowMs),
+    })
+    const length = SHIM_BYTES + emitPacket(packet, buffer, SHIM_BYTES, this.#source.profile)
+    emitShim(buffer, 0, length)
+    if (tagged && this.#keys) {
+      const covered = tagInput(buffer, SHIM_BYTES, length)
+      writeTag(buffer, SHIM_BYTES, computeTag(this.#keys.tagKey, EPOCH, this.#source.role, covered))
+    }
+    return length
+  }
+
+  /** Whether the packet's TAG is the peer's. */
+  verifies({ packet, buffer, start, end: stop }: Arrival): boolean {
+    const { tag: theirs } = packet
+    if (theirs === undefined || theirs.epoch !== EPOCH || this.#keys === undefined) return false
+    const peer: Direction = this.#source.role === 'client' ? 'server' : 'client'
+    return verifyTag(this.#keys.tagKey, EPOCH, peer, tagInput(buffer, start, stop), theirs.value)
+  }
+
+  #extensions(due: Due, stream: Stream | undefined): Extension[] {
+    const { channel, setup, service: serviceId } = this.#source
+    const ack = channel.peerKnown ? ACK : 0
+    const number = (flags: number, verno = channel.verno) => control(flags | ack, verno, channel.ackno)
+    switch (due.kind) {
+      case 'SYN':
+        return [
+          control(SYN, due.entry.verno, 0, setup.controlNonce),
+          service(serviceId),
+          key(keyModes.PLAIN, setup.nonce),
+        ]
+      case 'SYN_ACK':
+        return [number(SYN, due.entry.verno), key(keyModes.PLAIN, setup.nonce)]
+      case 'THIRD_ACK':
+        return [number(ACK), service(serviceId)]
+      case 'FIN':
+        return [number(FIN, due.entry.verno), end(stream?.finalOffset ?? 0)]
+      case 'RSYN':
+        return [control(RSYN, due.entry.verno, channel.ackno)]
+      case 'RSYN_ACK':
+        return [number(RSYN), ...(due.path.challenge ? [challenge(due.path.challenge)] : [])]
+      case 'ACK':
+        return [number(ACK), ...(due.echo ? [challengeEcho(due.echo)] : [])]
+      case 'PROBE':
+        return [number(ACK), challenge(due.challenge)]
+      case 'RST':
+        return [number(RST), reason(due.reason)]
+    }
+  }
+
+  /** The segment that rides along: the newest acknowledgement and, in third ACK and FIN, data. */
+  #transport(due: Due, stream: Stream | undefined, nowMs: number): Uint8Array | undefined {
+    if (stream === undefined) return undefined
+    switch (due.kind) {
+      case 'SYN_ACK':
+      case 'ACK':
+        return this.#segmentOf(stream, 0, nowMs)
+      case 'THIRD_ACK':
+      case 'FIN':
+        return this.#segmentOf(stream, Math.max(0, due.path.transport.mss - CONTROL_OVERHEAD_BYTES), nowMs)
+      default:
+        return undefined
+    }
+  }
+
+  #segmentOf(stream: Stream, maxPayloadBytes: number, nowMs: number): Uint8Array {
+    const room = maxPayloadBytes + 512
+    if (this.#segment.length < room) this.#segment = new Uint8Array(room)
+    return this.#segment.subarray(0, stream.emitSegment(this.#segment, 0, nowMs, maxPayloadBytes))
+  }
+}

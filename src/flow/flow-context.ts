@@ -1,0 +1,58 @@
+/** What a flow needs of its SAL. Calls go down by method, up by these: a flow knows no table but its own. */
+import type { ServalError } from '../errors.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
+import type { Profile } from '../wire/profile.ts'
+import type { SegmentFields } from '../wire/segment.ts'
+import type { Arrival } from './arrival.ts'
+import type { Flow } from './flow.ts'
+import type { Local } from './path.ts'
+import type { FlowState } from './states.ts'
+
+/** Where the next SYN goes. `waiting`: the service is being resolved; the SAL calls `flow.resolved`. */
+export type SynTarget = { readonly local: Local; readonly remote: Endpoint } | 'waiting' | ServalError
+
+/** What a NACK means to the program, and whether asking again may find another instance. */
+export interface Refusal {
+  readonly error: ServalError
+  readonly retry: boolean
+}
+
+export interface FlowLimits {
+  /** Bytes that may wait to be read, and so the largest window offered. */
+  readonly receiveBufferBytes: number
+  /** Above so many unacknowledged bytes the program is asked to wait. */
+  readonly sendBufferBytes: number
+  /** A silent peer fails a flow that has something outstanding after this. */
+  readonly deadPeerMs: number
+}
+
+export interface FlowContext {
+  readonly profile: Profile
+  readonly limits: FlowLimits
+  /** Filled anew for each segment. */
+  readonly segmentFields: SegmentFields
+  randomBytes(n: number): Uint8Array
+  /** The flow has packets to send. */
+  wake(flow: Flow): void
+  /** The flow's next deadline may have come closer. */
+  rearm(flow: Flow): void
+  /** Bits of FlowSignal for the program. */
+  signal(flow: Flow, bits: number): void
+  /** A server's flow has been set up. */
+  accepted(flow: Flow): void
+  /** The flow is closed, and its last packet has gone out. */
+  release(flow: Flow): void
+  /** A state was entered. */
+  trace(flow: Flow, from: FlowState, to: FlowState): void
+  count(counter: string): void
+  /** Resolves the service afresh. */
+  nextInstance(flow: Flow, nowMs: number): SynTarget
+  /** What a NACK with `reason` from `remote` means. */
+  refusal(flow: Flow, reason: number, remote: Endpoint, nowMs: number): Refusal
+  /** What set-up's or the peer's silence means to the program. */
+  timeoutError(flow: Flow, nowMs: number): ServalError
+  /** A packet for our flowID that is not our peer's: to be answered like one for an unknown flow. */
+  answerUnknown(arrival: Arrival, nowMs: number): void
+  /** Another address of this host's from which `remote` may be reached. */
+  anotherLocal(local: Local, remote: Endpoint): Local | undefined
+}

@@ -1,0 +1,67 @@
+/** What is told of a flow: `socket.flow`, `serval flows`. Plain data. */
+import type { FlowId } from '../id/flow-id.ts'
+import type { Stream } from '../transport/stream.ts'
+import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
+import { formatEndpoint } from '../wire/endpoint.ts'
+import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
+import type { Flow } from './flow.ts'
+import { type Path, udpOverheadBytes } from './path.ts'
+import type { FlowState, MigrationState } from './states.ts'
+
+export interface PathInfo {
+  readonly local: string
+  readonly remote: string
+  readonly srttMs: number | null
+  /** Bytes. */
+  readonly cwnd: number
+  /** Bytes of an IP packet. */
+  readonly mtu: number
+  readonly active: boolean
+}
+
+export interface FlowInfo {
+  readonly flowId: FlowId
+  readonly peerFlowId: FlowId
+  readonly role: 'client' | 'server'
+  readonly state: FlowState
+  readonly migrationState: MigrationState
+  readonly service: string
+  readonly security: 'plain'
+  readonly paths: readonly PathInfo[]
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly retransmits: number
+}
+
+export function flowInfo(
+  flow: Flow,
+  paths: readonly Path[],
+  migrationState: MigrationState,
+  stream: Stream | undefined,
+): FlowInfo {
+  return {
+    flowId: flow.flowId,
+    peerFlowId: flow.peerFlowId,
+    role: flow.role,
+    state: flow.state,
+    migrationState,
+    service: flow.serviceName ?? flow.service.toString(),
+    security: 'plain',
+    paths: paths.map(path => pathInfo(path, path === flow.activePath)),
+    bytesIn: stream?.bytesIn ?? 0,
+    bytesOut: stream?.bytesOut ?? 0,
+    retransmits: stream?.retransmits ?? 0,
+  }
+}
+
+function pathInfo(path: Path, active: boolean): PathInfo {
+  const { rtt, congestion, mss } = path.transport
+  return {
+    local: formatEndpoint(path.local.endpoint),
+    remote: formatEndpoint(path.remote),
+    srttMs: rtt.srttMs ?? null,
+    cwnd: congestion.windowBytes,
+    mtu: mss + DATA_PREFIX_BYTES + SEGMENT_HEADER_BYTES + udpOverheadBytes(path.remote),
+    active,
+  }
+}

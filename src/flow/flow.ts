@@ -1,0 +1,875 @@
+/**
+ * A flow: one end of a connection to a service. It joins the connection table, the migration table, the control
+ * channel and the stream, and speaks to its SAL through `FlowContext` only.
+ *
+ *   SAL -- handlePacket, handleData, handleTimeout --> Flow --> connection-table, migration-table (data)
+ *   SAL <-- pollTransmit ----------------------------- Flow <-- Outbox (control packets), Stream (segments)
+ *   program -- write, read, end, reset --------------> Flow -- signals --> program
+ *
+ * connection-table.ts and migration-table.ts are the rules; setup.ts and migration.ts run the two exchanges;
+ * control-packet.ts writes packets, control-channel.ts numbers them; path.ts and timers.ts are values.
+ */
+import { ServalError } from '../errors.ts'
+import { type FlowId, NO_FLOW_ID } from '../id/flow-id.ts'
+import type { ServiceId } from '../id/service-id.ts'
+import { type Direction, derivePlainKeys, type FlowKeys } from '../security/keys.ts'
+import { Stream, StreamSignal } from '../transport/stream.ts'
+import { readU32 } from '../wire/bytes.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
+import { controlFlags } from '../wire/extensions/control.ts'
+import { keyModes } from '../wire/extensions/key.ts'
+import { reasonCodes } from '../wire/extensions/reason.ts'
+import { nativeSegment, type SegmentFields } from '../wire/segment.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { type Arrival, arrivalBytes } from './arrival.ts'
+import { type ConnectionAction, type ConnectionInput, connectionTable } from './connection-table.ts'
+import { ControlChannel, type Outstanding } from './control-channel.ts'
+import { CONTROL_OVERHEAD_BYTES, ControlPacketWriter } from './control-packet.ts'
+import type { FlowContext, SynTarget } from './flow-context.ts'
+import { type FlowInfo, flowInfo } from './flow-info.ts'
+import { Migration } from './migration.ts'
+import { type Due, Outbox } from './outbox.ts'
+import type { Local, Path } from './path.ts'
+import { PathSet } from './path-set.ts'
+import { Setup, sameBytes } from './setup.ts'
+import { FlowSignal, type FlowState } from './states.ts'
+import { type FlowTimer, FlowTimers } from './timers.ts'
+
+/** A FIN of the peer's, kept until its turn; RSYN needs nothing kept. */
+type PeerControl = { readonly kind: 'FIN'; readonly finalOffset: number } | { readonly kind: 'RSYN' }
+
+export interface FlowOptions {
+  readonly role: Direction
+  readonly flowId: FlowId
+  /** The service contacted. */
+  readonly service: ServiceId
+  /** Its name, where the program gave one. */
+  readonly serviceName?: string
+  /** How long set-up may take, ms. */
+  readonly timeoutMs: number
+}
+
+export class Flow {
+  readonly role: Direction
+  readonly flowId: FlowId
+  readonly service: ServiceId
+  readonly serviceName: string | undefined
+  /** The shell's own reference (a socket); the core never reads it. */
+  owner: unknown
+  /** The SAL's own: bits of FlowSignal that the program has not heard of yet, and the flow's place in the schedule. */
+  pendingSignals = 0
+  scheduledAt = Number.POSITIVE_INFINITY
+  ready = false
+  /** Why the flow closed; undefined while it lives, and after an orderly close. */
+  error: ServalError | undefined
+
+  readonly #context: FlowContext
+  readonly #channel: ControlChannel<PeerControl>
+  readonly #outbox = new Outbox()
+  readonly #timers = new FlowTimers()
+  readonly #setup: Setup
+  readonly #paths = new PathSet()
+  readonly #migration: Migration
+  readonly #writer: ControlPacketWriter
+  #state: FlowState = 'INIT'
+  #peerFlowId: FlowId = NO_FLOW_ID
+  #keys: FlowKeys | undefined
+  #stream: Stream | undefined
+  /** Written, and ended, before the set-up was done. */
+  #early: Uint8Array[] = []
+  #earlyEnd = false
+  #fin: Outstanding | undefined
+  #finAcknowledged = false
+  #finReceived = false
+  #finRepeats = 0
+  #thirdAckDue: ((nowMs: number) => number) | undefined
+  /** The program has let go: what still comes in is not wanted. */
+  #orphaned = false
+  #suspended = false
+  #probe: { readonly challenge: Uint8Array; repeats: number } | undefined
+  #lastHeardAt: number
+  #nack: { readonly reason: number; readonly remote: Endpoint } | undefined
+  #released = false
+
+  constructor(options: FlowOptions, context: FlowContext, nowMs: number) {
+    this.role = options.role
+    this.flowId = options.flowId
+    this.service = options.service
+    this.serviceName = options.serviceName
+    this.#context = context
+    this.#lastHeardAt = nowMs
+    this.#channel = new ControlChannel(readU32(context.randomBytes(4), 0))
+    this.#setup = new Setup(
+      n => context.randomBytes(n),
+      { firstRepeatMs: context.profile.policy.initialRtoMs, timeoutMs: options.timeoutMs },
+      nowMs,
+    )
+    this.#writer = this.#newWriter()
+    this.#migration = new Migration({
+      channel: this.#channel,
+      outbox: this.#outbox,
+      timers: this.#timers,
+      paths: this.#paths,
+      randomBytes: n => context.randomBytes(n),
+      adopt: (path, now) => this.#adopt(path, now),
+      suspend: () => this.#suspend(),
+      signal: bits => this.#signal(bits),
+      count: counter => context.count(counter),
+      anotherLocal: (local, remote) => context.anotherLocal(local, remote),
+    })
+  }
+
+  // ---- what the program sees ------------------------------------------------------------------------------
+
+  get state(): FlowState {
+    return this.#state
+  }
+
+  get peerFlowId(): FlowId {
+    return this.#peerFlowId
+  }
+
+  get activePath(): Path | undefined {
+    return this.#paths.active
+  }
+
+  /** Bytes that can be read now. */
+  get readableBytes(): number {
+    return this.#stream?.readableBytes ?? 0
+  }
+
+  /** Bytes written that the peer has not acknowledged. */
+  get bufferedBytes(): number {
+    return this.#stream?.bufferedBytes ?? this.#early.reduce((sum, chunk) => sum + chunk.length, 0)
+  }
+
+  /** Whether the send buffer is below its high-water mark. */
+  get writable(): boolean {
+    return this.#stream?.writable ?? this.bufferedBytes < this.#context.limits.sendBufferBytes
+  }
+
+  /** Whether every byte that the peer sent, to its end of stream, has come. */
+  get endReceived(): boolean {
+    return this.#stream?.receivedAll ?? false
+  }
+
+  /** Queues `chunk`, which must not be changed any more. Throws EPIPE after `end`. */
+  write(chunk: Uint8Array): void {
+    if (this.#ended || this.#state === 'CLOSED') throw new ServalError('EPIPE', { syscall: 'write' })
+    if (this.#stream === undefined) this.#early.push(chunk)
+    else this.#stream.write(chunk)
+    this.#context.wake(this)
+  }
+
+  /** The next bytes in order, or undefined. The caller owns them. */
+  read(): Uint8Array | undefined {
+    const chunk = this.#stream?.read()
+    if (chunk !== undefined) this.#context.wake(this)
+    return chunk
+  }
+
+  /** No more will be written: the peer sees the end of the stream behind the last byte. */
+  end(nowMs: number): void {
+    if (this.#ended || this.#state === 'CLOSED') return
+    this.#input('end', nowMs)
+  }
+
+  /** Lets go of the flow: what was written still goes out, what comes in is answered with a reset. */
+  close(nowMs: number): void {
+    if (this.#orphaned || this.#state === 'CLOSED') return
+    this.#orphaned = true
+    if (this.readableBytes > 0 || this.#state === 'REQUEST') return this.reset(nowMs)
+    this.end(nowMs)
+    this.#timers.arm('orphan', nowMs + this.#context.profile.policy.finWait2Ms)
+    this.#context.rearm(this)
+  }
+
+  /** Ends the flow at once; the peer's program sees ECONNRESET. */
+  reset(nowMs: number): void {
+    if (this.#state !== 'CLOSED') this.#input('abort', nowMs)
+  }
+
+  /** Probes an idle peer every `intervalMs`; 0 stops. */
+  setKeepAlive(intervalMs: number, nowMs: number): void {
+    this.#stream?.setKeepAlive(intervalMs, nowMs)
+    this.#context.rearm(this)
+  }
+
+  /** Whether small writes are sent at once; they are, by default. */
+  setNoDelay(noDelay: boolean): void {
+    this.#stream?.setNoDelay(noDelay)
+  }
+
+  info(): FlowInfo {
+    return flowInfo(this, this.#paths.all, this.#migration.state, this.#stream)
+  }
+
+  /** Whether something of this flow still has to reach the peer, so that the process should not end. */
+  get unfinished(): boolean {
+    return this.#state !== 'CLOSED' && this.#state !== 'TIMEWAIT'
+  }
+
+  // ---- what the SAL calls ---------------------------------------------------------------------------------
+
+  /** Client: begins the set-up. */
+  connect(nowMs: number): void {
+    this.#timers.arm('deadline', this.#setup.deadlineAt)
+    this.#input('connect', nowMs)
+  }
+
+  /** Client: the service could not be resolved before, and may be now. */
+  resolved(nowMs: number): void {
+    if (this.#state === 'REQUEST' && !this.#timers.armed('setup')) this.#sendSyn(nowMs)
+  }
+
+  /** Client: the set-up has failed for good. */
+  fail(error: ServalError, nowMs: number): void {
+    if (this.#state === 'CLOSED') return
+    this.error = error
+    this.#enter('CLOSED')
+    this.#close(nowMs)
+  }
+
+  /** Server: a SYN for one of this host's listeners came; the answer goes to `replyTo`. */
+  respond(syn: Arrival, replyTo: Endpoint, nowMs: number): void {
+    const { control } = syn.packet
+    const share = syn.packet.extension('key')?.share
+    if (control === undefined || share === undefined) return
+    this.#meet(syn.packet.srcFlowId, share)
+    this.#channel.start(control.verno)
+    const path = this.#paths.open(syn.local, replyTo)
+    path.receivedBytes = arrivalBytes(syn)
+    this.#paths.adopt(path)
+    this.#openStream(path, nowMs)
+    this.#timers.arm('deadline', this.#setup.deadlineAt)
+    this.#input('SYN', nowMs)
+  }
+
+  /** Server: a copy of the SYN; it may have come another way. */
+  repeatSyn(bytes: number, nowMs: number): void {
+    if (this.#paths.active) this.#paths.active.receivedBytes += bytes
+    this.#input('SYN', nowMs)
+  }
+
+  /** Whether the client nonce `nonce` is the one that this flow was set up with. */
+  isSetUpWith(nonce: Uint8Array): boolean {
+    return this.#setup.isPeerNonce(nonce)
+  }
+
+  /** Whether untagged data from there is believed: the address is proven, and set-up is over. */
+  believes(srcFlowId: FlowId, remote: Endpoint): boolean {
+    return srcFlowId === this.#peerFlowId && this.#state !== 'RESPOND' && this.#paths.proves(remote)
+  }
+
+  /** HOT. A data segment that `believes` let pass; `fields` has been parsed from `buffer`. */
+  handleData(fields: SegmentFields, buffer: Uint8Array, localId: number, nowMs: number): void {
+    const stream = this.#stream
+    const path = this.#paths.active
+    if (stream === undefined || path === undefined) return
+    this.#heard(localId, nowMs)
+    stream.handleSegment(fields, buffer, path.transport, nowMs)
+  }
+
+  /** HOT. A received buffer has been handled: time to decide on acknowledging, and to tell the program. */
+  handleBatchEnd(nowMs: number): void {
+    this.#stream?.handleBatchEnd(nowMs)
+    this.#afterInput(nowMs)
+  }
+
+  /** A packet for this flow that is more than plain data. */
+  handlePacket(arrival: Arrival, nowMs: number): void {
+    if (this.#state === 'REQUEST') this.#handleAnswer(arrival, nowMs)
+    else if (arrival.packet.srcFlowId !== this.#peerFlowId) this.#handleStranger(arrival, nowMs)
+    else this.#handleControl(arrival, nowMs)
+    this.#stream?.handleBatchEnd(nowMs)
+    this.#afterInput(nowMs)
+  }
+
+  /** The peer's process has ended. */
+  peerGone(nowMs: number): void {
+    this.#input('RST', nowMs)
+  }
+
+  /** A new address of this host's has come, or one of it has been chosen, for this flow. */
+  move(local: Local, nowMs: number): void {
+    if (!this.#movable) return
+    this.#migration.move(local, nowMs)
+    this.#context.wake(this)
+    this.#context.rearm(this)
+  }
+
+  /** Whether the flow waits for an address, or for one from which its peer can be reached. */
+  get waitsForAddress(): boolean {
+    return this.#migration.state.startsWith('NOADDRESS')
+  }
+
+  /** `local` has gone; `other` is the best of what is left. */
+  localLost(local: Local, other: Local | undefined, nowMs: number): void {
+    if (!this.#movable || !this.usesLocal(local)) return
+    if (this.#paths.active?.local === local) this.#pause()
+    if (other) this.move(other, nowMs)
+    else this.#migration.lost(nowMs)
+    this.#context.rearm(this)
+  }
+
+  usesLocal(local: Local): boolean {
+    const own = this.#migration.ownPath
+    return own ? own.local === local : this.#paths.active?.local === local
+  }
+
+  get nextTimeoutAt(): number {
+    const stream = this.#stream
+    return stream === undefined || this.#suspended || this.#state === 'CLOSED'
+      ? this.#timers.nextAt
+      : Math.min(this.#timers.nextAt, stream.nextTimeoutAt)
+  }
+
+  handleTimeout(nowMs: number): void {
+    for (let timer = this.#timers.takeExpired(nowMs); timer; timer = this.#timers.takeExpired(nowMs)) {
+      this.#handleTimer(timer, nowMs)
+    }
+    const stream = this.#stream
+    if (stream && !this.#suspended && this.#state !== 'CLOSED' && stream.nextTimeoutAt <= nowMs)
+      stream.handleTimeout(nowMs)
+    this.#afterInput(nowMs)
+  }
+
+  /** HOT. Writes what is to be sent next; false when there is nothing. */
+  pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
+    this.#writeEarly(nowMs)
+    for (let due = this.#outbox.take(); due; due = this.#outbox.take()) {
+      if (this.#emitControl(due, batch, nowMs)) return true
+    }
+    if (this.#released) return false
+    const path = this.#paths.active
+    const stream = this.#stream
+    if (this.#state === 'CLOSED') return this.#release()
+    if (!path || !stream || !this.#mayStream) return false
+    if (this.#finIsNext(stream, path) && this.#fin) {
+      const due: Due = { kind: 'FIN', path, entry: this.#fin }
+      if (this.#emitControl(due, batch, nowMs)) return true
+    }
+    if (!stream.emitBatch(batch, this.#writer.dataPrefix, path.transport, nowMs)) return false
+    batch.localId = path.local.id
+    batch.remote = path.remote
+    return true
+  }
+
+  // ---- input ----------------------------------------------------------------------------------------------
+
+  /** REQUEST: SYN-ACK or NACK, from whichever instance or router. */
+  #handleAnswer(arrival: Arrival, nowMs: number): void {
+    const { packet, local, remote } = arrival
+    const { control } = packet
+    if (control === undefined || control.ackno !== this.#channel.verno)
+      return this.#context.count('unexpected')
+    if (control.flags & controlFlags.NACK) {
+      if (!this.#setup.isControlNonce(control.nonce)) return this.#context.count('nackForged')
+      this.#nack = { reason: packet.extension('reason')?.code ?? reasonCodes.REFUSED, remote }
+      return this.#input('NACK', nowMs)
+    }
+    const offered = packet.extension('key')
+    if ((control.flags & SYN_ACK) !== SYN_ACK || offered?.mode !== keyModes.PLAIN)
+      return this.#context.count('unexpected')
+    this.#meet(packet.srcFlowId, offered.share)
+    if (!this.#writer.verifies(arrival)) return this.#context.count('badTag')
+    this.#channel.start(control.verno)
+    this.#channel.acknowledge(control.ackno)
+    this.#lastHeardAt = nowMs
+    const path = this.#paths.open(local, remote)
+    this.#prove(path, this.#setup.roundTrip(nowMs))
+    this.#paths.adopt(path)
+    this.#openStream(path, nowMs)
+    this.#handleSegment(arrival, nowMs)
+    this.#input('SYN_ACK', nowMs)
+  }
+
+  /** A packet for our flowID that is not our peer's: an instance that lost the race for our SYN is told so. */
+  #handleStranger(arrival: Arrival, nowMs: number): void {
+    const { packet, local, remote } = arrival
+    const offered = packet.extension('key')
+    const isSynAck = this.role === 'client' && ((packet.control?.flags ?? 0) & SYN_ACK) === SYN_ACK
+    if (!isSynAck || offered?.mode !== keyModes.PLAIN) return this.#context.answerUnknown(arrival, nowMs)
+    const writer = this.#newWriter()
+    writer.meet(packet.srcFlowId, derivePlainKeys(this.#setup.nonce, offered.share))
+    if (!writer.verifies(arrival)) return this.#context.count('badTag')
+    const path = this.#paths.open(local, remote)
+    path.proven = true
+    this.#outbox.put({ kind: 'RST', path, reason: reasonCodes.LOST_RACE, writer })
+  }
+
+  #handleControl(arrival: Arrival, nowMs: number): void {
+    const { packet, local } = arrival
+    const { control } = packet
+    if (control === undefined) return this.#context.count('unexpected')
+    const has = (flag: number) => (control.flags & flag) !== 0
+    if (has(controlFlags.RST) && packet.tag === undefined) return this.#startProbe(nowMs)
+    if (!this.#writer.verifies(arrival)) return this.#context.count('badTag')
+    if (has(controlFlags.RST)) return this.#input('RST', nowMs)
+    if (has(controlFlags.ACK) && !this.#handleAckno(control.ackno)) return this.#context.count('badAckno')
+    if (has(controlFlags.SYN)) return this.#input('SYN_ACK', nowMs)
+
+    const isRsynAck = has(controlFlags.RSYN) && has(controlFlags.ACK)
+    if (!isRsynAck) this.#heard(local.id, nowMs)
+    if (isRsynAck) this.#handleRsynAck(arrival, nowMs)
+    else if (has(controlFlags.RSYN)) this.#handleRsyn(arrival, control.verno, nowMs)
+    else if (has(controlFlags.FIN)) this.#handleFin(arrival, control.verno, nowMs)
+    else this.#handleAck(arrival, nowMs)
+    this.#handleSegment(arrival, nowMs)
+  }
+
+  #handleAckno(ackno: number): boolean {
+    const covered = this.#channel.acknowledge(ackno)
+    if (covered?.some(entry => entry.kind === 'FIN')) {
+      this.#finAcknowledged = true
+      this.#timers.disarm('fin')
+    }
+    return covered !== undefined
+  }
+
+  #handleRsynAck({ packet, local }: Arrival, nowMs: number): void {
+    const challenge = packet.extension('challenge')
+    if (challenge && !challenge.echo) this.#migration.handleRsynAck(challenge.value, local.id, nowMs)
+    else this.#context.count('unexpected')
+  }
+
+  #handleRsyn(arrival: Arrival, verno: number, nowMs: number): void {
+    if (!this.#movable) return this.#context.count('unexpected')
+    const taken = this.#channel.accept(verno, { kind: 'RSYN' }, delivered => this.#deliver(delivered))
+    if (taken === 'tooFar') return this.#context.count('controlTooFar')
+    this.#migration.handleRsyn(verno, arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
+  }
+
+  #handleFin({ packet }: Arrival, verno: number, nowMs: number): void {
+    const finalOffset = packet.extension('end')?.finalOffset
+    if (finalOffset === undefined) return this.#context.count('unexpected')
+    const taken = this.#channel.accept(verno, { kind: 'FIN', finalOffset }, delivered =>
+      this.#deliver(delivered),
+    )
+    if (taken === 'tooFar') return this.#context.count('controlTooFar')
+    if (this.#paths.active) this.#outbox.put({ kind: 'ACK', path: this.#paths.active })
+    if (this.#state === 'TIMEWAIT') this.#linger(nowMs)
+  }
+
+  #deliver(delivered: PeerControl): void {
+    if (delivered.kind !== 'FIN' || this.#finReceived) return
+    if (this.#stream?.handleFinalOffset(delivered.finalOffset) === 'conflict')
+      this.#context.count('finConflict')
+    else this.#finReceived = true
+  }
+
+  /** Third ACK, the ACK that ends a migration, challenges and their echoes. */
+  #handleAck({ packet, local, remote }: Arrival, nowMs: number): void {
+    if (packet.services.length > 0) this.#handleThirdAck(local, remote, nowMs)
+    const challenge = packet.extension('challenge')
+    if (challenge === undefined) return
+    if (!challenge.echo) {
+      const path = this.#paths.find(local.id, remote)
+      if (path) this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
+    } else if (!this.#migration.handleEcho(challenge.value, local.id, remote, nowMs)) {
+      if (this.#probe && sameBytes(this.#probe.challenge, challenge.value)) this.#endProbe()
+      else this.#context.count('echoUnknown')
+    }
+  }
+
+  #handleThirdAck(local: Local, remote: Endpoint, nowMs: number): void {
+    if (this.#state === 'RESPOND') {
+      const path = this.#paths.find(local.id, remote) ?? this.#paths.open(local, remote)
+      this.#prove(path, this.#setup.roundTrip(nowMs))
+      if (path !== this.#paths.active) this.#adopt(path, nowMs)
+      this.#input('ACK', nowMs)
+    }
+    this.#stream?.acknowledgeNow()
+  }
+
+  /** The segment behind a control packet's extensions. */
+  #handleSegment({ packet }: Arrival, nowMs: number): void {
+    const path = this.#paths.active
+    if (!this.#stream || !path || packet.transport.length === 0 || this.#state === 'RESPOND') return
+    const fields = this.#context.segmentFields
+    const error = nativeSegment.parseInto(fields, packet.transport, 0, packet.transport.length)
+    if (error !== undefined) return this.#context.count(error.code)
+    this.#stream.handleSegment(fields, packet.transport, path.transport, nowMs)
+  }
+
+  /** Something of the peer's, and not what could be sent before it knew of us. */
+  #heard(localId: number, nowMs: number): void {
+    this.#lastHeardAt = nowMs
+    if (this.#thirdAckDue !== undefined) {
+      this.#thirdAckDue = undefined
+      this.#timers.disarm('setup')
+    }
+    if (this.#migration.awaitsConfirmation(localId)) this.#migration.handleConfirmed(nowMs)
+  }
+
+  /** What the stream has to say, and what follows from it. */
+  #afterInput(nowMs: number): void {
+    const stream = this.#stream
+    if (stream !== undefined) this.#heed(stream.takeSignals(), nowMs)
+    if (this.#state === 'CONNECTED' && this.#earlyEnd && this.#early.length === 0) {
+      this.#earlyEnd = false
+      this.#input('end', nowMs)
+    }
+    this.#context.wake(this)
+    this.#context.rearm(this)
+  }
+
+  #heed(signals: number, nowMs: number): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    let bits = 0
+    if (signals & StreamSignal.readable) bits |= FlowSignal.readable
+    if (signals & StreamSignal.writable) bits |= FlowSignal.writable
+    if (signals & StreamSignal.allAcknowledged) bits |= FlowSignal.drained
+    if (bits !== 0) this.#signal(bits)
+    if (signals & StreamSignal.badAck) this.#context.count('badAck')
+    if (this.#orphaned && stream.readableBytes > 0) return this.reset(nowMs)
+    if (this.#finReceived && stream.receivedAll && !this.#peerEnded) this.#input('FIN', nowMs)
+    if (this.#finAcknowledged && stream.acknowledgedAll) this.#input('FIN_ACKED', nowMs)
+    if (signals & StreamSignal.dead) this.#input('gaveUp', nowMs)
+  }
+
+  // ---- the connection table -------------------------------------------------------------------------------
+
+  #input(input: ConnectionInput, nowMs: number): void {
+    const cell = connectionTable[this.#state][input]
+    if (cell === 'ignored') return this.#context.count(`connection:${this.#state}:${input}`)
+    if (cell === 'illegal') {
+      throw new ServalError('ERR_SOCKET_CLOSED', { state: this.#state, call: input })
+    }
+    const [next, ...actions] = cell
+    this.#enter(next)
+    for (const action of actions) this.#run(action, nowMs)
+    this.#context.wake(this)
+    this.#context.rearm(this)
+  }
+
+  #enter(next: FlowState): void {
+    if (next === this.#state) return
+    this.#context.trace(this, this.#state, next)
+    this.#state = next
+  }
+
+  #run(action: ConnectionAction, nowMs: number): void {
+    switch (action) {
+      case 'sendSyn':
+        return this.#sendSyn(nowMs)
+      case 'sendSynAck':
+        return this.#sendSynAck(nowMs)
+      case 'sendThirdAck':
+        return this.#sendThirdAck(nowMs)
+      case 'sendFin':
+        this.#stream?.end()
+        this.#fin ??= this.#channel.queue('FIN')
+        return
+      case 'sendRst':
+        if (this.#paths.active)
+          this.#outbox.put({ kind: 'RST', path: this.#paths.active, reason: reasonCodes.CLOSED })
+        return
+      case 'accept':
+        this.#timers.disarm('setup')
+        this.#timers.disarm('deadline')
+        return this.#context.accepted(this)
+      case 'connected':
+        this.#timers.disarm('deadline')
+        return this.#signal(FlowSignal.connected)
+      case 'end':
+        return this.#signal(FlowSignal.end)
+      case 'defer':
+        this.#earlyEnd = true
+        return
+      case 'tryAnother':
+        return this.#tryAnother(nowMs)
+      case 'linger':
+        return this.#linger(nowMs)
+      case 'close':
+        return this.#close(nowMs)
+      case 'closeReset':
+        this.error = new ServalError('ECONNRESET', { syscall: 'read' })
+        return this.#close(nowMs)
+      case 'closeTimedOut':
+        this.error = this.#context.timeoutError(this, nowMs)
+        return this.#close(nowMs)
+    }
+  }
+
+  #sendSyn(nowMs: number): void {
+    const target: SynTarget = this.#context.nextInstance(this, nowMs)
+    if (target instanceof ServalError) return this.fail(target, nowMs)
+    const again = this.#setup.sent(nowMs)
+    if (target === 'waiting') {
+      this.#timers.disarm('setup')
+      return
+    }
+    const entry = this.#channel.outstanding[0] ?? this.#channel.queue('SYN')
+    const path = this.#paths.open(target.local, target.remote)
+    path.proven = true
+    this.#outbox.put({ kind: 'SYN', path, entry })
+    this.#timers.arm('setup', again)
+  }
+
+  #sendSynAck(nowMs: number): void {
+    const path = this.#paths.active
+    if (path === undefined) return
+    const entry = this.#channel.outstanding[0] ?? this.#channel.queue('SYN')
+    this.#outbox.put({ kind: 'SYN_ACK', path, entry })
+    this.#timers.arm('setup', this.#setup.sent(nowMs))
+  }
+
+  #sendThirdAck(nowMs: number): void {
+    const path = this.#paths.active
+    if (path === undefined) return
+    this.#thirdAckDue ??= this.#setup.restart(path.transport.rtt.rtoMs)
+    this.#outbox.put({ kind: 'THIRD_ACK', path })
+    this.#timers.arm('setup', this.#thirdAckDue(nowMs))
+  }
+
+  #tryAnother(nowMs: number): void {
+    const nack = this.#nack
+    if (nack === undefined) return
+    const { error, retry } = this.#context.refusal(this, nack.reason, nack.remote, nowMs)
+    const againAt = retry ? this.#setup.refused(nowMs) : undefined
+    if (againAt === undefined) this.fail(error, nowMs)
+    else this.#timers.arm('setup', againAt)
+  }
+
+  #linger(nowMs: number): void {
+    const ptoMs = this.#paths.active?.transport.rtt.ptoMs ?? this.#context.profile.policy.initialRtoMs
+    this.#timers.arm('linger', nowMs + 3 * ptoMs)
+  }
+
+  #close(_nowMs: number): void {
+    this.#timers.disarmAll()
+    this.#outbox.clear(due => due.kind === 'RST')
+    this.#early = []
+    this.#signal(FlowSignal.closed)
+  }
+
+  // ---- time -----------------------------------------------------------------------------------------------
+
+  #handleTimer(timer: FlowTimer, nowMs: number): void {
+    switch (timer) {
+      case 'setup':
+        if (this.#state === 'REQUEST') this.#sendSyn(nowMs)
+        else if (this.#state === 'RESPOND') this.#sendSynAck(nowMs)
+        else this.#sendThirdAck(nowMs)
+        return
+      case 'deadline':
+        return this.#input('gaveUp', nowMs)
+      case 'fin':
+        return this.#repeatFin(nowMs)
+      case 'rsyn':
+        if (this.#isDead(nowMs)) return this.#input('gaveUp', nowMs)
+        return this.#migration.handleRsynDue(nowMs)
+      case 'candidates':
+        return this.#migration.handleCandidatesDue(nowMs)
+      case 'probe':
+        return this.#repeatProbe(nowMs)
+      case 'linger':
+        return this.#input('lingered', nowMs)
+      case 'orphan':
+        return this.reset(nowMs)
+    }
+  }
+
+  #repeatFin(nowMs: number): void {
+    const path = this.#paths.active
+    if (this.#fin === undefined || path === undefined || this.#finAcknowledged) return
+    if (this.#isDead(nowMs)) return this.#input('gaveUp', nowMs)
+    if (!this.#suspended) this.#outbox.put({ kind: 'FIN', path, entry: this.#fin })
+    this.#armFin(path, nowMs)
+  }
+
+  #armFin(path: Path, nowMs: number): void {
+    this.#timers.arm('fin', nowMs + path.transport.rtt.rtoMs * 2 ** Math.min(this.#finRepeats++, 6))
+  }
+
+  /** Something is outstanding and the peer has been silent for too long. */
+  #isDead(nowMs: number): boolean {
+    return nowMs - this.#lastHeardAt >= this.#context.limits.deadPeerMs
+  }
+
+  /** A peer that knows nothing of this flow says so, unproven: ask it, tagged, and believe its silence. */
+  #startProbe(nowMs: number): void {
+    if (this.#probe !== undefined || !this.#movable) return this.#context.count('rstUntagged')
+    this.#probe = { challenge: this.#context.randomBytes(8), repeats: 0 }
+    this.#repeatProbe(nowMs)
+  }
+
+  #repeatProbe(nowMs: number): void {
+    const path = this.#paths.active
+    const probe = this.#probe
+    if (probe === undefined || path === undefined) return
+    if (probe.repeats >= PROBE_LIMIT) return this.#input('RST', nowMs)
+    this.#outbox.put({ kind: 'PROBE', path, challenge: probe.challenge })
+    this.#timers.arm('probe', nowMs + path.transport.rtt.ptoMs * 2 ** probe.repeats++)
+  }
+
+  #endProbe(): void {
+    this.#probe = undefined
+    this.#timers.disarm('probe')
+  }
+
+  // ---- output ---------------------------------------------------------------------------------------------
+
+  #emitControl(due: Due, batch: TransmitBatch, nowMs: number): boolean {
+    const { path } = due
+    if (this.#suspended && path === this.#paths.active) return false
+    const writer = due.kind === 'RST' && due.writer ? due.writer : this.#writer
+    const length = writer.write(due, batch.buffer, this.#stream, nowMs)
+    if (!path.admits(length)) {
+      this.#context.count('amplificationLimit')
+      return false
+    }
+    path.sentBytes += length
+    if (due.kind === 'RSYN_ACK') {
+      path.challenges++
+      path.challengedAt = nowMs
+    } else if (due.kind === 'FIN') {
+      if (!this.#timers.armed('fin')) this.#armFin(path, nowMs)
+      this.#context.rearm(this)
+    }
+    if ('entry' in due) {
+      due.entry.transmissions++
+      due.entry.sentAt = nowMs
+    }
+    batch.length = length
+    batch.segmentBytes = length
+    batch.packets = 1
+    batch.localId = path.local.id
+    batch.remote = path.remote
+    return true
+  }
+
+  /** FIN goes out with the last of the data, or right behind it. */
+  #finIsNext(stream: Stream, path: Path): boolean {
+    const fin = this.#fin
+    return (
+      fin !== undefined &&
+      fin.transmissions === 0 &&
+      stream.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
+    )
+  }
+
+  #writeEarly(nowMs: number): void {
+    const stream = this.#stream
+    if (stream === undefined || this.#early.length === 0 || this.#state === 'REQUEST') return
+    for (const chunk of this.#early) stream.write(chunk)
+    this.#early = []
+    if (this.#earlyEnd) this.#afterInput(nowMs)
+  }
+
+  /** The last packet is out: the SAL may forget the flow. */
+  #release(): false {
+    this.#released = true
+    this.#context.release(this)
+    return false
+  }
+
+  // ---- parts ----------------------------------------------------------------------------------------------
+
+  #newWriter(): ControlPacketWriter {
+    return new ControlPacketWriter({
+      role: this.role,
+      flowId: this.flowId,
+      service: this.service,
+      setup: this.#setup,
+      channel: this.#channel,
+      profile: this.#context.profile,
+    })
+  }
+
+  /** The peer and its share of the keys are known. */
+  #meet(peerFlowId: FlowId, share: Uint8Array): void {
+    this.#peerFlowId = peerFlowId
+    this.#keys = this.#setup.deriveKeys(this.role, share)
+    this.#writer.meet(peerFlowId, this.#keys)
+  }
+
+  #prove(path: Path, roundTripMs: number | undefined): void {
+    path.proven = true
+    if (roundTripMs !== undefined) path.transport.rtt.sample(roundTripMs)
+  }
+
+  #openStream(path: Path, nowMs: number): void {
+    const keys = this.#keys
+    if (keys === undefined) return
+    const { limits } = this.#context
+    const client = this.role === 'client'
+    this.#stream = new Stream({
+      sendIsn: client ? keys.clientIsn : keys.serverIsn,
+      receiveIsn: client ? keys.serverIsn : keys.clientIsn,
+      codec: nativeSegment,
+      path: path.transport,
+      receiveBufferBytes: limits.receiveBufferBytes,
+      sendBufferBytes: limits.sendBufferBytes,
+      deadPeerMs: limits.deadPeerMs,
+      nowMs,
+    })
+  }
+
+  #adopt(path: Path, nowMs: number): void {
+    this.#paths.adopt(path)
+    if (this.#suspended) {
+      this.#suspended = false
+      this.#stream?.resume(path.transport, nowMs)
+    } else this.#stream?.switchPath(path.transport, nowMs)
+    if (this.#fin && this.#fin.transmissions > 0 && !this.#finAcknowledged) {
+      this.#finRepeats = 0
+      this.#outbox.put({ kind: 'FIN', path, entry: this.#fin })
+    }
+  }
+
+  /** Nothing can be sent until a new path is adopted. */
+  #pause(): void {
+    if (this.#suspended) return
+    this.#suspended = true
+    this.#stream?.suspend()
+  }
+
+  #suspend(): void {
+    this.#pause()
+    this.#signal(FlowSignal.stalled)
+  }
+
+  #signal(bits: number): void {
+    this.#context.signal(this, bits)
+  }
+
+  get #mayStream(): boolean {
+    return (
+      !this.#suspended && this.#state !== 'RESPOND' && this.#state !== 'REQUEST' && this.#state !== 'INIT'
+    )
+  }
+
+  get #movable(): boolean {
+    return MOVABLE.has(this.#state)
+  }
+
+  get #ended(): boolean {
+    return this.#earlyEnd || this.#fin !== undefined
+  }
+
+  get #peerEnded(): boolean {
+    return (
+      this.#state === 'CLOSEWAIT' ||
+      this.#state === 'LASTACK' ||
+      this.#state === 'CLOSING' ||
+      this.#state === 'TIMEWAIT'
+    )
+  }
+}
+
+const MOVABLE: ReadonlySet<FlowState> = new Set([
+  'CONNECTED',
+  'FINWAIT1',
+  'FINWAIT2',
+  'CLOSING',
+  'CLOSEWAIT',
+  'LASTACK',
+])
+
+const SYN_ACK = controlFlags.SYN | controlFlags.ACK
+
+/** How often a peer that may have lost its state is asked before its silence is believed. */
+const PROBE_LIMIT = 3

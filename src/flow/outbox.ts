@@ -1,0 +1,54 @@
+/**
+ * What a flow owes its peer in control packets, as data. The packets are made when the link asks for them, so that each
+ * carries the newest numbers. One entry a kind and path: whatever a peer does, there are no more than that.
+ */
+import type { Outstanding } from './control-channel.ts'
+import type { ControlPacketWriter } from './control-packet.ts'
+import type { Path } from './path.ts'
+
+export type Due =
+  | { readonly kind: 'SYN'; readonly path: Path; readonly entry: Outstanding }
+  | { readonly kind: 'SYN_ACK'; readonly path: Path; readonly entry: Outstanding }
+  | { readonly kind: 'THIRD_ACK'; readonly path: Path }
+  | { readonly kind: 'FIN'; readonly path: Path; readonly entry: Outstanding }
+  | { readonly kind: 'RSYN'; readonly path: Path; readonly entry: Outstanding }
+  | { readonly kind: 'RSYN_ACK'; readonly path: Path }
+  | { readonly kind: 'ACK'; readonly path: Path; readonly echo?: Uint8Array }
+  | { readonly kind: 'PROBE'; readonly path: Path; readonly challenge: Uint8Array }
+  /** `writer`: of another flow than this one, that of an instance which lost the race. */
+  | {
+      readonly kind: 'RST'
+      readonly path: Path
+      readonly reason: number
+      readonly writer?: ControlPacketWriter
+    }
+
+export class Outbox {
+  #due: Due[] = []
+
+  get empty(): boolean {
+    return this.#due.length === 0
+  }
+
+  /** Adds what is owed; what is owed already on that path is replaced, but an echo is not lost to a plain ACK. */
+  put(due: Due): void {
+    const at = this.#due.findIndex(
+      other =>
+        other.kind === due.kind &&
+        other.path === due.path &&
+        (!('entry' in due) || ('entry' in other && other.entry === due.entry)),
+    )
+    const old = this.#due[at]
+    if (old === undefined) this.#due.push(due)
+    else if (!(old.kind === 'ACK' && due.kind === 'ACK' && due.echo === undefined)) this.#due[at] = due
+  }
+
+  take(): Due | undefined {
+    return this.#due.shift()
+  }
+
+  /** Forgets what is owed, but for what `keep` names. */
+  clear(keep: (due: Due) => boolean = () => false): void {
+    this.#due = this.#due.filter(keep)
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * A path is a value: one local address and one of the peer's, what is known of the way between them, and whether the
+ * peer has proven that it receives there. A flow has one active path, keeps the last proven ones (late data still
+ * comes from there), and up to four candidates.
+ */
+
+import { addressBytes } from '../id/address.ts'
+import type { TransportPath } from '../transport/path.ts'
+import { type Endpoint, endpointFamily, sameEndpoint } from '../wire/endpoint.ts'
+
+/** One bound UDP socket of this host, or its stand-in. */
+export interface Local {
+  /** Unique in a stack, never used again. */
+  readonly id: number
+  readonly endpoint: Endpoint
+  /** Length of the subnet's prefix, for choosing the address that is nearest to a peer. */
+  readonly prefixBits: number
+  /** Bytes of the largest IP packet that the interface takes. */
+  readonly mtu: number
+}
+
+/** An unproven address is sent at most this many times the bytes that came from it (RFC 9000 section 8). */
+export const AMPLIFICATION_LIMIT = 3
+
+export class Path {
+  readonly local: Local
+  readonly remote: Endpoint
+  readonly transport: TransportPath
+  /** The peer has shown that it receives at `remote`: it returned what was sent there. */
+  proven = false
+  /** verno of the RSYN that brought this path; undefined for the one of the set-up. */
+  verno: number | undefined
+  /** The CHALLENGE sent there, until it is echoed. */
+  challenge: Uint8Array | undefined
+  challengedAt = 0
+  challenges = 0
+  expiresAt = Number.POSITIVE_INFINITY
+  receivedBytes = 0
+  sentBytes = 0
+
+  constructor(local: Local, remote: Endpoint, transport: TransportPath) {
+    this.local = local
+    this.remote = remote
+    this.transport = transport
+  }
+
+  /** Whether `bytes` more may go there. */
+  admits(bytes: number): boolean {
+    return this.proven || this.sentBytes + bytes <= AMPLIFICATION_LIMIT * this.receivedBytes
+  }
+
+  joins(localId: number, remote: Endpoint): boolean {
+    return this.local.id === localId && sameEndpoint(this.remote, remote)
+  }
+}
+
+/** IP and UDP headers of a packet to `remote`. */
+export function udpOverheadBytes(remote: Endpoint): number {
+  return endpointFamily(remote) === 6 ? 48 : 28
+}
+
+/** Whether `remote` is in the subnet of `local`, so that no router is between them. */
+export function isOnLink(local: Local, remote: Endpoint): boolean {
+  return commonPrefixBits(local.endpoint.address, remote.address) >= local.prefixBits
+}
+
+/** Leading bits that two addresses share, zones apart; 0 where they are of different families. */
+export function commonPrefixBits(a: string, b: string): number {
+  const left = addressBytes(a.replace(/%.*/, ''))
+  const right = addressBytes(b.replace(/%.*/, ''))
+  if (left === undefined || right === undefined || left.length !== right.length) return 0
+  for (let i = 0; i < left.length; i++) {
+    const differing = left[i]! ^ right[i]!
+    if (differing !== 0) return 8 * i + Math.clz32(differing) - 24
+  }
+  return 8 * left.length
+}

@@ -1,0 +1,86 @@
+/**
+ * Set-up of one flow: what each end contributes, how its packets are repeated, and when the other end is believed.
+ *
+ *   client                                            server
+ *   SYN      control service KEY             ---->
+ *                                            <----    SYN-ACK  control KEY TAG  segment     (repeated by timer)
+ *   ACK      control service TAG  segment    ---->    (repeated until the server is heard; carries the first data)
+ *
+ * The SYN is resolved afresh each time it is sent. A NACK is a hint: another instance is asked, until the deadline. The
+ * first verified SYN-ACK wins.
+ */
+import { derivePlainKeys, type FlowKeys, plainNonceBytes } from '../security/keys.ts'
+
+/** Repeats of SYN, SYN-ACK and third ACK: 1 s, doubled each time (RFC 6298 section 2.1; wire README, "Timers"). */
+export interface SetupTimes {
+  readonly firstRepeatMs: number
+  readonly timeoutMs: number
+}
+
+/** How often an instance's refusal is answered by asking for another one. */
+const REFUSAL_LIMIT = 3
+/** The wait before the next try after a refusal, doubled each time. */
+const REFUSAL_BACKOFF_MS = 50
+
+export class Setup {
+  /** This end's contribution to the keys. */
+  readonly nonce: Uint8Array
+  /** The control extension's nonce of the SYN: a NACK or COOKIE must echo it. */
+  readonly controlNonce: Uint8Array
+  readonly deadlineAt: number
+  readonly #firstRepeatMs: number
+  #peerNonce: Uint8Array | undefined
+  #sends = 0
+  #lastSentAt = 0
+  #refusals = 0
+
+  constructor(randomBytes: (n: number) => Uint8Array, times: SetupTimes, nowMs: number) {
+    this.nonce = randomBytes(plainNonceBytes)
+    this.controlNonce = randomBytes(8)
+    this.#firstRepeatMs = times.firstRepeatMs
+    this.deadlineAt = nowMs + times.timeoutMs
+  }
+
+  /** Keys of the flow; `role` is this end's. */
+  deriveKeys(role: 'client' | 'server', peerNonce: Uint8Array): FlowKeys {
+    this.#peerNonce = peerNonce.slice()
+    return role === 'client' ? derivePlainKeys(this.nonce, peerNonce) : derivePlainKeys(peerNonce, this.nonce)
+  }
+
+  /** Whether `nonce` is the one that the peer's first packet brought: the same SYN or SYN-ACK again. */
+  isPeerNonce(nonce: Uint8Array): boolean {
+    return this.#peerNonce !== undefined && sameBytes(this.#peerNonce, nonce)
+  }
+
+  isControlNonce(nonce: Uint8Array): boolean {
+    return sameBytes(this.controlNonce, nonce)
+  }
+
+  /** Notes a transmission; returns when the packet is due again. */
+  sent(nowMs: number): number {
+    this.#sends++
+    this.#lastSentAt = nowMs
+    return Math.min(nowMs + this.#firstRepeatMs * 2 ** (this.#sends - 1), this.deadlineAt)
+  }
+
+  /** The round trip that an answer shows, or undefined where it may answer any of several copies (Karn). */
+  roundTrip(nowMs: number): number | undefined {
+    return this.#sends === 1 ? nowMs - this.#lastSentAt : undefined
+  }
+
+  /** The third ACK starts a count of its own. */
+  restart(firstRepeatMs: number): (nowMs: number) => number {
+    let sends = 0
+    return nowMs => nowMs + firstRepeatMs * 2 ** Math.min(sends++, 6)
+  }
+
+  /** An instance refused; returns when to ask for another one, or undefined when it is time to give up. */
+  refused(nowMs: number): number | undefined {
+    if (this.#refusals >= REFUSAL_LIMIT) return undefined
+    return nowMs + REFUSAL_BACKOFF_MS * 2 ** this.#refusals++
+  }
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

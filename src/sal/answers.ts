@@ -1,0 +1,97 @@
+/**
+ * Answers to packets that belong to no flow: NACK to a SYN that nobody takes, RST to what is for a flow that is not
+ * here. Both are untagged, hints only; never larger than three times what they answer, and limited in number.
+ */
+
+import type { Arrival } from '../flow/arrival.ts'
+import { NO_FLOW_ID } from '../id/flow-id.ts'
+import { serialAdd } from '../id/serial.ts'
+import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
+import { control, controlFlags } from '../wire/extensions/control.ts'
+import { reason } from '../wire/extensions/reason.ts'
+import { emitPacket, SalPacket } from '../wire/packet.ts'
+import type { Profile } from '../wire/profile.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
+
+interface Answer {
+  readonly packet: SalPacket
+  readonly localId: number
+  readonly remote: Endpoint
+}
+
+/** Answers that may wait to be sent: what a flood can make us keep. */
+const QUEUE_LIMIT = 256
+/** Answers a second, and at once after a quiet time. */
+const RATE = { perSecond: 1000, burst: 100 } as const
+
+export class Answers {
+  readonly #profile: Profile
+  readonly #count: (counter: string) => void
+  readonly #queue: Answer[] = []
+  #tokens: number = RATE.burst
+  #filledAt = 0
+
+  constructor(profile: Profile, count: (counter: string) => void) {
+    this.#profile = profile
+    this.#count = count
+  }
+
+  get empty(): boolean {
+    return this.#queue.length === 0
+  }
+
+  /** Refuses a SYN; the answer goes to `replyTo`. */
+  refuse({ packet, local }: Arrival, replyTo: Endpoint, code: number, detail: string, nowMs: number): void {
+    const syn = packet.control
+    if (syn === undefined) return
+    const extensions = [
+      control(controlFlags.NACK, 0, serialAdd(syn.verno, 1), syn.nonce),
+      reason(code, detail),
+    ]
+    const nack = { srcFlowId: NO_FLOW_ID, dstFlowId: packet.srcFlowId, protocol: packet.protocol, extensions }
+    this.#put({ packet: new SalPacket(nack), localId: local.id, remote: replyTo }, nowMs)
+  }
+
+  /** Says that there is no such flow here. */
+  reset(
+    offending: { srcFlowId: number; dstFlowId: number; protocol: number },
+    localId: number,
+    remote: Endpoint,
+    nowMs: number,
+  ): void {
+    const packet = new SalPacket({
+      srcFlowId: offending.dstFlowId,
+      dstFlowId: offending.srcFlowId,
+      protocol: offending.protocol,
+      extensions: [control(controlFlags.RST, 0, 0)],
+    })
+    this.#put({ packet, localId, remote }, nowMs)
+  }
+
+  pollTransmit(batch: TransmitBatch): boolean {
+    const answer = this.#queue.shift()
+    if (answer === undefined) return false
+    const length = SHIM_BYTES + emitPacket(answer.packet, batch.buffer, SHIM_BYTES, this.#profile)
+    emitShim(batch.buffer, 0, length)
+    batch.length = length
+    batch.segmentBytes = length
+    batch.packets = 1
+    batch.localId = answer.localId
+    batch.remote = answer.remote
+    return true
+  }
+
+  #put(answer: Answer, nowMs: number): void {
+    if (this.#queue.length >= QUEUE_LIMIT || !this.#takeToken(nowMs)) this.#count('answerLimited')
+    else this.#queue.push(answer)
+  }
+
+  #takeToken(nowMs: number): boolean {
+    this.#tokens = Math.min(RATE.burst, this.#tokens + ((nowMs - this.#filledAt) * RATE.perSecond) / 1000)
+    this.#filledAt = nowMs
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
+  }
+}

@@ -1,0 +1,69 @@
+/** Listeners: who takes SYNs for a serviceID, and the SYNs that are not yet answered by a third ACK. */
+
+import type { Flow } from '../flow/flow.ts'
+import type { FlowId } from '../id/flow-id.ts'
+import type { ServiceId } from '../id/service-id.ts'
+
+/** Half-open flows of one listener, unless it asks for another number: Node's own default. */
+export const DEFAULT_BACKLOG = 511
+
+export class Listener {
+  readonly id: number
+  readonly serviceId: ServiceId
+  readonly name: string | undefined
+  /** All serviceIDs that lead here, the first is `serviceId`. */
+  readonly serviceIds: readonly ServiceId[]
+  readonly backlog: number
+  /** The shell's own reference (a server); the core never reads it. */
+  owner: unknown
+  halfOpen = 0
+
+  constructor(
+    id: number,
+    serviceIds: readonly [ServiceId, ...ServiceId[]],
+    name: string | undefined,
+    backlog: number,
+  ) {
+    this.id = id
+    this.serviceIds = serviceIds
+    this.serviceId = serviceIds[0]
+    this.name = name
+    this.backlog = backlog
+  }
+}
+
+/** Flows in RESPOND, by what makes a SYN the same SYN: client flowID and nonce, wherever the copy came from. */
+export class HalfOpen {
+  readonly #flows = new Map<string, Flow>()
+  readonly #listeners = new Map<Flow, { readonly key: string; readonly listener: Listener }>()
+
+  find(srcFlowId: FlowId, share: Uint8Array): Flow | undefined {
+    return this.#flows.get(keyOf(srcFlowId, share))
+  }
+
+  insert(srcFlowId: FlowId, share: Uint8Array, flow: Flow, listener: Listener): void {
+    const key = keyOf(srcFlowId, share)
+    this.#flows.set(key, flow)
+    this.#listeners.set(flow, { key, listener })
+    listener.halfOpen++
+  }
+
+  /** The flow is set up, or over; returns its listener if it was half open. */
+  remove(flow: Flow): Listener | undefined {
+    const entry = this.#listeners.get(flow)
+    if (entry === undefined) return undefined
+    this.#listeners.delete(flow)
+    this.#flows.delete(entry.key)
+    entry.listener.halfOpen--
+    return entry.listener
+  }
+
+  /** Those of one listener. */
+  of(listener: Listener): Flow[] {
+    return [...this.#listeners].filter(([, entry]) => entry.listener === listener).map(([flow]) => flow)
+  }
+}
+
+function keyOf(srcFlowId: FlowId, share: Uint8Array): string {
+  return `${srcFlowId}:${share.join('.')}`
+}

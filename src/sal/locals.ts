@@ -1,0 +1,79 @@
+/**
+ * The addresses of this host, and which of them to use towards a peer: its own address where the peer is this host, else
+ * the longest common subnet, else any of the family that is not loopback. Routing is the kernel's; this only picks
+ * the socket.
+ */
+
+import { isOnLink, type Local } from '../flow/path.ts'
+import { type Endpoint, endpointFamily } from '../wire/endpoint.ts'
+
+export class Locals {
+  readonly #locals = new Map<number, Local>()
+
+  get all(): readonly Local[] {
+    return [...this.#locals.values()]
+  }
+
+  /** Where this stack reaches itself: loopback, if it has it. */
+  get ownEndpoint(): Endpoint | undefined {
+    return (this.all.find(local => isLoopback(local.endpoint.address)) ?? this.all[0])?.endpoint
+  }
+
+  byId(id: number): Local | undefined {
+    return this.#locals.get(id)
+  }
+
+  add(local: Local): void {
+    this.#locals.set(local.id, local)
+  }
+
+  remove(id: number): Local | undefined {
+    const local = this.#locals.get(id)
+    this.#locals.delete(id)
+    return local
+  }
+
+  /** The best address from which to reach `remote`; undefined where there is none. */
+  best(remote: Endpoint): Local | undefined {
+    return this.ranked(remote)[0]
+  }
+
+  /** All addresses from which `remote` may be reached, best first. */
+  ranked(remote: Endpoint): readonly Local[] {
+    return this.all
+      .map(local => ({ local, rank: rankOf(local, remote) }))
+      .filter(({ rank }) => rank >= 0)
+      .sort((a, b) => b.rank - a.rank)
+      .map(({ local }) => local)
+  }
+
+  /** The next best after `local`, in turn. */
+  after(local: Local, remote: Endpoint): Local | undefined {
+    const ranked = this.ranked(remote)
+    const next = ranked[(ranked.indexOf(local) + 1) % Math.max(1, ranked.length)]
+    return next === local ? undefined : next
+  }
+}
+
+const SAME_ADDRESS = 1000
+
+/** Negative: cannot be reached from there. */
+function rankOf(local: Local, remote: Endpoint): number {
+  const own = local.endpoint
+  if (endpointFamily(own) !== endpointFamily(remote)) return -1
+  if (own.address === remote.address) return SAME_ADDRESS
+  if (isLoopback(own.address) !== isLoopback(remote.address)) return -1
+  if (zoneOf(own.address) !== zoneOf(remote.address)) return -1
+  return isOnLink(local, remote) ? 1 + local.prefixBits : 0
+}
+
+/** 127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1 (RFC 4291 section 2.5.3). */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
+}
+
+/** The zone of a link-local address (RFC 4007 section 11); '' for all others. */
+function zoneOf(address: string): string {
+  const at = address.indexOf('%')
+  return at < 0 ? '' : address.slice(at)
+}

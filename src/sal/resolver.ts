@@ -1,0 +1,161 @@
+/**
+ * Late binding for the host: where the next SYN of a flow goes, by the service table as it is now, and what it means when
+ * the answer is no. A DELAY rule parks the flow and asks the shell, once for each serviceID.
+ */
+import { ServalError } from '../errors.ts'
+import type { Flow } from '../flow/flow.ts'
+import type { Refusal, SynTarget } from '../flow/flow-context.ts'
+import type { Local } from '../flow/path.ts'
+import type { ServiceId } from '../id/service-id.ts'
+import { ServicePrefix } from '../id/service-prefix.ts'
+import { uniformFrom } from '../service/balance/uniform.ts'
+import { DelayQueue } from '../service/delay-queue.ts'
+import { resolve } from '../service/resolve.ts'
+import type { ServiceTable } from '../service/service-table.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import { reasonCodes } from '../wire/extensions/reason.ts'
+import { protocols } from '../wire/sal-header.ts'
+import type { Locals } from './locals.ts'
+
+/** Bytes of a SYN, for the rules' counters. */
+const SYN_BYTES = 92
+
+export class Resolver {
+  readonly #table: ServiceTable
+  readonly #locals: Locals
+  readonly #ask: (serviceId: ServiceId, name: string | undefined) => void
+  readonly #uniform: () => number
+  readonly #waiting: DelayQueue<Flow>
+  /** SYNs that a flow has sent: another address of this host's is tried when one stays unanswered. */
+  readonly #attempts = new WeakMap<Flow, number>()
+  readonly #targets = new WeakMap<Flow, Endpoint>()
+
+  constructor(
+    table: ServiceTable,
+    locals: Locals,
+    randomBytes: (n: number) => Uint8Array,
+    timeoutMs: number,
+    ask: (serviceId: ServiceId, name: string | undefined) => void,
+  ) {
+    this.#table = table
+    this.#locals = locals
+    this.#ask = ask
+    this.#uniform = uniformFrom(randomBytes)
+    this.#waiting = new DelayQueue({ timeoutMs })
+  }
+
+  get nextTimeoutAt(): number {
+    return this.#waiting.nextTimeoutAt
+  }
+
+  /** Where the flow's last SYN went. */
+  targetOf(flow: Flow): Endpoint | undefined {
+    return this.#targets.get(flow)
+  }
+
+  next(flow: Flow, nowMs: number): SynTarget {
+    const target = resolve(this.#table, flow.service, protocols.STREAM, SYN_BYTES, this.#uniform())
+    switch (target?.type) {
+      case undefined:
+        return new ServalError('ENOSERVICE', {
+          service: nameOf(flow),
+          asked: 'the service table of this stack',
+        })
+      case 'DROP':
+        return new ServalError('EHOSTUNREACH', {
+          syscall: 'connect',
+          service: nameOf(flow),
+          reason: target.reason ?? 'dropped by a rule',
+        })
+      case 'DELAY':
+        return this.#wait(flow, nowMs)
+      case 'DEMUX':
+        return this.#towards(flow, this.#locals.ownEndpoint)
+      case 'FORWARD':
+        return this.#towards(flow, target.endpoint)
+    }
+  }
+
+  /** Rules under `prefix` have come: the flows that waited for them are returned. */
+  release(prefix: ServicePrefix): Flow[] {
+    return this.#waiting.release(prefix).map(held => held.item)
+  }
+
+  /** Nobody serves it: the flows that waited are returned. */
+  giveUp(serviceId: ServiceId): Flow[] {
+    return this.release(new ServicePrefix(serviceId, 256))
+  }
+
+  handleTimeout(nowMs: number): Flow[] {
+    return this.#waiting.handleTimeout(nowMs).map(held => held.item)
+  }
+
+  /** What a NACK from `remote` means. */
+  refusal(flow: Flow, code: number, remote: Endpoint): Refusal {
+    const service = nameOf(flow)
+    const asked = formatEndpoint(remote)
+    switch (code) {
+      case reasonCodes.NO_SERVICE:
+        return { error: new ServalError('ENOSERVICE', { service, asked }), retry: false }
+      case reasonCodes.DROPPED:
+        return unreachable(service, `dropped by a rule of ${asked}`)
+      case reasonCodes.NO_ROUTE:
+        return unreachable(service, `${asked} knows no way on`)
+      default: {
+        const reason = refusalReasons.get(code) ?? 'refused'
+        const error = new ServalError('ECONNREFUSED', { service, reason, asked, syscall: 'connect' })
+        return { error, retry: this.#hasAlternatives(flow) }
+      }
+    }
+  }
+
+  /** An exact rule with one target will name the same instance again. */
+  #hasAlternatives(flow: Flow): boolean {
+    const entry = this.#table.lookup(flow.service)
+    return entry !== undefined && (entry.prefix.bits < 256 || entry.serving.length > 1)
+  }
+
+  #wait(flow: Flow, nowMs: number): 'waiting' {
+    const isFirst = !this.#waiting.isWaiting(flow.service)
+    const evicted = this.#waiting.hold(flow.service, flow, SYN_BYTES, nowMs)
+    const error = new ServalError('EHOSTUNREACH', {
+      syscall: 'connect',
+      service: nameOf(flow),
+      reason: 'too many services wait to be resolved',
+    })
+    for (const { item } of evicted) item.fail(error, nowMs)
+    if (isFirst) this.#ask(flow.service, flow.serviceName)
+    return 'waiting'
+  }
+
+  #towards(flow: Flow, remote: Endpoint | undefined): SynTarget {
+    const ranked = remote ? this.#locals.ranked(remote) : []
+    const attempt = this.#attempts.get(flow) ?? 0
+    this.#attempts.set(flow, attempt + 1)
+    const local: Local | undefined = ranked[attempt % Math.max(1, ranked.length)]
+    if (local && remote) {
+      this.#targets.set(flow, remote)
+      return { local, remote }
+    }
+    const reason = remote
+      ? `this host has no address from which ${formatEndpoint(remote)} can be reached`
+      : 'this host has no address'
+    return unreachable(nameOf(flow), reason).error
+  }
+}
+
+const refusalReasons: ReadonlyMap<number, string> = new Map([
+  [reasonCodes.REFUSED, 'refused'],
+  [reasonCodes.DRAINING, 'draining'],
+  [reasonCodes.OVERLOAD, 'overload'],
+  [reasonCodes.UNSUPPORTED, 'unsupported'],
+])
+
+/** The name by which errors call the flow's service. */
+export function nameOf(flow: Flow): string {
+  return flow.serviceName ?? flow.service.toString()
+}
+
+function unreachable(service: string, reason: string): Refusal {
+  return { error: new ServalError('EHOSTUNREACH', { syscall: 'connect', service, reason }), retry: false }
+}
