@@ -13,13 +13,13 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { generateControl } from './control.js'
 
-const ROOMS = ['src', 'controller', 'bench', 'test']
+const ROOMS = ['src', 'controller', 'bench']
 const EXECUTABLE = 'dist/src/bin/serval.js'
 
 await generateControl()
 const compiled = compile()
 for (const room of ROOMS) mirrorAssets(room)
-for (const room of ROOMS) removeOrphans(room)
+for (const room of [...ROOMS, 'test']) removeOrphans(room) // bench uses the simulator of test/support
 if (existsSync(EXECUTABLE)) chmodSync(EXECUTABLE, 0o755)
 process.exit(compiled)
 
