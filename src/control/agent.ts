@@ -1,0 +1,424 @@
+/**
+ * The agent: one end of the control connection of a host's stack or of a router. It keeps what this process
+ * serves registered with the controller, asks it for names, and hands on what it tells. Sans-I/O: the shell
+ * reports (`handle*`), then carries out `pollCommand` and takes `pollEvent`, each until undefined, and calls
+ * `handleTimeout` when `nextTimeoutAt` has come.
+ *
+ * What the controller told stays valid while it is away: a data path that is up never depends on it
+ * (design.md section 1).
+ */
+import type { Endpoint } from '../wire/endpoint.ts'
+import { WireError } from '../wire/wire-error.ts'
+import { type AgentInput, type AgentState, agentTable } from './agent-states.ts'
+import { BackOff } from './back-off.ts'
+import { emitMessage, parseMessage } from './codec.ts'
+import { controlErrors } from './control-error.ts'
+import { INSTANCE_BYTES, instanceId, MAX_ENDPOINTS } from './fields.ts'
+import { FrameReader } from './frame.ts'
+import { KnownRules, type RuleChange } from './known-rules.ts'
+import {
+  type AgentKind,
+  CONTROL_VERSION,
+  type ControlMessage,
+  type ControlRule,
+  type GoneReason,
+  type InstanceId,
+  type NamedPrefix,
+  type Resolved,
+  type RouterInfo,
+  type Welcome,
+} from './messages.ts'
+import { type Registration, type RegistrationOutcome, Registrations } from './registrations.ts'
+import { type Resolution, Resolutions } from './resolutions.ts'
+
+export interface AgentOptions {
+  readonly kind: AgentKind
+  /** Equal where loopback addresses mean the same host (and network namespace); '' where that is not known. */
+  readonly hostId: string
+  readonly hostName: string
+  /** For people: what this process is. */
+  readonly program: string
+  readonly pid: number
+  /** n bytes of a CSPRNG. */
+  readonly randomBytes: (n: number) => Uint8Array
+  readonly times?: Partial<AgentTimes>
+}
+
+export interface AgentTimes {
+  /** From dialling to Welcome. Default 2,000. */
+  readonly connectMs: number
+  /** For an answer to `resolve`, reconnecting included. Default 3,000. */
+  readonly resolveMs: number
+  /** The first wait before dialling again; it doubles. Default 100. */
+  readonly retryMinMs: number
+  /** Default 5,000: less than a lease, so that a returning controller soon knows all again. */
+  readonly retryMaxMs: number
+}
+
+/** What the shell is to do. `connection` is the agent's number for it, to be given back in reports. */
+export type AgentCommand =
+  | { readonly type: 'connect'; readonly connection: number }
+  | { readonly type: 'send'; readonly connection: number; readonly bytes: Uint8Array }
+  /** After what was sent. No report about the connection is needed, or heard, any longer. */
+  | { readonly type: 'close'; readonly connection: number }
+
+export type AgentEvent =
+  | { readonly type: 'connected'; readonly controller: InstanceId; readonly pid: number }
+  /** An attempt failed or the connection was lost; the next attempt is made at `retryAt`. */
+  | { readonly type: 'disconnected'; readonly reason: string; readonly retryAt: number }
+  | RegistrationOutcome
+  /** Take `remove` away, then put `add` in. */
+  | ({ readonly type: 'rules' } & RuleChange)
+  /** All routers that are alive. */
+  | { readonly type: 'routers'; readonly routers: readonly RouterInfo[] }
+  /** The rules are in force already, by the event before. */
+  | { readonly type: 'resolved'; readonly service: NamedPrefix; readonly rules: readonly ControlRule[] }
+  | {
+      readonly type: 'unresolved'
+      readonly service: NamedPrefix
+      readonly reason: UnresolvedReason
+      /** Who said so, for people; '' where nobody did. */
+      readonly asked: string
+    }
+  /** An instance is no more. `died`: flows to its endpoints have lost their peer; `silent`: perhaps not. */
+  | {
+      readonly type: 'gone'
+      readonly instance: InstanceId
+      readonly endpoints: readonly Endpoint[]
+      readonly reason: GoneReason
+    }
+
+/** not-found: the controller says that nobody serves it. overload: too many questions are open here. */
+export type UnresolvedReason = 'not-found' | 'unreachable' | 'timeout' | 'overload' | 'stopped'
+
+export class Agent {
+  /** Drawn at construction; it names this process in rules, whatever its addresses. */
+  readonly instance: InstanceId
+  readonly #options: AgentOptions
+  readonly #times: AgentTimes
+  readonly #backOff: BackOff
+  readonly #rules: KnownRules
+  readonly #registrations = new Registrations()
+  readonly #resolutions = new Resolutions()
+  readonly #commands: AgentCommand[] = []
+  readonly #events: AgentEvent[] = []
+  #endpoints: readonly Endpoint[] = []
+  #state: AgentState = 'STOPPED'
+  /** The shell may still report about earlier ones. */
+  #connection = NO_CONNECTION
+  #lastConnection = NO_CONNECTION
+  #frames = new FrameReader()
+  /** Why the connection is being given up, for people. */
+  #reason = ''
+  #controller: InstanceId | undefined
+  #isNewController = true
+  #leaseMs = NEVER
+  /** The agent's timers, with those of #resolutions and #rules; Infinity: not armed. */
+  #retryAt = NEVER
+  #silentAt = NEVER
+
+  constructor(options: AgentOptions) {
+    this.instance = instanceId(options.randomBytes(INSTANCE_BYTES))
+    this.#options = options
+    this.#times = { ...DEFAULT_TIMES, ...options.times }
+    this.#backOff = new BackOff(this.#times.retryMinMs, this.#times.retryMaxMs, options.randomBytes)
+    this.#rules = new KnownRules(options.kind === 'router')
+  }
+
+  get state(): AgentState {
+    return this.#state
+  }
+
+  /** The controller last heard from; undefined before the first Welcome. */
+  get controller(): InstanceId | undefined {
+    return this.#controller
+  }
+
+  start(nowMs: number): void {
+    this.#input('start', nowMs)
+  }
+
+  /** Says goodbye, so that nobody takes it for a crash, and gives up every question. */
+  stop(nowMs: number): void {
+    this.#reason = 'stopped'
+    this.#input('stop', nowMs)
+  }
+
+  /** The UDP endpoints at which this process answers, the best first; the first MAX_ENDPOINTS count. */
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    this.#endpoints = endpoints.slice(0, MAX_ENDPOINTS)
+    if (this.#state === 'READY') this.#send({ type: 'endpoints', endpoints: this.#endpoints })
+  }
+
+  /** Keeps it registered from now on, over every reconnect; outcomes carry the number returned. */
+  register(registration: Registration): number {
+    const id = this.#registrations.add(registration)
+    if (this.#state === 'READY') this.#send(this.#registrations.request(id))
+    return id
+  }
+
+  unregister(registrationId: number): void {
+    if (!this.#registrations.has(registrationId)) return
+    const request = this.#registrations.withdraw(registrationId)
+    if (this.#state === 'READY' && request !== undefined) this.#send(request)
+    else this.#events.push({ type: 'unregistered', registrationId })
+  }
+
+  /** Asks who serves a name; exactly one `resolved` or `unresolved` comes for all who ask meanwhile. */
+  resolve(service: NamedPrefix, nowMs: number): void {
+    if (this.#state === 'STOPPED') return this.#unresolved(service, 'stopped')
+    // Where no controller was ever reached, waiting for one only delays the error message.
+    if (this.#state === 'WAITING' && this.#controller === undefined) {
+      return this.#unresolved(service, 'unreachable')
+    }
+    if (this.#resolutions.isFull) return this.#unresolved(service, 'overload')
+    const resolution = this.#resolutions.add(service, nowMs + this.#times.resolveMs, true)
+    if (resolution !== undefined && this.#state === 'READY') this.#send(this.#resolutions.request(resolution))
+  }
+
+  /** The connection that a `connect` command asked for is there. */
+  handleConnected(connection: number, nowMs: number): void {
+    if (connection === this.#connection) this.#input('connected', nowMs)
+  }
+
+  /** It could not be made, or it ended; `reason` is for people. */
+  handleDisconnected(connection: number, reason: string, nowMs: number): void {
+    if (connection !== this.#connection) return
+    this.#reason = reason
+    this.#input('disconnected', nowMs)
+  }
+
+  /** Bytes from the controller, in any chunks; the chunk is copied. */
+  handleData(connection: number, chunk: Uint8Array, nowMs: number): void {
+    if (connection !== this.#connection) return
+    this.#frames.push(chunk)
+    // A message may end the connection; what came behind it is not heard.
+    while (connection === this.#connection) {
+      const body = this.#frames.next()
+      if (body === undefined) return
+      this.#handleMessage(body instanceof WireError ? body : parseMessage(body), nowMs)
+    }
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (this.#silentAt <= nowMs) {
+      const allowedMs = this.#state === 'READY' ? this.#leaseMs : this.#times.connectMs
+      this.#reason = `no word from the controller for ${allowedMs} ms`
+      this.#input('silent', nowMs)
+    }
+    if (this.#retryAt <= nowMs) this.#input('retryDue', nowMs)
+    const reason = this.#state === 'READY' ? 'timeout' : 'unreachable'
+    for (const resolution of this.#resolutions.takeExpired(nowMs)) this.#giveUp(resolution, reason)
+    if (this.#state === 'READY') this.#tell(this.#rules.expire(nowMs))
+  }
+
+  /** Infinity: nothing is to come. */
+  nextTimeoutAt(): number {
+    const expiryAt = this.#state === 'READY' ? this.#rules.nextExpiryAt() : NEVER
+    return Math.min(this.#retryAt, this.#silentAt, this.#resolutions.nextDeadlineAt(), expiryAt)
+  }
+
+  pollCommand(): AgentCommand | undefined {
+    return this.#commands.shift()
+  }
+
+  pollEvent(): AgentEvent | undefined {
+    return this.#events.shift()
+  }
+
+  #handleMessage(message: ControlMessage | WireError, nowMs: number): void {
+    // A later version's message: control.proto asks both sides to ignore what they do not know.
+    if (message === controlErrors.unknownMessage) return
+    if (message instanceof WireError) {
+      this.#reason = `the controller sent what cannot be read: ${message.message}`
+      return this.#input('violation', nowMs)
+    }
+    if (this.#state === 'READY') this.#silentAt = nowMs + this.#leaseMs
+    const isGoodbye = message.type === 'goodbye'
+    this.#reason = isGoodbye ? message.reason : `the controller sent ${message.type} out of turn`
+    this.#input(inputOf(message), nowMs, message)
+  }
+
+  #input(input: AgentInput, nowMs: number, message?: ControlMessage): void {
+    const from = this.#state
+    const { next, action } = agentTable[from][input]
+    this.#state = next
+    switch (action) {
+      case 'dial':
+        return this.#dial(nowMs)
+      case 'greet':
+        return this.#greet()
+      case 'settle':
+        return this.#settle(message as Welcome, nowMs)
+      case 'obey':
+        return this.#obey(message as FromController, nowMs)
+      case 'hangUp':
+        this.#hangUp(from)
+        return this.#backOffUntil(nowMs)
+      case 'backOff':
+        return this.#backOffUntil(nowMs)
+      case 'leave':
+        this.#hangUp(from)
+        return this.#leave()
+    }
+  }
+
+  #dial(nowMs: number): void {
+    this.#connection = ++this.#lastConnection
+    this.#frames = new FrameReader()
+    this.#retryAt = NEVER
+    this.#silentAt = nowMs + this.#times.connectMs
+    this.#commands.push({ type: 'connect', connection: this.#connection })
+  }
+
+  #greet(): void {
+    const { kind, hostId, hostName, program, pid } = this.#options
+    this.#send({
+      type: 'hello',
+      version: CONTROL_VERSION,
+      kind,
+      instance: this.instance,
+      hostId,
+      hostName,
+      program,
+      pid,
+      endpoints: this.#endpoints,
+      previousController: this.#controller,
+    })
+  }
+
+  #settle({ controller, pid, leaseMs, routers }: Welcome, nowMs: number): void {
+    this.#isNewController = this.#controller !== controller
+    this.#controller = controller
+    this.#leaseMs = Math.max(leaseMs, MIN_LEASE_MS)
+    this.#silentAt = nowMs + this.#leaseMs
+    this.#backOff.reset()
+    this.#events.push({ type: 'connected', controller, pid }, { type: 'routers', routers })
+    for (const request of this.#registrations.requestAll()) this.#send(request)
+    if (this.#options.kind === 'host') this.#refresh(nowMs)
+    for (const resolution of this.#resolutions.unasked()) this.#send(this.#resolutions.request(resolution))
+  }
+
+  /**
+   * What is known may have changed meanwhile. A controller that has just started cannot yet tell what is not
+   * served from what has not registered again; what it does not know is kept for one lease more.
+   */
+  #refresh(nowMs: number): void {
+    this.#rules.postponeExpiry(nowMs + (this.#isNewController ? this.#leaseMs : this.#times.resolveMs))
+    for (const service of this.#rules.services()) {
+      this.#resolutions.add(service, nowMs + this.#times.resolveMs, false)
+    }
+  }
+
+  #obey(message: FromController, nowMs: number): void {
+    switch (message.type) {
+      case 'ack': {
+        const outcome = this.#registrations.handleAck(message)
+        if (outcome !== undefined) this.#events.push(outcome)
+        return
+      }
+      case 'ruleUpdate':
+        return this.#tell(this.#rules.handleUpdate(message))
+      case 'resolved':
+        return this.#handleResolved(message, nowMs)
+      case 'routers':
+        this.#events.push({ type: 'routers', routers: message.routers })
+        return
+      case 'instanceGone': {
+        const { instance, endpoints, reason } = message
+        this.#events.push({ type: 'gone', instance, endpoints, reason })
+        return
+      }
+      case 'ping':
+        return this.#send({ type: 'pong' })
+    }
+  }
+
+  #handleResolved({ xid, found, rules, ttlMs, asked }: Resolved, nowMs: number): void {
+    const resolution = this.#resolutions.take(xid)
+    if (resolution === undefined) return
+    const { service, awaited } = resolution
+    const isFound = found && rules.length > 0
+    if (isFound || awaited || !this.#isNewController) {
+      this.#tell(this.#rules.handleAnswer(service, isFound ? rules : [], nowMs + ttlMs))
+    }
+    if (!awaited) return
+    if (isFound) this.#events.push({ type: 'resolved', service, rules })
+    else this.#unresolved(service, 'not-found', asked)
+  }
+
+  #tell(change: RuleChange): void {
+    if (change.add.length > 0 || change.remove.length > 0) this.#events.push({ type: 'rules', ...change })
+  }
+
+  /** The connection is no more, or never was. */
+  #backOffUntil(nowMs: number): void {
+    this.#forgetConnection()
+    this.#retryAt = nowMs + this.#backOff.nextMs()
+    this.#events.push({ type: 'disconnected', reason: this.#reason, retryAt: this.#retryAt })
+    if (this.#controller !== undefined) return
+    for (const resolution of this.#resolutions.takeAll()) this.#giveUp(resolution, 'unreachable')
+  }
+
+  #leave(): void {
+    this.#forgetConnection()
+    this.#retryAt = NEVER
+    for (const resolution of this.#resolutions.takeAll()) this.#giveUp(resolution, 'stopped')
+  }
+
+  #forgetConnection(): void {
+    this.#connection = NO_CONNECTION
+    this.#silentAt = NEVER
+    this.#rules.forgetIncoming()
+    this.#resolutions.handleDisconnected()
+    this.#events.push(...this.#registrations.handleDisconnected())
+  }
+
+  #hangUp(from: AgentState): void {
+    if (this.#connection === NO_CONNECTION) return
+    if (from !== 'CONNECTING') this.#send({ type: 'goodbye', reason: this.#reason })
+    this.#commands.push({ type: 'close', connection: this.#connection })
+  }
+
+  #send(message: ControlMessage): void {
+    const bytes = emitMessage(message)
+    this.#commands.push({ type: 'send', connection: this.#connection, bytes })
+  }
+
+  #giveUp({ service, awaited }: Resolution, reason: UnresolvedReason): void {
+    if (awaited) this.#unresolved(service, reason)
+  }
+
+  #unresolved(service: NamedPrefix, reason: UnresolvedReason, asked = ''): void {
+    this.#events.push({ type: 'unresolved', service, reason, asked })
+  }
+}
+
+/** What a controller says once it has said Welcome. */
+type FromController = Extract<
+  ControlMessage,
+  { type: 'ack' | 'ruleUpdate' | 'resolved' | 'routers' | 'instanceGone' | 'ping' }
+>
+
+function inputOf({ type }: ControlMessage): AgentInput {
+  switch (type) {
+    case 'welcome':
+    case 'goodbye':
+      return type
+    case 'ack':
+    case 'ruleUpdate':
+    case 'resolved':
+    case 'routers':
+    case 'instanceGone':
+    case 'ping':
+      return 'message'
+    default:
+      return 'violation'
+  }
+}
+
+const DEFAULT_TIMES: AgentTimes = { connectMs: 2000, resolveMs: 3000, retryMinMs: 100, retryMaxMs: 5000 }
+/** A lease of nothing would end every connection at once. */
+const MIN_LEASE_MS = 50
+const NEVER = Number.POSITIVE_INFINITY
+const NO_CONNECTION = 0

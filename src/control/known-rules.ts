@@ -1,0 +1,176 @@
+/**
+ * The rules that the controller has told, so that each thing it says turns into what changes by it. A router
+ * takes whatever comes; a host only what it asked for, and that for a limited time.
+ */
+import { sameEndpoint } from '../wire/endpoint.ts'
+import type { ControlRule, InstanceId, NamedPrefix, RuleUpdate } from './messages.ts'
+
+/** Both empty: nothing changed. A rule that changed is in both; take `remove` away before you put `add` in. */
+export interface RuleChange {
+  readonly remove: readonly ControlRule[]
+  readonly add: readonly ControlRule[]
+}
+
+export class KnownRules {
+  readonly #takesUnasked: boolean
+  readonly #groups = new Map<string, Group>()
+  /** No group expires before; one of then may be gone already. */
+  #nextExpiryAt = Number.POSITIVE_INFINITY
+  /** The state that a full update brings, as far as it has come. */
+  #incoming: Map<string, Group> | undefined
+
+  /** `takesUnasked`: as a router does. */
+  constructor(takesUnasked: boolean) {
+    this.#takesUnasked = takesUnasked
+  }
+
+  /** The services of which something is known, in the order they were first told. */
+  services(): NamedPrefix[] {
+    return [...this.#groups.values()].map(group => group.service)
+  }
+
+  handleUpdate(update: RuleUpdate): RuleChange {
+    if (update.full) this.#incoming = new Map()
+    if (this.#incoming === undefined) return this.#applyIncrement(update)
+    for (const rule of update.add) putRule(this.#incoming, rule)
+    return update.more ? NO_CHANGE : this.#replaceAll()
+  }
+
+  /** An answer: from now on these, and only these, are the rules of `service`. */
+  handleAnswer(service: NamedPrefix, rules: readonly ControlRule[], expiresAt: number): RuleChange {
+    const told = new Map<string, Group>()
+    for (const rule of rules) putRule(told, { ...rule, ...service })
+    const group = told.get(keyOf(service)) ?? { service, rules: new Map(), expiresAt }
+    group.expiresAt = expiresAt
+    this.#nextExpiryAt = Math.min(this.#nextExpiryAt, expiresAt)
+    return this.#replace(keyOf(service), group)
+  }
+
+  /** Keeps what is known of every service until `at` at least. */
+  postponeExpiry(at: number): void {
+    for (const group of this.#groups.values()) group.expiresAt = Math.max(group.expiresAt, at)
+    this.#nextExpiryAt = Math.max(this.#nextExpiryAt, at)
+  }
+
+  nextExpiryAt(): number {
+    return this.#nextExpiryAt
+  }
+
+  /** Takes away what has expired. */
+  expire(nowMs: number): RuleChange {
+    if (nowMs < this.#nextExpiryAt) return NO_CHANGE
+    const remove: ControlRule[] = []
+    this.#nextExpiryAt = Number.POSITIVE_INFINITY
+    for (const [key, group] of this.#groups) {
+      if (group.expiresAt > nowMs) {
+        this.#nextExpiryAt = Math.min(this.#nextExpiryAt, group.expiresAt)
+        continue
+      }
+      remove.push(...group.rules.values())
+      this.#groups.delete(key)
+    }
+    return { remove, add: [] }
+  }
+
+  /** A connection ended: what it had begun to tell is void. */
+  forgetIncoming(): void {
+    this.#incoming = undefined
+  }
+
+  #applyIncrement(update: RuleUpdate): RuleChange {
+    const remove: ControlRule[] = []
+    const add: ControlRule[] = []
+    for (const key of update.remove) {
+      const old = this.#take(key, key.instance)
+      if (old !== undefined) remove.push(old)
+    }
+    for (const rule of update.add) {
+      if (!this.#takesUnasked && !this.#groups.has(keyOf(rule))) continue
+      const old = this.#groups.get(keyOf(rule))?.rules.get(rule.instance)
+      if (old !== undefined && sameRule(old, rule)) continue
+      if (old !== undefined) remove.push(old)
+      putRule(this.#groups, rule)
+      add.push(rule)
+    }
+    for (const key of update.remove) this.#dropIfEmpty(keyOf(key))
+    return { remove, add }
+  }
+
+  #replaceAll(): RuleChange {
+    const incoming = this.#incoming!
+    this.#incoming = undefined
+    const remove: ControlRule[] = []
+    const add: ControlRule[] = []
+    for (const key of new Set([...this.#groups.keys(), ...incoming.keys()])) {
+      const change = this.#replace(key, incoming.get(key))
+      remove.push(...change.remove)
+      add.push(...change.add)
+    }
+    return { remove, add }
+  }
+
+  #replace(key: string, group: Group | undefined): RuleChange {
+    const old = this.#groups.get(key)?.rules ?? new Map<InstanceId, ControlRule>()
+    const rules = group?.rules ?? new Map<InstanceId, ControlRule>()
+    if (group === undefined || rules.size === 0) this.#groups.delete(key)
+    else this.#groups.set(key, group)
+    return { remove: missingFrom(rules, old), add: missingFrom(old, rules) }
+  }
+
+  #take(service: NamedPrefix, instance: InstanceId): ControlRule | undefined {
+    const rules = this.#groups.get(keyOf(service))?.rules
+    const rule = rules?.get(instance)
+    rules?.delete(instance)
+    return rule
+  }
+
+  #dropIfEmpty(key: string): void {
+    if (this.#groups.get(key)?.rules.size === 0) this.#groups.delete(key)
+  }
+}
+
+interface Group {
+  readonly service: NamedPrefix
+  readonly rules: Map<InstanceId, ControlRule>
+  /** Infinity for what a router is told. */
+  expiresAt: number
+}
+
+const NO_CHANGE: RuleChange = { remove: [], add: [] }
+
+function keyOf({ prefix }: NamedPrefix): string {
+  return prefix.toString()
+}
+
+function putRule(groups: Map<string, Group>, rule: ControlRule): void {
+  const key = keyOf(rule)
+  const group = groups.get(key)
+  if (group !== undefined) {
+    group.rules.set(rule.instance, rule)
+    return
+  }
+  const { name, prefix } = rule
+  const rules = new Map([[rule.instance, rule]])
+  groups.set(key, { service: { name, prefix }, rules, expiresAt: Number.POSITIVE_INFINITY })
+}
+
+/** Those of `rules` that are not, or not the same, in `others`. */
+function missingFrom(
+  others: ReadonlyMap<InstanceId, ControlRule>,
+  rules: ReadonlyMap<InstanceId, ControlRule>,
+): ControlRule[] {
+  return [...rules.values()].filter(rule => {
+    const other = others.get(rule.instance)
+    return other === undefined || !sameRule(other, rule)
+  })
+}
+
+function sameRule(a: ControlRule, b: ControlRule): boolean {
+  return (
+    a.weight === b.weight &&
+    a.priority === b.priority &&
+    a.name === b.name &&
+    a.endpoints.length === b.endpoints.length &&
+    a.endpoints.every((endpoint, i) => sameEndpoint(endpoint, b.endpoints[i]!))
+  )
+}
