@@ -1,0 +1,146 @@
+/**
+ * HOT: writes segments. A batch holds up to 44 packets of one size back to back, which the kernel cuts apart; nothing
+ * is allocated a segment. `bench/` shows what a batch costs.
+ *
+ * The bytes of a batch are copied once as a whole to the batch's end, and from there moved to their places behind the
+ * headers, first to last: a move within the buffer needs no view, and stays in the cache.
+ */
+import { setLength } from '../wire/encapsulation.ts'
+import { emitSackRange, SACK_RANGE_BYTES, type SegmentCodec, segmentFlags } from '../wire/segment.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import type { TransportPath } from './path.ts'
+import type { Receiver } from './receiver.ts'
+import type { Sender } from './sender.ts'
+import type { StreamStats } from './stream-stats.ts'
+import type { Transmission } from './transmissions.ts'
+
+/** What one call to the kernel takes: so many packets, and so many bytes in one IPv4 datagram's length field. */
+export const MAX_BATCH_PACKETS = 44
+export const MAX_BATCH_BYTES = 65_507
+
+export class Emitter {
+  readonly #codec: SegmentCodec
+  readonly #sendIsn: number
+  readonly #receiveIsn: number
+  readonly #sender: Sender
+  readonly #receiver: Receiver
+  readonly #stats: StreamStats
+
+  constructor(
+    codec: SegmentCodec,
+    sendIsn: number,
+    receiveIsn: number,
+    sender: Sender,
+    receiver: Receiver,
+    stats: StreamStats,
+  ) {
+    this.#codec = codec
+    this.#sendIsn = sendIsn
+    this.#receiveIsn = receiveIsn
+    this.#sender = sender
+    this.#receiver = receiver
+    this.#stats = stats
+  }
+
+  /** Fills `batch` with data of the active path; false if none may leave. */
+  emitData(batch: TransmitBatch, prefix: Uint8Array, path: TransportPath, nowMs: number): boolean {
+    const packetBytes = prefix.length + this.#codec.headerBytes + path.mss
+    const maxPackets = Math.min(MAX_BATCH_PACKETS, Math.floor(MAX_BATCH_BYTES / packetBytes))
+    const transmission = this.#sender.take(maxPackets, nowMs)
+    if (transmission === undefined) return false
+    this.#fill(batch, prefix, transmission)
+    this.#receiver.handleAcknowledged()
+    return true
+  }
+
+  /** Fills `batch` with one packet without payload: an acknowledgement with its SACK ranges. */
+  emitAcknowledgement(batch: TransmitBatch, prefix: Uint8Array, flags = 0): void {
+    const { buffer } = batch
+    const at = prefix.length
+    const duplicate = this.#receiver.hasDuplicate ? segmentFlags.DSACK : 0
+    const sackCount = this.#receiver.takeSack(this.#codec.maxSackRanges, (index, start, end) => {
+      emitSackRange(buffer, at, index, this.#wireAck(start), this.#wireAck(end))
+    })
+    const length = at + this.#codec.headerBytes + sackCount * SACK_RANGE_BYTES
+    buffer.set(prefix, 0)
+    setLength(buffer, 0, length)
+    this.#emitHeader(buffer, at, this.#sender.nxt, this.#receiver.advertise(), flags | duplicate, sackCount)
+    batch.length = batch.segmentBytes = length
+    batch.packets = 1
+    this.#stats.acknowledgementsOut++
+    this.#receiver.handleAcknowledged()
+  }
+
+  /**
+   * Writes one segment at `buffer[offset...]`, inside a packet of the caller's: with the next data if all that may
+   * leave fits `maxPayloadBytes`. Returns its length.
+   */
+  emitSegment(buffer: Uint8Array, offset: number, maxPayloadBytes: number, nowMs: number): number {
+    const { headerBytes } = this.#codec
+    const carries = maxPayloadBytes > 0 && this.#sender.fits(maxPayloadBytes, nowMs)
+    const transmission = carries ? this.#sender.take(1, nowMs) : undefined
+    const window = this.#receiver.advertise()
+    if (transmission === undefined) {
+      this.#emitHeader(buffer, offset, this.#sender.nxt, window, 0, 0)
+    } else {
+      const { start, bytes } = transmission
+      this.#emitHeader(buffer, offset, start, window, this.#pushFlag(transmission), 0)
+      this.#sender.buffer.copyTo(start, bytes, buffer, offset + headerBytes)
+    }
+    // SACK ranges have no room here: an acknowledgement that has some still follows.
+    if (!this.#receiver.hasSack) this.#receiver.handleAcknowledged()
+    return headerBytes + (transmission?.bytes ?? 0)
+  }
+
+  #fill(batch: TransmitBatch, prefix: Uint8Array, transmission: Transmission): void {
+    const { buffer } = batch
+    const { bytes, segmentBytes } = transmission
+    const headerBytes = prefix.length + this.#codec.headerBytes
+    const packets = Math.ceil(bytes / segmentBytes)
+    const packetBytes = headerBytes + Math.min(segmentBytes, bytes)
+    const length = packets * headerBytes + bytes
+    const last = (packets - 1) * packetBytes
+    const window = this.#receiver.advertise()
+
+    let from = length - bytes
+    this.#sender.buffer.copyTo(transmission.start, bytes, buffer, from)
+    let offset = transmission.start
+    for (let at = 0; at < last; at += packetBytes) {
+      buffer.set(prefix, at)
+      setLength(buffer, at, packetBytes)
+      this.#emitHeader(buffer, at + prefix.length, offset, window, 0, 0)
+      buffer.copyWithin(at + headerBytes, from, from + segmentBytes)
+      from += segmentBytes
+      offset += segmentBytes
+    }
+    // The last one may be shorter; its payload is in its place already.
+    buffer.set(prefix, last)
+    setLength(buffer, last, length - last)
+    this.#emitHeader(buffer, last + prefix.length, offset, window, this.#pushFlag(transmission), 0)
+    batch.length = length
+    batch.segmentBytes = packetBytes
+    batch.packets = packets
+  }
+
+  /** The program has written no more than this. */
+  #pushFlag(transmission: Transmission): number {
+    return transmission.end === this.#sender.buffer.endOffset ? segmentFlags.PSH : 0
+  }
+
+  #wireAck(offset: number): number {
+    return this.#codec.wrap(this.#receiveIsn + offset)
+  }
+
+  #emitHeader(
+    buffer: Uint8Array,
+    at: number,
+    offset: number,
+    window: number,
+    flags: number,
+    sackCount: number,
+  ): void {
+    const seq = this.#codec.wrap(this.#sendIsn + offset)
+    const ack = this.#wireAck(this.#receiver.nextOffset)
+    this.#codec.emitHeader(buffer, at, seq, ack, window, flags | segmentFlags.ACK, sackCount)
+  }
+}

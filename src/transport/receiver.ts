@@ -1,0 +1,193 @@
+/**
+ * The receiving half of a stream: reassembles, keeps the window open as far as the reader keeps up, and decides when
+ * to acknowledge.
+ *
+ * A buffer from the link holds many segments. Those that follow each other in the stream are compacted in place, so
+ * that the reader gets one view a buffer and nothing is allocated a segment.
+ */
+import { Reassembly } from './reassembly.ts'
+import type { StreamStats } from './stream-stats.ts'
+import { streamTimers, type TimerTable } from './timers.ts'
+
+export class Receiver {
+  readonly #reassembly: Reassembly
+  readonly #timers: TimerTable
+  readonly #stats: StreamStats
+  readonly #bufferBytes: number
+  readonly #ackDelayMs: number
+  /** The first byte that the peer has not been allowed to send. It only grows. */
+  #advertisedEdge = 0
+  #acknowledgeNow = false
+  /** In-order bytes since the last acknowledgement. */
+  #unacknowledgedBytes = 0
+  /** The largest payload seen stands for the peer's segment size. */
+  #segmentBytes = MIN_SEGMENT_BYTES
+  /** Bytes of the stream, from `#runOffset` on, that lie in `#runBuffer[#runStart, #runEnd)`. */
+  #runBuffer: Uint8Array | undefined
+  #runStart = 0
+  #runEnd = 0
+  #runOffset = 0
+  /** An offset within the out-of-order range that grew last (RFC 2018 section 4). */
+  #newestOffset = 0
+
+  constructor(bufferBytes: number, ackDelayMs: number, timers: TimerTable, stats: StreamStats) {
+    this.#bufferBytes = Math.min(bufferBytes, MAX_WINDOW_BYTES)
+    this.#reassembly = new Reassembly()
+    this.#ackDelayMs = ackDelayMs
+    this.#timers = timers
+    this.#stats = stats
+  }
+
+  /** The acknowledgement number: the first byte not here. */
+  get nextOffset(): number {
+    return this.#reassembly.nextOffset
+  }
+
+  get readableBytes(): number {
+    return this.#reassembly.readableBytes
+  }
+
+  get finalOffset(): number | undefined {
+    return this.#reassembly.finalOffset
+  }
+
+  /** Every byte of the stream is here. */
+  get complete(): boolean {
+    return this.#reassembly.complete
+  }
+
+  get readOffset(): number {
+    return this.#reassembly.readOffset
+  }
+
+  /** An acknowledgement must not wait. */
+  get acknowledgeNow(): boolean {
+    return this.#acknowledgeNow
+  }
+
+  /** Something came twice since the last acknowledgement. */
+  get hasDuplicate(): boolean {
+    return this.#reassembly.duplicateStart !== this.#reassembly.duplicateEnd
+  }
+
+  /** There is more to say than the cumulative acknowledgement. */
+  get hasSack(): boolean {
+    return this.#reassembly.ranges.count > 0 || this.hasDuplicate
+  }
+
+  setFinalOffset(offset: number): 'ok' | 'conflict' {
+    return this.#reassembly.setFinalOffset(offset)
+  }
+
+  read(): Uint8Array | undefined {
+    const view = this.#reassembly.read()
+    if (view !== undefined && this.#windowUpdateDue) this.#acknowledgeNow = true
+    return view
+  }
+
+  /** HOT. The stream's bytes from `offset` on are `buffer[start, end)`, which is ours from now on. */
+  handlePayload(offset: number, buffer: Uint8Array, start: number, end: number): void {
+    if (buffer === this.#runBuffer && offset === this.#runOffset + (this.#runEnd - this.#runStart)) {
+      buffer.copyWithin(this.#runEnd, start, end)
+      this.#runEnd += end - start
+    } else {
+      this.#flush()
+      this.#runBuffer = buffer
+      this.#runStart = start
+      this.#runEnd = end
+      this.#runOffset = offset
+    }
+    if (end - start > this.#segmentBytes) this.#segmentBytes = end - start
+  }
+
+  /** The peer asks for an answer, or has sent what it may not. */
+  requestAcknowledgement(): void {
+    this.#acknowledgeNow = true
+  }
+
+  /** The segments at hand are all handled: RFC 9293 section 3.8.6.3, RFC 5681 section 4.2. */
+  handleBatchEnd(nowMs: number): void {
+    this.#flush()
+    if (this.#unacknowledgedBytes >= 2 * this.#segmentBytes) this.#acknowledgeNow = true
+    if (this.#acknowledgeNow || this.#unacknowledgedBytes === 0) return
+    if (!this.#timers.armed(streamTimers.acknowledge)) {
+      this.#timers.arm(streamTimers.acknowledge, nowMs + this.#ackDelayMs)
+    }
+  }
+
+  /** The window to send now; moves the edge (RFC 9293 section 3.8.6.2.2). */
+  advertise(): number {
+    const edge = this.#admittedEdge
+    if (edge - this.#advertisedEdge >= Math.min(this.#bufferBytes / 2, this.#segmentBytes)) {
+      this.#advertisedEdge = edge
+    }
+    return Math.max(0, this.#advertisedEdge - this.#reassembly.nextOffset)
+  }
+
+  /** An acknowledgement leaves. */
+  handleAcknowledged(): void {
+    this.#acknowledgeNow = false
+    this.#unacknowledgedBytes = 0
+    this.#timers.disarm(streamTimers.acknowledge)
+  }
+
+  /**
+   * Hands at most `maxRanges` ranges of offsets to `emit` and returns how many. First the duplicate, if `hasDuplicate`
+   * (RFC 2883), which is told once; then the range that grew last (RFC 2018 section 4); then from the top down: new
+   * ranges arise there, so that each is told several times.
+   */
+  takeSack(maxRanges: number, emit: (index: number, start: number, end: number) => void): number {
+    const { ranges, duplicateStart, duplicateEnd } = this.#reassembly
+    let count = 0
+    if (this.hasDuplicate && count < maxRanges) emit(count++, duplicateStart, duplicateEnd)
+    this.#reassembly.forgetDuplicate()
+    const newest = ranges.indexOf(this.#newestOffset)
+    if (newest >= 0 && count < maxRanges) emit(count++, ranges.start(newest), ranges.end(newest))
+    for (let index = ranges.count - 1; index >= 0 && count < maxRanges; index--) {
+      if (index !== newest) emit(count++, ranges.start(index), ranges.end(index))
+    }
+    return count
+  }
+
+  get #admittedEdge(): number {
+    return this.#reassembly.readOffset + this.#bufferBytes
+  }
+
+  /** Hands the run to reassembly, cut to the window. */
+  #flush(): void {
+    const buffer = this.#runBuffer
+    if (buffer === undefined) return
+    this.#runBuffer = undefined
+    const bytes = this.#runEnd - this.#runStart
+    const admitted = Math.min(bytes, this.#admittedEdge - this.#runOffset)
+    // RFC 9293 section 3.10.7.4: what is outside the window is dropped and answered.
+    if (admitted < bytes) this.#acknowledgeNow = true
+    if (admitted <= 0) return
+    this.#insert(buffer.subarray(this.#runStart, this.#runStart + admitted))
+  }
+
+  #insert(run: Uint8Array): void {
+    const reassembly = this.#reassembly
+    const { nextOffset } = reassembly
+    const gaps = reassembly.ranges.count
+    reassembly.insert(this.#runOffset, run)
+    const advanced = reassembly.nextOffset - nextOffset
+    this.#unacknowledgedBytes += advanced
+    this.#stats.bytesIn += advanced
+    if (advanced === 0) this.#newestOffset = this.#runOffset
+    // RFC 5681 section 4.2: at once if it is out of order, fills a gap, or came twice.
+    if (advanced < run.length || gaps > 0) this.#acknowledgeNow = true
+  }
+
+  /** A window that has been small, or has grown much, is worth a packet of its own. */
+  get #windowUpdateDue(): boolean {
+    const growth = this.#admittedEdge - this.#advertisedEdge
+    if (growth < Math.min(2 * this.#segmentBytes, this.#bufferBytes / 2)) return false
+    const left = this.#advertisedEdge - this.#reassembly.nextOffset
+    return growth >= this.#bufferBytes / 4 || left <= this.#bufferBytes / 8
+  }
+}
+
+/** What the window field holds. */
+const MAX_WINDOW_BYTES = 0xffffffff
+const MIN_SEGMENT_BYTES = 536

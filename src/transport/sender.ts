@@ -1,0 +1,336 @@
+/**
+ * The sending half of a stream: decides what leaves next, and keeps what left until the peer has it. Flow control is
+ * RFC 9293's with an unscaled window; loss recovery RFC 8985's and RFC 6298's; congestion control the path's.
+ */
+import type { TransportPath } from './path.ts'
+import { Scoreboard } from './scoreboard.ts'
+import { SendBuffer } from './send-buffer.ts'
+import type { StreamStats } from './stream-stats.ts'
+import { streamTimers, type TimerTable } from './timers.ts'
+import { type Transmission, transmissionStates } from './transmissions.ts'
+
+/** What `plan` has found to send. */
+const plans = { nothing: 0, new: 1, lost: 2, tail: 3 } as const
+
+export class Sender {
+  readonly buffer = new SendBuffer()
+  readonly #board = new Scoreboard()
+  readonly #timers: TimerTable
+  readonly #stats: StreamStats
+  /** The peer may hold an acknowledgement of less than two full segments back for so long. */
+  readonly #peerAckDelayMs: number
+  #path: TransportPath
+  /** The first byte that the peer does not admit yet. It only grows: a window is not taken back. */
+  #peerEdge = 0
+  /** The largest window seen (RFC 9293 section 3.8.6.2.1, Max(SND.WND)). */
+  #largestWindowBytes = 0
+  #persistBackoffs = 0
+  /** A part of a segment may go although the window cuts it (the override of section 3.8.6.2.1). */
+  #overrideSilly = false
+  #windowProbeDue = false
+  /** The tail probe's time has come (RFC 8985 section 7.3). */
+  #tailProbeDue = false
+  /** TLP.end_seq: the probe is out until this is acknowledged. */
+  #tailProbeEnd: number | undefined
+  #tailProbeRepeats = false
+  #plan: (typeof plans)[keyof typeof plans] = plans.nothing
+  /** Nagle's algorithm off (RFC 9293 section 3.7.4). */
+  noDelay = true
+
+  constructor(path: TransportPath, peerAckDelayMs: number, timers: TimerTable, stats: StreamStats) {
+    this.#peerAckDelayMs = peerAckDelayMs
+    this.#path = path
+    this.#timers = timers
+    this.#stats = stats
+  }
+
+  get path(): TransportPath {
+    return this.#path
+  }
+
+  get una(): number {
+    return this.#board.una
+  }
+
+  get nxt(): number {
+    return this.#board.nxt
+  }
+
+  /** The peer owes an answer. */
+  get outstanding(): boolean {
+    return this.#board.una < this.#board.nxt || this.#timers.armed(streamTimers.persist)
+  }
+
+  get windowProbeDue(): boolean {
+    return this.#windowProbeDue
+  }
+
+  /** Whether the data that may leave now is not more than `maxBytes`, nor than a segment. */
+  fits(maxBytes: number, nowMs: number): boolean {
+    this.#path.noteIdle(nowMs)
+    const bytes = this.#planBytes(1)
+    return bytes > 0 && bytes <= maxBytes
+  }
+
+  /** Whether `take` would return something. */
+  wantsToSend(nowMs: number): boolean {
+    this.#path.noteIdle(nowMs)
+    if (this.#planBytes(1) > 0) return true
+    this.#armPersist(nowMs)
+    return false
+  }
+
+  /**
+   * Takes the bytes that leave next, at most `maxSegments` full segments of the active path, and remembers them as
+   * sent; undefined if there is nothing or it must wait.
+   */
+  take(maxSegments: number, nowMs: number): Transmission | undefined {
+    this.#path.noteIdle(nowMs)
+    const bytes = this.#planBytes(maxSegments)
+    if (bytes === 0) {
+      this.#armPersist(nowMs)
+      return undefined
+    }
+    const transmission = this.#launch(bytes, nowMs)
+    this.#path.handleSent(nowMs)
+    if (this.#tailProbeDue) this.#handleTailProbeSent(transmission, nowMs)
+    else this.#armAfterSending(nowMs)
+    this.#count(transmission)
+    return transmission
+  }
+
+  /** The peer takes bytes before `edge`. */
+  handleWindow(windowBytes: number, edge: number): void {
+    this.#largestWindowBytes = Math.max(this.#largestWindowBytes, windowBytes)
+    if (edge <= this.#peerEdge) return
+    this.#peerEdge = edge
+    this.#persistBackoffs = 0
+    this.#windowProbeDue = false
+    this.#timers.disarm(streamTimers.persist)
+  }
+
+  /** A SACK range, as offsets of which nothing is beyond `nxt`. Before `handleAcknowledgement` of its segment. */
+  handleSack(start: number, end: number): void {
+    this.#board.sack(Math.max(start, this.#board.una), end)
+  }
+
+  /** The cumulative acknowledgement; not beyond `nxt`. `duplicate`: DSACK told of bytes that came twice. */
+  handleAcknowledgement(ack: number, duplicate: boolean, nowMs: number): void {
+    const una = this.#board.una
+    const flightBytes = this.#board.nxt - una
+    if (ack > una) {
+      this.#board.acknowledge(ack)
+      this.buffer.release(ack)
+    }
+    if (duplicate) this.#path.handleDuplicate(una, this.#board.nxt)
+    this.#path.handleDeliveries(una, nowMs)
+    if (ack > una) this.#path.rtt.resetBackoff()
+    this.#handleTailProbeAnswer(ack, duplicate, flightBytes, nowMs)
+    this.#detectLosses(flightBytes, nowMs)
+    this.#armAfterAcknowledgement(ack > una, nowMs)
+  }
+
+  handleRetransmitTimer(nowMs: number): void {
+    if (this.#board.una === this.#board.nxt) return
+    this.#stats.timeouts++
+    this.#tailProbeEnd = undefined
+    this.#board.forgetReneged()
+    this.#path.handleTimeout(this.#board, this.#board.nxt - this.#board.una, nowMs)
+    this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
+  }
+
+  handleProbeTimer(): void {
+    this.#tailProbeDue = true
+  }
+
+  handleReorderTimer(nowMs: number): void {
+    this.#detectLosses(this.#board.nxt - this.#board.una, nowMs)
+    this.#armAfterAcknowledgement(false, nowMs)
+  }
+
+  /** RFC 9293 section 3.8.6.1: ask for the window; or send into it what it holds, little as that is. */
+  handlePersistTimer(nowMs: number): void {
+    this.#persistBackoffs++
+    if (this.#peerEdge > this.#board.nxt) this.#overrideSilly = true
+    else this.#windowProbeDue = true
+    this.#armPersist(nowMs)
+  }
+
+  handleWindowProbeSent(): void {
+    this.#windowProbeDue = false
+    this.#stats.windowProbes++
+  }
+
+  /** Moves to `path`: what is in flight elsewhere is sent again there. */
+  switchPath(path: TransportPath, nowMs: number): void {
+    this.stop()
+    this.#path = path
+    path.flight.forgetDeliveries()
+    this.#board.markAllLost()
+    this.#persistBackoffs = 0
+    if (this.#board.una < this.#board.nxt) this.#timers.arm(streamTimers.retransmit, nowMs + path.rtt.rtoMs)
+  }
+
+  /** Disarms every timer of this half; `switchPath` starts it again. */
+  stop(): void {
+    for (const timer of [
+      streamTimers.retransmit,
+      streamTimers.probe,
+      streamTimers.reorder,
+      streamTimers.persist,
+    ] as const) {
+      this.#timers.disarm(timer)
+    }
+    this.#tailProbeDue = this.#windowProbeDue = this.#overrideSilly = false
+    this.#tailProbeEnd = undefined
+  }
+
+  /** How many bytes may leave now, at most `maxSegments` segments; `#plan` says which. */
+  #planBytes(maxSegments: number): number {
+    const { mss, allowanceBytes } = this.#path
+    if (this.#tailProbeDue) return this.#planTailProbe(mss)
+    // Whole segments; less only for what is less by itself.
+    const maxBytes = maxSegments * mss
+    const budget =
+      allowanceBytes < mss ? allowanceBytes : Math.min(allowanceBytes - (allowanceBytes % mss), maxBytes)
+    const lostBytes = this.#board.lostBytes === 0 ? 0 : this.#board.lostRunBytes(maxBytes)
+    // RFC 6675 section 5 (C): lost data before new data
+    const waiting = lostBytes > 0 ? lostBytes : this.#sendableBytes(maxBytes)
+    this.#plan = lostBytes > 0 ? plans.lost : plans.new
+    if (waiting === 0) return 0
+    if (budget >= waiting) return waiting
+    this.#path.noteLimited(this.#board.nxt)
+    return budget < mss ? 0 : budget
+  }
+
+  /** New bytes that flow control, silly-window avoidance and Nagle let go. */
+  #sendableBytes(maxBytes: number): number {
+    const { una, nxt } = this.#board
+    const unsent = this.buffer.endOffset - nxt
+    const usable = Math.min(unsent, this.#peerEdge - nxt)
+    if (usable <= 0) return 0
+    if (usable >= maxBytes) return maxBytes
+    const tail = usable % this.#path.mss
+    if (tail === 0) return usable
+    // RFC 9293 section 3.8.6.2.1: a part of a segment goes if it is all there is (2), or half the peer's window (3).
+    if (usable === unsent && (this.noDelay || una === nxt)) return usable
+    if (usable >= this.#largestWindowBytes / 2 || this.#overrideSilly) return usable
+    return usable - tail
+  }
+
+  /** RFC 8985 section 7.3: a new segment if there is one, else the last one again. */
+  #planTailProbe(mss: number): number {
+    const fresh = Math.min(this.buffer.endOffset - this.#board.nxt, this.#peerEdge - this.#board.nxt, mss)
+    if (fresh > 0) {
+      this.#plan = plans.new
+      return fresh
+    }
+    const last = this.#board.last
+    if (last?.state === transmissionStates.inFlight) {
+      this.#plan = plans.tail
+      return mss
+    }
+    this.#tailProbeDue = false
+    return 0
+  }
+
+  #launch(bytes: number, nowMs: number): Transmission {
+    const { mss, flight } = this.#path
+    if (this.#plan === plans.lost) return this.#board.resendLost(bytes, mss, flight, nowMs)
+    if (this.#plan === plans.tail) return this.#board.resendTail(mss, flight, nowMs)
+    this.#overrideSilly = false
+    return this.#board.send(bytes, mss, flight, nowMs)
+  }
+
+  #handleTailProbeSent(transmission: Transmission, nowMs: number): void {
+    this.#stats.tailProbes++
+    this.#tailProbeDue = false
+    this.#tailProbeEnd = this.#board.nxt
+    this.#tailProbeRepeats = transmission.retransmitted
+    this.#timers.disarm(streamTimers.probe)
+    this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
+  }
+
+  /**
+   * RFC 8985 section 7.4.2. A repeated tail that came twice was not needed; one of which nothing is heard until later
+   * data is acknowledged has repaired a loss.
+   */
+  #handleTailProbeAnswer(ack: number, duplicate: boolean, flightBytes: number, nowMs: number): void {
+    if (this.#tailProbeEnd === undefined || ack < this.#tailProbeEnd) return
+    const repaired = this.#tailProbeRepeats && !duplicate
+    if (repaired && ack === this.#tailProbeEnd) return
+    this.#tailProbeEnd = undefined
+    if (repaired) this.#path.reduce(flightBytes, nowMs)
+  }
+
+  #detectLosses(flightBytes: number, nowMs: number): void {
+    const episode = this.#path.inRecovery
+    const againAt = this.#path.detectLosses(this.#board, flightBytes, nowMs)
+    if (this.#path.inRecovery && !episode) this.#stats.lossEpisodes++
+    this.#timers.arm(streamTimers.reorder, againAt)
+  }
+
+  #armAfterSending(nowMs: number): void {
+    this.#timers.disarm(streamTimers.persist)
+    if (this.#mayProbeTail) this.#armProbe(nowMs)
+    else if (!this.#timers.armed(streamTimers.retransmit)) this.#armRetransmit(nowMs)
+  }
+
+  /** RFC 6298 (5.2) and (5.3); RFC 8985 section 7.2. Either the probe's timer runs or the retransmission's. */
+  #armAfterAcknowledgement(advanced: boolean, nowMs: number): void {
+    const { retransmit, probe } = streamTimers
+    if (this.#board.una === this.#board.nxt) {
+      this.#timers.disarm(retransmit)
+      this.#timers.disarm(probe)
+      this.#tailProbeDue = false
+      this.#armPersist(nowMs)
+    } else if (this.#mayProbeTail) {
+      if (advanced) this.#armProbe(nowMs)
+    } else if (advanced || !this.#timers.armed(retransmit)) {
+      this.#armRetransmit(nowMs)
+    }
+  }
+
+  /** RFC 8985 section 7.2: one probe at a time, and none while something is known to be missing. */
+  get #mayProbeTail(): boolean {
+    const { lostBytes, sackedBytes } = this.#board
+    return lostBytes === 0 && sackedBytes === 0 && this.#tailProbeEnd === undefined && !this.#path.inRecovery
+  }
+
+  #armProbe(nowMs: number): void {
+    const { rtt } = this.#path
+    this.#timers.disarm(streamTimers.retransmit)
+    this.#timers.arm(streamTimers.probe, nowMs + Math.min(rtt.ptoMs, rtt.rtoMs) + this.#ackDelayMs)
+  }
+
+  #armRetransmit(nowMs: number): void {
+    this.#timers.disarm(streamTimers.probe)
+    this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs + this.#ackDelayMs)
+  }
+
+  /** RFC 8985 section 7.2, WCDelAckT */
+  get #ackDelayMs(): number {
+    return this.#path.bytesInFlight < 2 * this.#path.mss ? this.#peerAckDelayMs : 0
+  }
+
+  /** With nothing in flight, only the peer's next window lets the rest go, and that may have been lost. */
+  #armPersist(nowMs: number): void {
+    const { una, nxt } = this.#board
+    const blocked = una === nxt && this.buffer.endOffset > nxt && this.#sendableBytes(this.#path.mss) === 0
+    if (!blocked) this.#timers.disarm(streamTimers.persist)
+    else if (!this.#timers.armed(streamTimers.persist)) {
+      this.#timers.arm(streamTimers.persist, nowMs + this.#path.rtt.backedOffMs(this.#persistBackoffs))
+    }
+  }
+
+  #count(transmission: Transmission): void {
+    const segments = Math.ceil(transmission.bytes / transmission.segmentBytes)
+    this.#stats.segmentsOut += segments
+    if (transmission.retransmitted) {
+      this.#stats.retransmittedSegments += segments
+      this.#stats.retransmittedBytes += transmission.bytes
+    } else {
+      this.#stats.bytesOut += transmission.bytes
+    }
+  }
+}

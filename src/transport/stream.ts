@@ -1,0 +1,379 @@
+/**
+ * A reliable stream of bytes each way between two ends of a flow: TCP's behaviour (RFC 9293) behind a segment header
+ * that the profile chooses. Synchronous and total: it has no clock and no socket, takes segments in, fills batches, and
+ * says when it wants to be woken.
+ *
+ * It knows nothing of addresses, flowIDs or control packets. Set-up, end and reset are theirs; the end of the stream
+ * comes as a number (`handleFinalOffset`). Inside, offsets count from 0 and never wrap.
+ */
+import type { SegmentCodec, SegmentFields } from '../wire/segment.ts'
+import { nativeSegment, segmentFlags } from '../wire/segment.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { Emitter } from './emit.ts'
+import { Liveness } from './liveness.ts'
+import type { TransportPath } from './path.ts'
+import { Receiver } from './receiver.ts'
+import { Sender } from './sender.ts'
+import { StreamStats } from './stream-stats.ts'
+import { type StreamTimer, streamTimers, TimerTable } from './timers.ts'
+
+/** What has happened since the last `takeSignals`, as a bit mask. */
+export const StreamSignal = {
+  /** `read` has more. */
+  readable: 0x01,
+  /** `writable` has become true again. */
+  writable: 0x02,
+  /** Every byte of the peer's stream is here, read or not. */
+  end: 0x04,
+  /** All that was written is acknowledged. */
+  allAcknowledged: 0x08,
+  /** The peer has owed an answer for `deadPeerMs`. */
+  dead: 0x10,
+  /** An acknowledgement of what was never sent came; its segment was dropped. */
+  badAck: 0x20,
+} as const
+
+export interface StreamOptions {
+  /** The number on the wire of the first byte that we send, and of the first that we receive. */
+  readonly sendIsn: number
+  readonly receiveIsn: number
+  readonly path: TransportPath
+  /** Default: the native segment. */
+  readonly codec?: SegmentCodec
+  /** The largest window; default 4 MiB. */
+  readonly receiveBufferBytes?: number
+  /** `writable` turns false here; default 4 MiB. `write` never refuses. */
+  readonly sendBufferBytes?: number
+  /** How long a peer may owe an answer; default 120,000. */
+  readonly deadPeerMs?: number
+  /** How long an acknowledgement may wait, here and at the peer; default 25. */
+  readonly delayedAckMs?: number
+  readonly nowMs: number
+}
+
+export class Stream {
+  readonly stats = new StreamStats()
+  readonly #sendIsn: number
+  readonly #receiveIsn: number
+  readonly #codec: SegmentCodec
+  readonly #sendBufferBytes: number
+  readonly #timers = new TimerTable()
+  readonly #sender: Sender
+  readonly #receiver: Receiver
+  readonly #emitter: Emitter
+  readonly #liveness: Liveness
+  /** The stream's length, once `end` was called. */
+  #finalOffset: number | undefined
+  #newestDataPath: TransportPath
+  #keepAliveDue = false
+  #suspended = false
+  /** `writable` was false when last looked at. */
+  #full = false
+  /** The reader knows of the bytes before. */
+  #announcedOffset = 0
+  #endAnnounced = false
+  #signals = 0
+  #lastAck = -1
+  #lastWindow = -1
+
+  constructor(options: StreamOptions) {
+    const { path, codec = nativeSegment, delayedAckMs = 25 } = options
+    const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, sendBufferBytes = DEFAULT_BUFFER_BYTES } = options
+    this.#sendIsn = options.sendIsn
+    this.#receiveIsn = options.receiveIsn
+    this.#codec = codec
+    this.#sendBufferBytes = sendBufferBytes
+    this.#newestDataPath = path
+    this.#sender = new Sender(path, delayedAckMs, this.#timers, this.stats)
+    this.#receiver = new Receiver(receiveBufferBytes, delayedAckMs, this.#timers, this.stats)
+    this.#emitter = new Emitter(
+      codec,
+      this.#sendIsn,
+      this.#receiveIsn,
+      this.#sender,
+      this.#receiver,
+      this.stats,
+    )
+    this.#liveness = new Liveness(this.#timers, options.deadPeerMs ?? DEFAULT_DEAD_PEER_MS, options.nowMs)
+  }
+
+  // ---- the program's side -------------------------------------------------------------------------------------------
+
+  /** Queues bytes behind those written before. A large chunk is kept, not copied, until it is acknowledged. */
+  write(chunk: Uint8Array): void {
+    if (this.#finalOffset !== undefined) return
+    this.#sender.buffer.write(chunk)
+    if (!this.writable) this.#full = true
+  }
+
+  /** Nothing more will be written: `finalOffset` is fixed. */
+  end(): void {
+    this.#finalOffset ??= this.#sender.buffer.endOffset
+  }
+
+  /** The next bytes in order, which the caller owns from now on; undefined if there are none now. */
+  read(): Uint8Array | undefined {
+    return this.#receiver.read()
+  }
+
+  get readableBytes(): number {
+    return this.#receiver.readableBytes
+  }
+
+  /** Every byte of the peer's stream, up to its end, is here; not all may have been read. */
+  get receivedAll(): boolean {
+    return this.#receiver.complete
+  }
+
+  /** Written and not yet acknowledged. */
+  get bufferedBytes(): number {
+    return this.#sender.buffer.bytes
+  }
+
+  /** Written and never sent. */
+  get unsentBytes(): number {
+    return this.#sender.buffer.endOffset - this.#sender.nxt
+  }
+
+  /** Advice: more may be written without filling memory. */
+  get writable(): boolean {
+    return this.#sender.buffer.bytes < this.#sendBufferBytes
+  }
+
+  /** Bytes of the whole stream we send, once `end` was called: what FIN tells the peer. */
+  get finalOffset(): number | undefined {
+    return this.#finalOffset
+  }
+
+  /** The peer has every byte that was written. */
+  get acknowledgedAll(): boolean {
+    return this.#sender.buffer.bytes === 0
+  }
+
+  setNoDelay(noDelay: boolean): void {
+    this.#sender.noDelay = noDelay
+  }
+
+  /** After `intervalMs` of silence the peer is asked for a sign of life; 0 switches that off. */
+  setKeepAlive(intervalMs: number, nowMs: number): void {
+    this.#liveness.setKeepAlive(intervalMs, nowMs)
+  }
+
+  // ---- the peer's side ----------------------------------------------------------------------------------------------
+
+  /**
+   * HOT. Takes one segment, whose payload is `buffer[fields.payloadStart, fields.payloadEnd)`. The buffer is the
+   * stream's from now on, which moves payloads within it: `handleBatchEnd` must be called before another flow's packet
+   * of the same buffer is handled, and at the buffer's end.
+   */
+  handleSegment(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): void {
+    this.stats.segmentsIn++
+    this.#liveness.handleHeard(nowMs)
+    // Segments of one batch all carry the same acknowledgement.
+    const news =
+      fields.ack !== this.#lastAck || fields.windowBytes !== this.#lastWindow || fields.sackCount > 0
+    if (news && (fields.flags & segmentFlags.ACK) !== 0 && !this.#handleAcknowledgement(fields, nowMs)) {
+      this.stats.badAcknowledgements++
+      this.#signals |= StreamSignal.badAck
+      return
+    }
+    if ((fields.flags & segmentFlags.PROBE) !== 0) {
+      // What it carries is padding.
+      this.#receiver.requestAcknowledgement()
+    } else if (fields.payloadStart < fields.payloadEnd) {
+      const offset =
+        this.#codec.unwrap(fields.seq, this.#receiveIsn + this.#receiver.nextOffset) - this.#receiveIsn
+      this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd)
+      this.#newestDataPath = path
+    }
+  }
+
+  /** The segments at hand are all handled: decides whether to acknowledge them. */
+  handleBatchEnd(nowMs: number): void {
+    this.#receiver.handleBatchEnd(nowMs)
+    if (this.#receiver.nextOffset > this.#announcedOffset) {
+      this.#announcedOffset = this.#receiver.nextOffset
+      this.#signals |= StreamSignal.readable
+    }
+    this.#announceEnd()
+  }
+
+  /** The peer's stream is `offset` bytes long. `conflict`: it said otherwise before, or has sent more. */
+  handleFinalOffset(offset: number): 'ok' | 'conflict' {
+    const verdict = this.#receiver.setFinalOffset(offset)
+    this.#announceEnd()
+    return verdict
+  }
+
+  /** The peer's state is in doubt, or it has asked: the next packet acknowledges what is here. */
+  acknowledgeNow(): void {
+    this.#receiver.requestAcknowledgement()
+  }
+
+  /** Where the newest data came from: acknowledgements go out there (wire.md B6). */
+  get newestDataPath(): TransportPath {
+    return this.#newestDataPath
+  }
+
+  // ---- output -------------------------------------------------------------------------------------------------------
+
+  wantsToSend(nowMs: number): boolean {
+    if (this.#suspended) return false
+    return this.#receiver.acknowledgeNow || this.#probeDue || this.#sender.wantsToSend(nowMs)
+  }
+
+  /**
+   * Fills `batch` with what leaves next on `path`: data to send again, new data, or when there is neither an
+   * acknowledgement or a probe of one packet. Each packet is `prefix` (shim, SAL header, extensions; the shim's length
+   * is filled in), segment header, payload. Data goes out on the active path only. False if nothing may leave now.
+   */
+  emitBatch(batch: TransmitBatch, prefix: Uint8Array, path: TransportPath, nowMs: number): boolean {
+    if (this.#suspended) return false
+    // SACK ranges go in a packet of their own, not into every segment of a batch.
+    const sack = this.#receiver.acknowledgeNow && this.#receiver.hasSack
+    if (!sack && path === this.#sender.path && this.#emitter.emitData(batch, prefix, path, nowMs)) {
+      this.#liveness.update(true, nowMs)
+      return true
+    }
+    this.#liveness.update(this.#sender.outstanding || this.#keepAliveDue, nowMs)
+    if (this.#probeDue) this.#emitProbe(batch, prefix)
+    else if (this.#receiver.acknowledgeNow) this.#emitter.emitAcknowledgement(batch, prefix)
+    else return false
+    return true
+  }
+
+  /**
+   * Writes one segment at `buffer[offset...]` inside a packet that the flow builds (SYN-ACK, third ACK, FIN): with the
+   * data that may leave now, if it is at most `maxPayloadBytes` and a segment. Returns the bytes written.
+   */
+  emitSegment(buffer: Uint8Array, offset: number, nowMs: number, maxPayloadBytes = 0): number {
+    const length = this.#emitter.emitSegment(buffer, offset, this.#suspended ? 0 : maxPayloadBytes, nowMs)
+    this.#liveness.update(this.#sender.outstanding, nowMs)
+    return length
+  }
+
+  // ---- time ---------------------------------------------------------------------------------------------------------
+
+  /** When `handleTimeout` is due; Infinity if nothing waits. */
+  get nextTimeoutAt(): number {
+    return this.#suspended ? Number.POSITIVE_INFINITY : this.#timers.nextAt
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (this.#suspended) return
+    for (let timer = this.#timers.takeExpired(nowMs); timer !== undefined; ) {
+      this.#handleTimer(timer, nowMs)
+      timer = this.#timers.takeExpired(nowMs)
+    }
+    this.#liveness.update(this.#sender.outstanding, nowMs)
+  }
+
+  // ---- moves --------------------------------------------------------------------------------------------------------
+
+  get path(): TransportPath {
+    return this.#sender.path
+  }
+
+  /** Sends on `path` from now on; what was in flight is taken for lost, at no cost to the new path's window. */
+  switchPath(path: TransportPath, nowMs: number): void {
+    this.#sender.switchPath(path, nowMs)
+  }
+
+  /** There is no way to the peer: nothing is sent, no timer runs, and nothing is counted against the peer. */
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  /** There is a way again. The peer may have missed our acknowledgements: it gets one. */
+  resume(path: TransportPath, nowMs: number): void {
+    this.#suspended = false
+    this.#liveness.restart(nowMs)
+    this.#receiver.requestAcknowledgement()
+    this.#sender.switchPath(path, nowMs)
+  }
+
+  /** `StreamSignal` since the last call. */
+  takeSignals(): number {
+    const signals = this.#signals
+    this.#signals = 0
+    return signals
+  }
+
+  // ---- details ------------------------------------------------------------------------------------------------------
+
+  #announceEnd(): void {
+    if (this.#endAnnounced || !this.#receiver.complete) return
+    this.#endAnnounced = true
+    this.#signals |= StreamSignal.end
+  }
+
+  /** False if the segment acknowledges what was never sent. */
+  #handleAcknowledgement(fields: SegmentFields, nowMs: number): boolean {
+    const sender = this.#sender
+    const ack = this.#sentOffset(fields.ack)
+    if (ack > sender.nxt) return false
+    for (let i = 0; i < fields.sackCount; i++) {
+      if (this.#sentOffset(fields.sackEnds[i]!) > sender.nxt) return false
+    }
+    this.#lastAck = fields.ack
+    this.#lastWindow = fields.windowBytes
+    const duplicate = (fields.flags & segmentFlags.DSACK) !== 0 && fields.sackCount > 0
+    for (let i = duplicate ? 1 : 0; i < fields.sackCount; i++) {
+      sender.handleSack(this.#sentOffset(fields.sackStarts[i]!), this.#sentOffset(fields.sackEnds[i]!))
+    }
+    sender.handleWindow(fields.windowBytes, ack + fields.windowBytes)
+    const waiting = sender.buffer.bytes > 0
+    sender.handleAcknowledgement(Math.max(ack, sender.una), duplicate, nowMs)
+    this.#liveness.update(sender.outstanding, nowMs)
+    if (waiting && sender.buffer.bytes === 0) this.#signals |= StreamSignal.allAcknowledged
+    if (this.#full && this.writable) {
+      this.#full = false
+      this.#signals |= StreamSignal.writable
+    }
+    return true
+  }
+
+  #sentOffset(wire: number): number {
+    return this.#codec.unwrap(wire, this.#sendIsn + this.#sender.una) - this.#sendIsn
+  }
+
+  get #probeDue(): boolean {
+    return this.#sender.windowProbeDue || this.#keepAliveDue
+  }
+
+  #emitProbe(batch: TransmitBatch, prefix: Uint8Array): void {
+    if (this.#sender.windowProbeDue) this.#sender.handleWindowProbeSent()
+    if (this.#keepAliveDue) this.stats.keepAlives++
+    this.#keepAliveDue = false
+    this.#emitter.emitAcknowledgement(batch, prefix, segmentFlags.PROBE)
+  }
+
+  #handleTimer(timer: StreamTimer, nowMs: number): void {
+    switch (timer) {
+      case streamTimers.retransmit:
+        this.#sender.handleRetransmitTimer(nowMs)
+        break
+      case streamTimers.probe:
+        this.#sender.handleProbeTimer()
+        break
+      case streamTimers.reorder:
+        this.#sender.handleReorderTimer(nowMs)
+        break
+      case streamTimers.persist:
+        this.#sender.handlePersistTimer(nowMs)
+        break
+      case streamTimers.acknowledge:
+        this.#receiver.requestAcknowledgement()
+        break
+      case streamTimers.keepAlive:
+        this.#keepAliveDue ||= this.#liveness.handleKeepAliveTimer(nowMs)
+        break
+      case streamTimers.deadPeer:
+        if (this.#liveness.handleDeadPeerTimer(nowMs)) this.#signals |= StreamSignal.dead
+        break
+    }
+  }
+}
+
+const DEFAULT_BUFFER_BYTES = 4 * 1_024 * 1_024
+const DEFAULT_DEAD_PEER_MS = 120_000
