@@ -48,9 +48,9 @@ export function flowInfo(
     service: flow.serviceName ?? flow.service.toString(),
     security: 'plain',
     paths: paths.map(path => pathInfo(path, path === flow.activePath)),
-    bytesIn: stream?.bytesIn ?? 0,
-    bytesOut: stream?.bytesOut ?? 0,
-    retransmits: stream?.retransmits ?? 0,
+    bytesIn: stream?.stats.bytesIn ?? 0,
+    bytesOut: stream?.stats.bytesOut ?? 0,
+    retransmits: stream?.stats.retransmittedSegments ?? 0,
   }
 }
 
