@@ -25,7 +25,14 @@
 import { addressBytes, addressText } from '../../id/address.ts'
 import { readU16, readU32, writeU16, writeU32 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { type ExtensionBase, type ExtensionCodec, readBits, writeFixed, writeStart } from './codec.ts'
+import {
+  type ExtensionBase,
+  type ExtensionCodec,
+  type ReservedField,
+  readBits,
+  writeFixed,
+  writeStart,
+} from './codec.ts'
 
 const RESERVED = 2
 
@@ -39,18 +46,16 @@ const SOURCE_LIST = 4
 const SOURCE_LEAST = 2
 const IPV4_BYTES = 4
 
-export interface AddressExtension extends ExtensionBase {
+export interface AddressExtension extends ExtensionBase, ReservedField {
   readonly kind: 'address'
-  readonly reserved: number
   readonly verno: number
   readonly ackno: number
   /** As they came: nothing reads them. */
   readonly addresses: Uint8Array
 }
 
-export interface SourceExtension extends ExtensionBase {
+export interface SourceExtension extends ExtensionBase, ReservedField {
   readonly kind: 'source'
-  readonly reserved: number
   /** Dotted IPv4; the first is the client as the first router saw it. */
   readonly addresses: readonly string[]
 }

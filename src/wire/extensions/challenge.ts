@@ -11,7 +11,15 @@
  *   +---------------------------------------------------------------+
  */
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeFixed, writeStart } from './codec.ts'
+import {
+  BODY,
+  type ExtensionBase,
+  type ExtensionCodec,
+  type ReservedField,
+  readBits,
+  writeFixed,
+  writeStart,
+} from './codec.ts'
 
 const TYPE = 8
 const LENGTH = 12
@@ -23,7 +31,7 @@ export const CHALLENGE_BYTES = 8
 const CHALLENGE = 0
 const ECHO = 1
 
-export interface ChallengeExtension extends ExtensionBase {
+export interface ChallengeExtension extends ExtensionBase, ReservedField {
   readonly kind: 'challenge'
   /** Whether this answers a challenge, or is one (kind 1, kind 0 on the wire). */
   readonly echo: boolean
@@ -32,11 +40,11 @@ export interface ChallengeExtension extends ExtensionBase {
 }
 
 export function challenge(value: Uint8Array): ChallengeExtension {
-  return { kind: 'challenge', bits: 0, echo: false, value }
+  return { kind: 'challenge', bits: 0, reserved: 0, echo: false, value }
 }
 
 export function challengeEcho(value: Uint8Array): ChallengeExtension {
-  return { kind: 'challenge', bits: 0, echo: true, value }
+  return { kind: 'challenge', bits: 0, reserved: 0, echo: true, value }
 }
 
 export const challengeCodec: ExtensionCodec<ChallengeExtension> = {
@@ -53,6 +61,7 @@ export const challengeCodec: ExtensionCodec<ChallengeExtension> = {
     return {
       kind: 'challenge',
       bits: readBits(buffer, start),
+      reserved: buffer[start + RESERVED]!,
       echo: role === ECHO,
       value: buffer.slice(start + VALUE, end),
     }
@@ -61,7 +70,7 @@ export const challengeCodec: ExtensionCodec<ChallengeExtension> = {
   emit(extension: ChallengeExtension, buffer: Uint8Array, offset: number): void {
     writeStart(buffer, offset, TYPE, extension.bits, LENGTH)
     buffer[offset + ROLE] = extension.echo ? ECHO : CHALLENGE
-    buffer[offset + RESERVED] = 0
+    buffer[offset + RESERVED] = extension.reserved
     writeFixed(buffer, offset + VALUE, extension.value, CHALLENGE_BYTES)
   },
 }

@@ -18,6 +18,14 @@ export interface ExtensionBase {
   readonly bits: number
 }
 
+/**
+ * Most layouts have reserved bytes besides. They are ignored on receipt but kept, like the bits, so that
+ * whoever sends a packet on (a router) sends what it got; the senders of this stack write 0.
+ */
+export interface ReservedField {
+  readonly reserved: number
+}
+
 export interface ExtensionCodec<E extends ExtensionBase> {
   readonly type: number
   readonly kind: E['kind']
@@ -55,6 +63,12 @@ export function writeStart(
 ): void {
   buffer[offset] = (type << 4) | bits
   buffer[offset + 1] = length
+}
+
+/** Whether the padding `buffer[start, end)` is zero, as it must be. */
+export function isZero(buffer: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (buffer[i] !== 0) return false
+  return true
 }
 
 /** Writes bytes whose number the layout fixes; RangeError for any other number. */

@@ -18,7 +18,14 @@
  */
 import { readU32, writeU32 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { type ExtensionBase, type ExtensionCodec, readBits, writeFixed, writeStart } from './codec.ts'
+import {
+  type ExtensionBase,
+  type ExtensionCodec,
+  type ReservedField,
+  readBits,
+  writeFixed,
+  writeStart,
+} from './codec.ts'
 
 const TYPE = 1
 const LENGTH = 20
@@ -32,11 +39,10 @@ export const controlFlags = { SYN: 0x80, RSYN: 0x40, ACK: 0x20, NACK: 0x10, RST:
 
 export const CONTROL_NONCE_BYTES = 8
 
-export interface ControlExtension extends ExtensionBase {
+export interface ControlExtension extends ExtensionBase, ReservedField {
   readonly kind: 'control'
   /** Of `controlFlags`; the two low bits are reserved and kept. */
   readonly flags: number
-  readonly reserved: number
   /** Number of this control packet, uint32. */
   readonly verno: number
   /** Next control number expected from the peer, uint32; counts if ACK is set. */

@@ -10,7 +10,7 @@
  */
 import { align4, readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+import { BODY, type ExtensionBase, type ExtensionCodec, isZero, readBits, writeStart } from './codec.ts'
 
 const TYPE = 7
 const OPAQUE_LENGTH = BODY
@@ -39,6 +39,7 @@ export const cookieCodec: ExtensionCodec<CookieExtension> = {
     const length = readU16(buffer, start + OPAQUE_LENGTH)
     if (align4(OPAQUE + length) !== end - start) return wireErrors.badLength
     const at = start + OPAQUE
+    if (!isZero(buffer, at + length, end)) return wireErrors.badValue
     return { kind: 'cookie', bits: readBits(buffer, start), opaque: buffer.slice(at, at + length) }
   },
 

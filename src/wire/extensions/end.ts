@@ -11,9 +11,16 @@
  *   |                                                               |
  *   +---------------------------------------------------------------+
  */
-import { readU32, readU64, writeU16, writeU64 } from '../bytes.ts'
+import { readU16, readU32, readU64, writeU16, writeU64 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+import {
+  BODY,
+  type ExtensionBase,
+  type ExtensionCodec,
+  type ReservedField,
+  readBits,
+  writeStart,
+} from './codec.ts'
 
 const TYPE = 13
 const LENGTH = 12
@@ -22,14 +29,14 @@ const FINAL_OFFSET = 4
 /** A stream of 2^53 bytes does not end in a lifetime, and a number beyond is not exact. */
 const MAX_HIGH_WORD = 0x1fffff
 
-export interface EndExtension extends ExtensionBase {
+export interface EndExtension extends ExtensionBase, ReservedField {
   readonly kind: 'end'
   /** How many bytes the stream has, below 2^53. */
   readonly finalOffset: number
 }
 
 export function end(finalOffset: number): EndExtension {
-  return { kind: 'end', bits: 0, finalOffset }
+  return { kind: 'end', bits: 0, reserved: 0, finalOffset }
 }
 
 export const endCodec: ExtensionCodec<EndExtension> = {
@@ -41,12 +48,17 @@ export const endCodec: ExtensionCodec<EndExtension> = {
   parse(buffer: Uint8Array, start: number, stop: number): EndExtension | WireError {
     if (stop - start !== LENGTH) return wireErrors.badLength
     if (readU32(buffer, start + FINAL_OFFSET) > MAX_HIGH_WORD) return wireErrors.badValue
-    return { kind: 'end', bits: readBits(buffer, start), finalOffset: readU64(buffer, start + FINAL_OFFSET) }
+    return {
+      kind: 'end',
+      bits: readBits(buffer, start),
+      reserved: readU16(buffer, start + RESERVED),
+      finalOffset: readU64(buffer, start + FINAL_OFFSET),
+    }
   },
 
   emit(extension: EndExtension, buffer: Uint8Array, offset: number): void {
     writeStart(buffer, offset, TYPE, extension.bits, LENGTH)
-    writeU16(buffer, offset + RESERVED, 0)
+    writeU16(buffer, offset + RESERVED, extension.reserved)
     writeU64(buffer, offset + FINAL_OFFSET, extension.finalOffset)
   },
 }

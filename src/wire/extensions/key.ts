@@ -9,7 +9,14 @@
  *   +---------------------------------------------------------------
  */
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+import {
+  BODY,
+  type ExtensionBase,
+  type ExtensionCodec,
+  type ReservedField,
+  readBits,
+  writeStart,
+} from './codec.ts'
 
 const TYPE = 5
 const MODE = BODY
@@ -20,7 +27,7 @@ export const keyModes = { PLAIN: 0, SECURE: 1 } as const
 
 const SHARE_BYTES: readonly (number | undefined)[] = [16, 32]
 
-export interface KeyExtension extends ExtensionBase {
+export interface KeyExtension extends ExtensionBase, ReservedField {
   readonly kind: 'key'
   /** Of `keyModes`, or one that is not known here and has to be refused. */
   readonly mode: number
@@ -29,7 +36,7 @@ export interface KeyExtension extends ExtensionBase {
 }
 
 export function key(mode: number, share: Uint8Array): KeyExtension {
-  return { kind: 'key', bits: 0, mode, share }
+  return { kind: 'key', bits: 0, reserved: 0, mode, share }
 }
 
 export const keyCodec: ExtensionCodec<KeyExtension> = {
@@ -43,13 +50,19 @@ export const keyCodec: ExtensionCodec<KeyExtension> = {
     const mode = buffer[start + MODE]!
     const expected = SHARE_BYTES[mode]
     if (expected !== undefined && end - start !== KEY + expected) return wireErrors.badLength
-    return { kind: 'key', bits: readBits(buffer, start), mode, share: buffer.slice(start + KEY, end) }
+    return {
+      kind: 'key',
+      bits: readBits(buffer, start),
+      reserved: buffer[start + RESERVED]!,
+      mode,
+      share: buffer.slice(start + KEY, end),
+    }
   },
 
   emit(extension: KeyExtension, buffer: Uint8Array, offset: number): void {
     writeStart(buffer, offset, TYPE, extension.bits, keyCodec.length(extension))
     buffer[offset + MODE] = extension.mode
-    buffer[offset + RESERVED] = 0
+    buffer[offset + RESERVED] = extension.reserved
     buffer.set(extension.share, offset + KEY)
   },
 }

@@ -15,14 +15,22 @@
  */
 import { align4, readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+import {
+  type ExtensionBase,
+  type ExtensionCodec,
+  isZero,
+  type ReservedField,
+  readBits,
+  writeStart,
+} from './codec.ts'
 
 const TYPE = 15
+const RESERVED = 1
 const LARGE_TYPE = 2
 const LENGTH = 4
 const DATA = 6
 
-export interface LargeExtension extends ExtensionBase {
+export interface LargeExtension extends ExtensionBase, ReservedField {
   readonly kind: 'large'
   /** uint16. */
   readonly largeType: number
@@ -30,7 +38,7 @@ export interface LargeExtension extends ExtensionBase {
 }
 
 export function large(largeType: number, data: Uint8Array, bits = 0): LargeExtension {
-  return { kind: 'large', bits, largeType, data }
+  return { kind: 'large', bits, reserved: 0, largeType, data }
 }
 
 /**
@@ -56,9 +64,11 @@ export const largeCodec: ExtensionCodec<LargeExtension> = {
     if (end - start < DATA) return wireErrors.badLength
     const length = readU16(buffer, start + LENGTH)
     if (length < DATA) return wireErrors.badLength
+    if (!isZero(buffer, start + length, end)) return wireErrors.badValue
     return {
       kind: 'large',
       bits: readBits(buffer, start),
+      reserved: buffer[start + RESERVED]!,
       largeType: readU16(buffer, start + LARGE_TYPE),
       data: buffer.slice(start + DATA, start + length),
     }
@@ -66,7 +76,7 @@ export const largeCodec: ExtensionCodec<LargeExtension> = {
 
   emit(extension: LargeExtension, buffer: Uint8Array, offset: number): void {
     const length = DATA + extension.data.length
-    writeStart(buffer, offset, TYPE, extension.bits, 0)
+    writeStart(buffer, offset, TYPE, extension.bits, extension.reserved)
     writeU16(buffer, offset + LARGE_TYPE, extension.largeType)
     writeU16(buffer, offset + LENGTH, length)
     buffer.set(extension.data, offset + DATA)

@@ -9,7 +9,15 @@
  */
 import { align4 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+import {
+  BODY,
+  type ExtensionBase,
+  type ExtensionCodec,
+  isZero,
+  type ReservedField,
+  readBits,
+  writeStart,
+} from './codec.ts'
 
 const TYPE = 12
 const CODE = BODY
@@ -41,21 +49,21 @@ export const reasonCodes = {
   CLOSED: 10,
 } as const
 
-export interface ReasonExtension extends ExtensionBase {
+export interface ReasonExtension extends ExtensionBase, ReservedField {
   readonly kind: 'reason'
   /** Of `reasonCodes`, or one that is not known here. */
   readonly code: number
-  /** For people; may be empty. */
+  /** For people; may be empty, and holds no NUL. */
   readonly detail: string
 }
 
 /** `detail` is cut to what fits, at a character's boundary. */
 export function reason(code: number, detail = ''): ReasonExtension {
   const bytes = UTF8.encode(detail)
-  if (bytes.length <= MAX_DETAIL_BYTES) return { kind: 'reason', bits: 0, code, detail }
+  if (bytes.length <= MAX_DETAIL_BYTES) return { kind: 'reason', bits: 0, reserved: 0, code, detail }
   let end = MAX_DETAIL_BYTES
   while ((bytes[end]! & 0xc0) === 0x80) end--
-  return { kind: 'reason', bits: 0, code, detail: TEXT.decode(bytes.subarray(0, end)) }
+  return { kind: 'reason', bits: 0, reserved: 0, code, detail: TEXT.decode(bytes.subarray(0, end)) }
 }
 
 /** `NO_SERVICE`, or the number of a code that is not known here. */
@@ -73,11 +81,15 @@ export const reasonCodec: ExtensionCodec<ReasonExtension> = {
     if (end - start < DETAIL) return wireErrors.badLength
     let detailEnd = start + DETAIL
     while (detailEnd < end && buffer[detailEnd] !== 0) detailEnd++
+    if (align4(detailEnd - start) !== end - start) return wireErrors.badLength
+    const detail = decode(buffer.subarray(start + DETAIL, detailEnd))
+    if (detail === undefined || !isZero(buffer, detailEnd, end)) return wireErrors.badValue
     return {
       kind: 'reason',
       bits: readBits(buffer, start),
+      reserved: buffer[start + RESERVED]!,
       code: buffer[start + CODE]!,
-      detail: TEXT.decode(buffer.subarray(start + DETAIL, detailEnd)),
+      detail,
     }
   },
 
@@ -86,11 +98,20 @@ export const reasonCodec: ExtensionCodec<ReasonExtension> = {
     const length = align4(DETAIL + detail.length)
     writeStart(buffer, offset, TYPE, extension.bits, length)
     buffer[offset + CODE] = extension.code
-    buffer[offset + RESERVED] = 0
+    buffer[offset + RESERVED] = extension.reserved
     buffer.set(detail, offset + DETAIL)
     buffer.fill(0, offset + DETAIL + detail.length, offset + length)
   },
 }
 
 const UTF8 = new TextEncoder()
-const TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+
+/** undefined if the bytes are no UTF-8. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return TEXT.decode(bytes)
+  } catch {
+    return undefined
+  }
+}

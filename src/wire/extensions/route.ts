@@ -9,7 +9,7 @@
  *
  *   An entry:
  *   +---------------+---------------+-------------------------------+
- *   | family (4, 6) |   reserved    |             port              |
+ *   | family (4, 6) |       0       |             port              |
  *   +---------------+---------------+-------------------------------+
  *   |  address: 4 bytes, or 16                                      |
  *   +---------------------------------------------------------------+
@@ -24,7 +24,15 @@
 import { addressBytes, addressText } from '../../id/address.ts'
 import { readU16, writeU16 } from '../bytes.ts'
 import { WireError, wireErrors } from '../wire-error.ts'
-import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeFixed, writeStart } from './codec.ts'
+import {
+  BODY,
+  type ExtensionBase,
+  type ExtensionCodec,
+  type ReservedField,
+  readBits,
+  writeFixed,
+  writeStart,
+} from './codec.ts'
 
 const ROUTE_TYPE = 9
 const PATHS_TYPE = 10
@@ -33,7 +41,7 @@ const RESERVED = 3
 const ENTRIES = 4
 
 const FAMILY = 0
-const ENTRY_RESERVED = 1
+const ENTRY_ZERO = 1
 const PORT = 2
 const ADDRESS = 4
 
@@ -52,22 +60,22 @@ export interface RouteEntry extends PathEntry {
   readonly mac: Uint8Array
 }
 
-export interface RouteExtension extends ExtensionBase {
+export interface RouteExtension extends ExtensionBase, ReservedField {
   readonly kind: 'route'
   readonly entries: readonly RouteEntry[]
 }
 
-export interface PathsExtension extends ExtensionBase {
+export interface PathsExtension extends ExtensionBase, ReservedField {
   readonly kind: 'paths'
   readonly entries: readonly PathEntry[]
 }
 
 export function route(entries: readonly RouteEntry[]): RouteExtension {
-  return { kind: 'route', bits: 0, entries }
+  return { kind: 'route', bits: 0, reserved: 0, entries }
 }
 
 export function paths(entries: readonly PathEntry[]): PathsExtension {
-  return { kind: 'paths', bits: 0, entries }
+  return { kind: 'paths', bits: 0, reserved: 0, entries }
 }
 
 export const routeCodec: ExtensionCodec<RouteExtension> = {
@@ -82,7 +90,8 @@ export const routeCodec: ExtensionCodec<RouteExtension> = {
       port,
       mac: buffer.slice(at, at + ROUTE_MAC_BYTES),
     }))
-    return entries instanceof WireError ? entries : { kind: 'route', bits: readBits(buffer, start), entries }
+    if (entries instanceof WireError) return entries
+    return { kind: 'route', bits: readBits(buffer, start), reserved: buffer[start + RESERVED]!, entries }
   },
 
   emit(extension: RouteExtension, buffer: Uint8Array, offset: number): void {
@@ -104,7 +113,8 @@ export const pathsCodec: ExtensionCodec<PathsExtension> = {
 
   parse(buffer: Uint8Array, start: number, end: number): PathsExtension | WireError {
     const entries = parseEntries(buffer, start, end, 0, (address, port) => ({ address, port }))
-    return entries instanceof WireError ? entries : { kind: 'paths', bits: readBits(buffer, start), entries }
+    if (entries instanceof WireError) return entries
+    return { kind: 'paths', bits: readBits(buffer, start), reserved: buffer[start + RESERVED]!, entries }
   },
 
   emit(extension: PathsExtension, buffer: Uint8Array, offset: number): void {
@@ -142,6 +152,7 @@ function parseEntries<E>(
     if (at + ADDRESS > end) return wireErrors.badLength
     const family = buffer[at + FAMILY]!
     if (family !== IPV4.family && family !== IPV6.family) return wireErrors.badValue
+    if (buffer[at + ENTRY_ZERO] !== 0) return wireErrors.badValue
     const behind = at + ADDRESS + (family === IPV4.family ? IPV4.bytes : IPV6.bytes)
     if (behind + macBytes > end) return wireErrors.badLength
     const address = addressText(buffer.subarray(at + ADDRESS, behind))
@@ -162,14 +173,14 @@ function emitListStart(
   if (count > MAX_ROUTE_ENTRIES) throw new RangeError(`at most ${MAX_ROUTE_ENTRIES} entries, not ${count}`)
   writeStart(buffer, offset, type, list.bits, length)
   buffer[offset + COUNT] = count
-  buffer[offset + RESERVED] = 0
+  buffer[offset + RESERVED] = list.reserved
 }
 
 /** Returns the offset behind the address. */
 function emitEntry(entry: PathEntry, buffer: Uint8Array, offset: number): number {
   const { family, bytes } = familyOf(entry)
   buffer[offset + FAMILY] = family
-  buffer[offset + ENTRY_RESERVED] = 0
+  buffer[offset + ENTRY_ZERO] = 0
   writeU16(buffer, offset + PORT, entry.port)
   writeFixed(buffer, offset + ADDRESS, addressBytes(entry.address) ?? new Uint8Array(0), bytes)
   return offset + ADDRESS + bytes

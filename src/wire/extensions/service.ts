@@ -13,7 +13,7 @@
 import { ServiceId } from '../../id/service-id.ts'
 import { readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import { type ExtensionBase, type ExtensionCodec, readBits, writeStart } from './codec.ts'
+import { type ExtensionBase, type ExtensionCodec, type ReservedField, readBits, writeStart } from './codec.ts'
 
 const TYPE = 2
 const LENGTH = 36
@@ -21,10 +21,8 @@ const RESERVED = 2
 /** Also what a router adds to the start of the extension to look a packet up without parsing it. */
 export const SERVICE_ID_OFFSET = 4
 
-export interface ServiceExtension extends ExtensionBase {
+export interface ServiceExtension extends ExtensionBase, ReservedField {
   readonly kind: 'service'
-  /** uint16, kept. */
-  readonly reserved: number
   readonly serviceId: ServiceId
 }
 
