@@ -91,7 +91,11 @@ export class TransportPath {
   handleDeliveries(una: number, nowMs: number): void {
     const { flight, rtt } = this
     if (flight.deliveredBytes === 0) return
-    if (flight.originalSentAt >= 0) rtt.sample(nowMs - flight.originalSentAt)
+    // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported must have
+    // drawn the answer, or the time since counts as well in which earlier answers were lost.
+    if (flight.originalSentAt >= 0 && flight.originalSentAt >= flight.repeatSentAt) {
+      rtt.sample(nowMs - flight.originalSentAt)
+    }
     this.#rack.update(nowMs)
     // RFC 9002 section 7.3.2: recovery ends with the first answer to what was sent in it.
     if (this.#inRecovery && Math.max(flight.originalSentAt, flight.repeatSentAt) >= this.#recoveryBeganAt) {

@@ -63,8 +63,9 @@ export class Cubic implements CongestionControl {
   handleTimeout(flightBytes: number, first: boolean): void {
     // RFC 5681 section 3.1: ssthresh is held while the same data times out again.
     if (first) this.#reduce(flightBytes)
-    // RFC 9438 section 4.8
-    this.#windowBytes = this.#mss
+    // RFC 9438 section 4.8, but with the minimum of RFC 9002 section 7.2 for a loss window: where one packet in three
+    // is lost, a window of one segment waits for the doubled time-out every other time, and never gets anywhere.
+    this.#windowBytes = 2 * this.#mss
   }
 
   handleIdle(idleMs: number): void {
