@@ -94,7 +94,7 @@ export class Sender {
     const transmission = this.#launch(bytes, nowMs)
     this.#path.handleSent(nowMs)
     if (this.#tailProbeDue) this.#handleTailProbeSent(transmission, nowMs)
-    else this.#armAfterSending(nowMs)
+    else this.#armAfterSending(transmission, nowMs)
     this.#count(transmission)
     return transmission
   }
@@ -270,10 +270,12 @@ export class Sender {
     this.#timers.arm(streamTimers.reorder, againAt)
   }
 
-  #armAfterSending(nowMs: number): void {
+  #armAfterSending(transmission: Transmission, nowMs: number): void {
     this.#timers.disarm(streamTimers.persist)
+    // The oldest data leaves again: it has an RTO from now (RFC 6298 (5.1)), not from when it left first.
+    const repeatsOldest = transmission.start === this.#board.una && transmission.retransmitted
     if (this.#mayProbeTail) this.#armProbe(nowMs)
-    else if (!this.#timers.armed(streamTimers.retransmit)) this.#armRetransmit(nowMs)
+    else if (repeatsOldest || !this.#timers.armed(streamTimers.retransmit)) this.#armRetransmit(nowMs)
   }
 
   /** RFC 6298 (5.2) and (5.3); RFC 8985 section 7.2. Either the probe's timer runs or the retransmission's. */
