@@ -6,6 +6,7 @@ import { peekType, resolve, type Scope } from '../../../src/service/resolve.ts'
 import { formatRule, parseRule } from '../../../src/service/rule-text.ts'
 import { ServiceTable } from '../../../src/service/service-table.ts'
 import { formatEndpoint, parseEndpoint } from '../../../src/wire/endpoint.ts'
+import { Random, replay, testSeed } from '../../support/random.ts'
 
 const WEB = serviceIdOf('web.example')
 const STREAM = 6
@@ -156,27 +157,15 @@ describe('counters', () => {
 })
 
 describe('weighted random choice', () => {
-  const seed = Number(process.env.SERVAL_SEED ?? Date.now() % 2 ** 31)
-  const uniform = uniformFrom(lcg(seed))
-
-  /** Numerical Recipes' generator, its high bytes: good enough to spread choices, and it can be replayed. */
-  function lcg(start: number): (n: number) => Uint8Array {
-    let state = start >>> 0
-    return n =>
-      Uint8Array.from({ length: n }, () => {
-        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-        return state >>> 24
-      })
-  }
+  const uniform = uniformFrom(new Random(testSeed).bytes)
 
   it('shares 1:3 as 1:3', () => {
-    console.log(`seed ${seed}; replay: SERVAL_SEED=${seed} npx vitest run test/unit/service/resolve.test.ts`)
     const table = tableOf('web.example FORWARD 10.0.0.1:1, 10.0.0.2:1 weight 3')
     for (let i = 0; i < 20_000; i++) resolve(table, WEB, STREAM, 1, uniform())
     const [one, three] = table.lookup(WEB)!.targets.map(target => target.counters.packets)
     expect(one! + three!).toBe(20_000)
     // Five standard deviations of a binomial with p = 1/4 are 306.
-    expect(Math.abs(one! - 5_000)).toBeLessThan(306)
+    expect(Math.abs(one! - 5_000), replay('test/unit/service/resolve.test.ts')).toBeLessThan(306)
   })
 
   it('is exact at the borders of the shares', () => {

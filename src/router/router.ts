@@ -1,0 +1,390 @@
+/**
+ * The service router's core, native profile (wire.md A14, B1 to B5): SYNs and unconnected datagrams come in,
+ * are resolved in the service table and sent on from the router's own socket, with the address they came from
+ * noted in ROUTE. It keeps no flow state: what a flow sends after its SYN does not come this way.
+ *
+ * Sans-I/O: give it datagrams and the time (`handleDatagram`, `handleTimeout` at `nextTimeoutAt`), then take
+ * what it has to send and to tell (`pollTransmit`, `pollEvent`) until there is no more.
+ */
+import type { ServiceId } from '../id/service-id.ts'
+import type { ServicePrefix } from '../id/service-prefix.ts'
+import { uniformFrom } from '../service/balance/uniform.ts'
+import { type DelayLimits, DelayQueue, type Held } from '../service/delay-queue.ts'
+import { nackFor } from '../service/nack.ts'
+import { peekType, resolve } from '../service/resolve.ts'
+import type { Rule, RuleOrigin } from '../service/rule.ts'
+import type { ForwardTarget } from '../service/service-entry.ts'
+import { ServiceTable } from '../service/service-table.ts'
+import {
+  emitShim,
+  MAX_ENCAPSULATED_BYTES,
+  PacketWalk,
+  SHIM_BYTES,
+  WIRE_VERSION,
+} from '../wire/encapsulation.ts'
+import { type Endpoint, endpointFamily, sameEndpoint } from '../wire/endpoint.ts'
+import { controlFlags } from '../wire/extensions/control.ts'
+import { reasonCodes } from '../wire/extensions/reason.ts'
+import { MAX_ROUTE_ENTRIES, type RouteEntry, route } from '../wire/extensions/route.ts'
+import { emitPacket, packetLength, parsePacket, SalPacket } from '../wire/packet.ts'
+import { profiles } from '../wire/profile.ts'
+import { MAX_HEADER_BYTES, peekDstFlowId, peekSrcFlowId } from '../wire/sal-header.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { emitVersionHint, HINT_VERSION, versionHintLength } from '../wire/version-hint.ts'
+import { WireError } from '../wire/wire-error.ts'
+import { AnswerLimit, type AnswerRate } from './answer-limit.ts'
+import { type Hmac, RouteMac } from './route-mac.ts'
+
+export interface RouterOptions {
+  readonly hmac: Hmac
+  /** n bytes of a CSPRNG. */
+  readonly randomBytes: (n: number) => Uint8Array
+  /** Default: an empty one. */
+  readonly table?: ServiceTable
+  /** Whether ROUTE of a packet from there is believed, so that a NACK goes straight to the client. Default: none. */
+  readonly isKnownRouter?: (remote: Endpoint) => boolean
+  readonly delay?: Partial<DelayLimits>
+  /** Of NACKs and version hints, to one address. */
+  readonly answers?: Partial<AnswerRate>
+}
+
+/** One of the router's sockets. */
+export interface RouterLocal {
+  readonly id: number
+  readonly endpoint: Endpoint
+}
+
+/** A packet waits for somebody to find out who serves this: then `insert` a rule, or `refuseDelayed`. */
+export interface ResolveEvent {
+  readonly type: 'resolve'
+  readonly serviceId: ServiceId
+}
+export type RouterEvent = ResolveEvent
+
+/** What waits to be sent may hold this much. */
+export const OUTPUT_LIMITS = { packets: 1024, bytes: 1 << 20 } as const
+
+/** A SYN or unconnected datagram on its way through. */
+interface Transit {
+  readonly packet: SalPacket
+  readonly serviceId: ServiceId
+  readonly hops: number
+  /** Shim to end. */
+  readonly bytes: number
+  readonly localId: number
+  readonly remote: Endpoint
+}
+
+interface Output {
+  readonly bytes: Uint8Array
+  readonly localId: number
+  readonly remote: Endpoint
+}
+
+const profile = profiles.native
+const NO_ENTRIES: readonly RouteEntry[] = []
+
+export class Router {
+  readonly table: ServiceTable
+  /** Packets by what became of them; `bytes` and `forwardedBytes` count from the shim on. */
+  readonly counters = {
+    packets: 0,
+    bytes: 0,
+    forwarded: 0,
+    forwardedBytes: 0,
+    delayed: 0,
+    nacks: 0,
+    versionHints: 0,
+    /** No packet, or a buffer of packets whose rest is none. */
+    malformed: 0,
+    unknownVersion: 0,
+    /** Nothing for a router: of a flow, or an answer. */
+    misdirected: 0,
+    /** Had no hops left. */
+    hopLimit: 0,
+    /** Had been here before. */
+    loop: 0,
+    /** ROUTE has no room for another router. */
+    routeFull: 0,
+    noService: 0,
+    droppedByRule: 0,
+    delayTimedOut: 0,
+    delayEvicted: 0,
+    delayRefused: 0,
+    /** No socket of the target's address family. */
+    noLocal: 0,
+    /** Would have become longer than a packet may be. */
+    tooLong: 0,
+    outputFull: 0,
+    answersLimited: 0,
+  }
+
+  readonly #walk = new PacketWalk()
+  readonly #mac: RouteMac
+  readonly #answerLimit: AnswerLimit
+  readonly #isKnownRouter: (remote: Endpoint) => boolean
+  readonly #uniform: () => number
+  readonly #locals = new Map<number, RouterLocal>()
+  readonly #delayed: DelayQueue<Transit>
+  /** What waits and has not been told yet, by text: never more than wait. */
+  readonly #unresolved = new Map<string, ServiceId>()
+  readonly #output: Output[] = []
+  #outputBytes = 0
+
+  constructor(options: RouterOptions) {
+    this.table = options.table ?? new ServiceTable()
+    this.#mac = new RouteMac(options.hmac, options.randomBytes)
+    this.#answerLimit = new AnswerLimit(options.randomBytes, options.answers)
+    this.#isKnownRouter = options.isKnownRouter ?? (() => false)
+    this.#uniform = uniformFrom(options.randomBytes)
+    this.#delayed = new DelayQueue(options.delay)
+  }
+
+  /** A socket to send from. Needed where targets are of another address family than those who ask. */
+  addLocal(local: RouterLocal): void {
+    this.#locals.set(local.id, local)
+  }
+
+  removeLocal(localId: number): void {
+    this.#locals.delete(localId)
+  }
+
+  /** Takes a datagram, or several equal ones that the kernel merged, from `remote` to the socket `localId`. */
+  handleDatagram(buffer: Uint8Array, length: number, localId: number, remote: Endpoint, nowMs: number): void {
+    const walk = this.#walk
+    walk.reset(buffer, 0, length)
+    while (walk.next()) this.#handlePacket(buffer, localId, remote, nowMs)
+    if (walk.error !== undefined) this.counters.malformed++
+  }
+
+  /** The next instant at which `handleTimeout` has something to do; Infinity if none. */
+  get nextTimeoutAt(): number {
+    return Math.min(this.table.nextExpiryAt, this.#delayed.nextTimeoutAt)
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.table.expire(nowMs)
+    for (const held of this.#delayed.handleTimeout(nowMs)) {
+      this.counters.delayTimedOut++
+      this.#giveUp(held, reasonCodes.NO_SERVICE, nowMs)
+    }
+  }
+
+  /** Puts the next packet into `batch`; false if there is none. */
+  pollTransmit(batch: TransmitBatch): boolean {
+    const output = this.#output.shift()
+    if (output === undefined) return false
+    this.#outputBytes -= output.bytes.length
+    batch.buffer.set(output.bytes)
+    batch.length = output.bytes.length
+    batch.segmentBytes = output.bytes.length
+    batch.packets = 1
+    batch.localId = output.localId
+    batch.remote = output.remote
+    return true
+  }
+
+  pollEvent(): RouterEvent | undefined {
+    for (const [key, serviceId] of this.#unresolved) {
+      this.#unresolved.delete(key)
+      return { type: 'resolve', serviceId }
+    }
+    return undefined
+  }
+
+  /** Adds a rule to the table and lets go what waited for it. Errors as `ServiceTable.insert`. */
+  insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin, nowMs: number): void {
+    this.table.insert(prefix, rule, origin)
+    this.releaseDelayed(prefix, nowMs)
+  }
+
+  /** Lets go what waits under a prefix and no DELAY rule holds any more: after any other change of the table. */
+  releaseDelayed(under: ServicePrefix, nowMs: number): void {
+    const goes = ({ serviceId, item }: Held<Transit>) =>
+      peekType(this.table, serviceId, item.packet.protocol, 'remote') !== 'DELAY'
+    for (const { item } of this.#delayed.release(under, goes)) {
+      this.#tellNoMore(item.serviceId)
+      this.#resolve(item, nowMs)
+    }
+  }
+
+  /** Answers what waits under a prefix that nobody serves it. */
+  refuseDelayed(under: ServicePrefix, nowMs: number): void {
+    for (const held of this.#delayed.release(under)) {
+      this.counters.delayRefused++
+      this.#giveUp(held, reasonCodes.NO_SERVICE, nowMs)
+    }
+  }
+
+  #handlePacket(buffer: Uint8Array, localId: number, remote: Endpoint, nowMs: number): void {
+    const { packetStart, packetEnd, hops, version } = this.#walk
+    const bytes = SHIM_BYTES + packetEnd - packetStart
+    this.counters.packets++
+    this.counters.bytes += bytes
+    if (version !== WIRE_VERSION) return this.#handleOtherVersion(buffer, localId, remote, nowMs)
+    const packet = parsePacket(buffer, packetStart, packetEnd, profile)
+    if (packet instanceof WireError) {
+      this.counters.malformed++
+      return
+    }
+    const serviceId = packet.extension('service')?.serviceId
+    if (serviceId === undefined || !isUnbound(packet)) {
+      this.counters.misdirected++
+      return
+    }
+    const transit = { packet, serviceId, hops, bytes, localId, remote }
+    if (this.#mayPass(transit, nowMs)) this.#resolve(transit, nowMs)
+  }
+
+  /** A version is asked for only by who has no flow yet; a hint is never answered. */
+  #handleOtherVersion(buffer: Uint8Array, localId: number, remote: Endpoint, nowMs: number): void {
+    this.counters.unknownVersion++
+    const { packetStart, packetEnd, version } = this.#walk
+    if (version === HINT_VERSION || peekDstFlowId(buffer, packetStart) !== 0) return
+    const hint = { dstFlowId: peekSrcFlowId(buffer, packetStart), versions: [WIRE_VERSION] }
+    const length = versionHintLength(hint)
+    if (length > SHIM_BYTES + packetEnd - packetStart || !this.#mayAnswer(remote, nowMs)) return
+    const bytes = new Uint8Array(length)
+    emitVersionHint(hint, bytes, 0)
+    if (this.#send({ bytes, localId, remote })) this.counters.versionHints++
+  }
+
+  /** Hop limit, and loops: a packet that came back carries an entry of ours, or its sender's twice. */
+  #mayPass(transit: Transit, nowMs: number): boolean {
+    const { packet, hops, remote } = transit
+    const entries = packet.extension('route')?.entries ?? NO_ENTRIES
+    const isLoop = (entry: RouteEntry) =>
+      sameEndpoint(entry, remote) || this.#mac.isOwn(entry, packet.srcFlowId, nowMs)
+    if (hops === 0) this.counters.hopLimit++
+    else if (entries.some(isLoop)) this.counters.loop++
+    else if (entries.length === MAX_ROUTE_ENTRIES) this.counters.routeFull++
+    else return true
+    this.#refuse(transit, reasonCodes.NO_ROUTE, '', nowMs)
+    return false
+  }
+
+  #resolve(transit: Transit, nowMs: number): void {
+    const { packet, serviceId, bytes } = transit
+    const target = resolve(this.table, serviceId, packet.protocol, bytes, this.#uniform(), 'remote')
+    switch (target?.type) {
+      case 'FORWARD':
+        return this.#forward(transit, target, nowMs)
+      case 'DELAY':
+        return this.#delay(transit, nowMs)
+      case 'DROP':
+        this.counters.droppedByRule++
+        return this.#refuse(transit, reasonCodes.DROPPED, target.reason ?? '', nowMs)
+      default:
+        this.counters.noService++
+        return this.#refuse(transit, reasonCodes.NO_SERVICE, '', nowMs)
+    }
+  }
+
+  #forward(transit: Transit, target: ForwardTarget, nowMs: number): void {
+    const localId = this.#localTowards(target.endpoint, transit.localId)
+    const packet = withRouteEntry(
+      transit.packet,
+      this.#mac.entry(transit.remote, transit.packet.srcFlowId, nowMs),
+    )
+    const length = SHIM_BYTES + packetLength(packet, profile)
+    const headerBytes = length - SHIM_BYTES - packet.transport.length
+    if (localId === undefined) this.counters.noLocal++
+    else if (length > MAX_ENCAPSULATED_BYTES || headerBytes > MAX_HEADER_BYTES) this.counters.tooLong++
+    else if (this.#sendPacket(packet, transit.hops - 1, localId, target.endpoint)) {
+      this.counters.forwarded++
+      this.counters.forwardedBytes += length
+      return
+    }
+    target.counters.drops++
+  }
+
+  /** The socket that the packet came in by, if it can reach the target; else one that can. */
+  #localTowards(target: Endpoint, arrivedAt: number): number | undefined {
+    const family = endpointFamily(target)
+    const arrived = this.#locals.get(arrivedAt)
+    if (arrived === undefined || endpointFamily(arrived.endpoint) === family) return arrivedAt
+    for (const { id, endpoint } of this.#locals.values()) if (endpointFamily(endpoint) === family) return id
+    return undefined
+  }
+
+  #delay(transit: Transit, nowMs: number): void {
+    const { packet, serviceId, bytes } = transit
+    this.counters.delayed++
+    if (!this.#delayed.isWaiting(serviceId)) this.#unresolved.set(serviceId.toString(), serviceId)
+    // The datagram's buffer is used again; extensions are copies already.
+    const kept = { ...transit, packet: new SalPacket({ ...packet, transport: packet.transport.slice() }) }
+    for (const held of this.#delayed.hold(serviceId, kept, bytes, nowMs)) {
+      this.counters.delayEvicted++
+      this.#giveUp(held, reasonCodes.OVERLOAD, nowMs)
+    }
+  }
+
+  #giveUp({ item }: Held<Transit>, code: number, nowMs: number): void {
+    this.#tellNoMore(item.serviceId)
+    this.#refuse(item, code, '', nowMs)
+  }
+
+  #tellNoMore(serviceId: ServiceId): void {
+    if (!this.#delayed.isWaiting(serviceId)) this.#unresolved.delete(serviceId.toString())
+  }
+
+  /** Answers a SYN; an unconnected datagram gets no answer. */
+  #refuse(transit: Transit, code: number, detail: string, nowMs: number): void {
+    const nack = nackFor(transit.packet, code, detail, profile)
+    if (nack === undefined) return
+    const remote = this.#askerOf(transit, nowMs)
+    if (!this.#mayAnswer(remote, nowMs)) return
+    if (this.#sendPacket(nack, undefined, transit.localId, remote)) this.counters.nacks++
+  }
+
+  /**
+   * Where an answer goes: to who sent the packet here, or to the client that the first router saw, if ROUTE can be
+   * believed. Anything else would make the router an open reflector (wire.md B5).
+   */
+  #askerOf({ packet, remote }: Transit, nowMs: number): Endpoint {
+    const first = packet.extension('route')?.entries[0]
+    if (first === undefined) return remote
+    if (!this.#isKnownRouter(remote) && !this.#mac.isOwn(first, packet.srcFlowId, nowMs)) return remote
+    return { address: first.address, port: first.port }
+  }
+
+  #mayAnswer(remote: Endpoint, nowMs: number): boolean {
+    const admitted = this.#answerLimit.admits(remote.address, nowMs)
+    if (!admitted) this.counters.answersLimited++
+    return admitted
+  }
+
+  /** `hops` undefined: as many as a packet starts with. */
+  #sendPacket(packet: SalPacket, hops: number | undefined, localId: number, remote: Endpoint): boolean {
+    const bytes = new Uint8Array(SHIM_BYTES + packetLength(packet, profile))
+    emitShim(bytes, 0, bytes.length, hops)
+    emitPacket(packet, bytes, SHIM_BYTES, profile)
+    return this.#send({ bytes, localId, remote })
+  }
+
+  #send(output: Output): boolean {
+    const bytes = this.#outputBytes + output.bytes.length
+    if (this.#output.length === OUTPUT_LIMITS.packets || bytes > OUTPUT_LIMITS.bytes) {
+      this.counters.outputFull++
+      return false
+    }
+    this.#output.push(output)
+    this.#outputBytes = bytes
+    return true
+  }
+}
+
+const ALL_FLAGS = Object.values(controlFlags).reduce((all, flag) => all | flag, 0)
+
+/** A SYN or an unconnected datagram. TAG belongs to a flow, and nothing may be added behind it. */
+function isUnbound({ dstFlowId, control, tag }: SalPacket): boolean {
+  if (dstFlowId !== 0 || tag !== undefined) return false
+  return control === undefined || (control.flags & ALL_FLAGS) === controlFlags.SYN
+}
+
+function withRouteEntry(packet: SalPacket, entry: RouteEntry): SalPacket {
+  const known = packet.extension('route')
+  const extended = known === undefined ? route([entry]) : { ...known, entries: [...known.entries, entry] }
+  const others = packet.extensions.filter(extension => extension !== known)
+  return new SalPacket({ ...packet, extensions: [...others, extended] })
+}

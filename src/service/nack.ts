@@ -1,0 +1,33 @@
+/**
+ * The answer to a SYN that nobody takes (wire.md B4, B5): untagged, so a hint only, tied to its SYN by flowID and
+ * nonce, and never larger than it.
+ */
+import { NO_FLOW_ID } from '../id/flow-id.ts'
+import { serialAdd } from '../id/serial.ts'
+import { control, controlFlags } from '../wire/extensions/control.ts'
+import { reason } from '../wire/extensions/reason.ts'
+import { packetLength, SalPacket } from '../wire/packet.ts'
+import type { Profile } from '../wire/profile.ts'
+
+/**
+ * The NACK for a SYN, of `reasonCodes`. `detail` is for people, and left out where it would make the answer larger
+ * than the SYN. Undefined if `syn` has no control extension: nothing to answer.
+ */
+export function nackFor(
+  syn: SalPacket,
+  code: number,
+  detail: string,
+  profile: Profile,
+): SalPacket | undefined {
+  if (syn.control === undefined) return undefined
+  const { verno, nonce } = syn.control
+  const nack = (text: string) =>
+    new SalPacket({
+      srcFlowId: NO_FLOW_ID,
+      dstFlowId: syn.srcFlowId,
+      protocol: syn.protocol,
+      extensions: [control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce), reason(code, text)],
+    })
+  const detailed = nack(detail)
+  return packetLength(detailed, profile) <= packetLength(syn, profile) ? detailed : nack('')
+}
