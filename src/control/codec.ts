@@ -24,7 +24,7 @@ import {
 } from './fields.ts'
 import { emitFrame } from './frame.ts'
 import { serval } from './generated/control.js'
-import type { AgentKind, ControlMessage, GoneReason } from './messages.ts'
+import type { ControlMessage, GoneReason, HelloKind } from './messages.ts'
 
 /** The message in the body of a frame; never throws. */
 export function parseMessage(body: Uint8Array): ControlMessage | WireError {
@@ -52,7 +52,7 @@ interface BodyCodec<T extends MessageType> {
 }
 
 /** The numbers of control.proto's enums. */
-const KINDS: readonly (AgentKind | undefined)[] = [undefined, 'host', 'router']
+const KINDS: readonly (HelloKind | undefined)[] = [undefined, 'host', 'router', 'probe']
 const REASONS: readonly (GoneReason | undefined)[] = [undefined, 'died', 'silent']
 
 const codecs: { readonly [T in MessageType]: BodyCodec<T> } = {

@@ -1,6 +1,7 @@
 /**
- * The rules that the controller has told, so that each thing it says turns into what changes by it. A router
- * takes whatever comes; a host only what it asked for, and that for a limited time.
+ * The rules that a controller has told an agent, so that each thing it says turns into what changes by it. A
+ * router takes whatever comes; a host only what it asked for, and that for a limited time. The controller
+ * keeps the same account of each host, to tell it of changes.
  */
 import { sameEndpoint } from '../wire/endpoint.ts'
 import type { ControlRule, InstanceId, NamedPrefix, RuleUpdate } from './messages.ts'
@@ -24,6 +25,10 @@ export class KnownRules {
     this.#takesUnasked = takesUnasked
   }
 
+  get size(): number {
+    return this.#groups.size
+  }
+
   /** The services of which something is known, in the order they were first told. */
   services(): NamedPrefix[] {
     return [...this.#groups.values()].map(group => group.service)
@@ -36,12 +41,23 @@ export class KnownRules {
     return update.more ? NO_CHANGE : this.#replaceAll()
   }
 
-  /** An answer: from now on these, and only these, are the rules of `service`. */
-  handleAnswer(service: NamedPrefix, rules: readonly ControlRule[], expiresAt: number): RuleChange {
-    const told = new Map<string, Group>()
-    for (const rule of rules) putRule(told, { ...rule, ...service })
-    const group = told.get(keyOf(service)) ?? { service, rules: new Map(), expiresAt }
-    group.expiresAt = expiresAt
+  /** Whether anything is known of exactly this service. */
+  has(service: NamedPrefix): boolean {
+    return this.#groups.has(keyOf(service))
+  }
+
+  /**
+   * An answer: from now on these, and only these, are the rules of `service`. Without an instant of expiry
+   * the one that it had stays.
+   */
+  handleAnswer(
+    service: NamedPrefix,
+    rules: readonly ControlRule[],
+    expiresAt = this.#groups.get(keyOf(service))?.expiresAt ?? Number.POSITIVE_INFINITY,
+  ): RuleChange {
+    const { name, prefix } = service
+    const byInstance = new Map(rules.map(rule => [rule.instance, { ...rule, name, prefix }]))
+    const group = { service: { name, prefix }, rules: byInstance, expiresAt }
     this.#nextExpiryAt = Math.min(this.#nextExpiryAt, expiresAt)
     return this.#replace(keyOf(service), group)
   }

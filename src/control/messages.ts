@@ -31,13 +31,16 @@ export type InstanceId = string
 
 export type AgentKind = 'host' | 'router'
 
+/** A probe only wants to know who is there: it gets Welcome and Goodbye. */
+export type HelloKind = AgentKind | 'probe'
+
 /** Why an instance is no more: its connection ended without a word, or it said nothing for a whole lease. */
 export type GoneReason = 'died' | 'silent'
 
 export interface Hello {
   readonly type: 'hello'
   readonly version: number
-  readonly kind: AgentKind
+  readonly kind: HelloKind
   readonly instance: InstanceId
   /** Opaque. Agents with the same one reach each other by loopback addresses; '' is nobody's equal. */
   readonly hostId: string

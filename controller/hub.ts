@@ -1,0 +1,446 @@
+/**
+ * What the controller does with each thing an agent says, sans-I/O: the server reports (`handle*`), carries
+ * out `pollCommand` until undefined, and calls `handleTimeout` when `nextTimeoutAt` has come.
+ */
+import { emitMessage, parseMessage } from '../src/control/codec.ts'
+import { controlErrors } from '../src/control/control-error.ts'
+import { FrameReader, MAX_AGENT_FRAME_BYTES } from '../src/control/frame.ts'
+import { KnownRules } from '../src/control/known-rules.ts'
+import {
+  type AgentKind,
+  CONTROL_VERSION,
+  type ControlMessage,
+  type GoneReason,
+  type Hello,
+  type InstanceId,
+  type NamedPrefix,
+  type Register,
+  type Resolve,
+  type RouterInfo,
+  type Unregister,
+} from '../src/control/messages.ts'
+import type { Endpoint } from '../src/wire/endpoint.ts'
+import { WireError } from '../src/wire/wire-error.ts'
+import { allRules, answer, changeForHost, changeForRouter, ruleUpdates } from './announcements.ts'
+import { Leases } from './leases.ts'
+import { exclusiveEndpoints, reachableEndpoints, routersFor } from './policy.ts'
+import { type Member, Registry } from './registry.ts'
+
+export interface HubOptions {
+  /** This controller's own id, random per start. */
+  readonly controller: InstanceId
+  readonly pid: number
+  readonly startedAt: number
+  readonly limits?: Partial<HubLimits>
+}
+
+export interface HubLimits {
+  /** Silence after which a member is withdrawn. Default 10,000. */
+  readonly leaseMs: number
+  /** For how long evictions hold where too many are silent at once. Default 300,000. */
+  readonly holdMs: number
+  /** For how long a host may use an answer without asking again. Default 30,000. */
+  readonly answerMs: number
+  /** From connection to Hello. Default 5,000. */
+  readonly helloMs: number
+  /** Default 4,096. */
+  readonly registrationsPerMember: number
+  /** Answers that a host is kept up to date about; beyond, they just expire. Default 4,096. */
+  readonly answersPerMember: number
+  /** Unreadable messages after which a connection is closed. Default 8. */
+  readonly malformedPerConnection: number
+}
+
+export type HubCommand =
+  | { readonly type: 'send'; readonly connection: number; readonly bytes: Uint8Array }
+  /** After what was sent. No report about the connection is needed, or heard, any longer. */
+  | { readonly type: 'close'; readonly connection: number }
+
+/** For logs. `from` is the connection as the server named it. */
+export type HubNotice =
+  | { readonly type: 'joined'; readonly member: Member; readonly from: string }
+  | { readonly type: 'left'; readonly member: Member; readonly reason: LeaveReason }
+  | { readonly type: 'registered' | 'unregistered'; readonly member: Member; readonly name: string }
+  | { readonly type: 'rejected'; readonly from: string; readonly reason: string }
+
+export type LeaveReason = 'goodbye' | 'replaced' | 'rejected' | GoneReason
+
+/** How often something went wrong since the start. */
+export interface HubCounters {
+  /** Messages that could not be read. */
+  malformed: number
+  /** Messages of a kind unknown here; they are ignored. */
+  unknown: number
+  /** Connections closed because of what came over them. */
+  rejected: number
+  /** Registrations refused. */
+  refused: number
+  /** Questions to which the answer was nobody. */
+  unresolved: number
+  /** Members withdrawn because they were silent. */
+  evicted: number
+}
+
+export class Hub {
+  readonly registry: Registry
+  readonly counters: HubCounters = {
+    malformed: 0,
+    unknown: 0,
+    rejected: 0,
+    refused: 0,
+    unresolved: 0,
+    evicted: 0,
+  }
+  readonly #options: HubOptions
+  readonly #limits: HubLimits
+  readonly #leases: Leases<Session>
+  /** Connections whose Hello has not come. */
+  readonly #greeting: Leases<Session>
+  readonly #sessions = new Map<number, Session>()
+  readonly #byInstance = new Map<InstanceId, Session>()
+  readonly #commands: HubCommand[] = []
+  readonly #notices: HubNotice[] = []
+  #pingAt = NEVER
+  /** Until then a router keeps what an earlier controller told it: its servers may not all be back. */
+  #settledAt: number
+  /** Routers came, went or moved since everybody was told of them. */
+  #areRoutersChanged = false
+
+  constructor(options: HubOptions) {
+    this.#options = options
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.#leases = new Leases(this.#limits)
+    this.#greeting = new Leases({ leaseMs: this.#limits.helloMs, holdMs: 0 })
+    this.#settledAt = options.startedAt + this.#limits.leaseMs
+    this.registry = new Registry(this.#limits.registrationsPerMember)
+  }
+
+  get connections(): number {
+    return this.#sessions.size
+  }
+
+  /** Whether too many are silent at once to believe that they are gone. */
+  get isHoldingEvictions(): boolean {
+    return this.#leases.isHolding
+  }
+
+  /** When a member was last heard. */
+  heardAt(instance: InstanceId): number | undefined {
+    const session = this.#byInstance.get(instance)
+    return session && this.#leases.heardAt(session)
+  }
+
+  /** A connection came; `from` says whose it is, for people. */
+  handleOpened(connection: number, from: string, nowMs: number): void {
+    const session = new Session(connection, from)
+    this.#sessions.set(connection, session)
+    this.#greeting.renew(session, nowMs)
+    if (this.#pingAt === NEVER) this.#pingAt = nowMs + this.#limits.leaseMs / PINGS_PER_LEASE
+  }
+
+  /** Bytes from an agent, in any chunks; the chunk is copied. */
+  handleData(connection: number, chunk: Uint8Array, nowMs: number): void {
+    const session = this.#sessions.get(connection)
+    if (session === undefined) return
+    session.frames.push(chunk)
+    if (session.member !== undefined) this.#leases.renew(session, nowMs)
+    // A message may end the connection; what came behind it is not heard.
+    while (this.#sessions.has(connection)) {
+      const body = session.frames.next()
+      if (body === undefined) break
+      const message = body instanceof WireError ? body : parseMessage(body)
+      if (message instanceof WireError) this.#handleMalformed(session, message)
+      else this.#handleMessage(session, message, nowMs)
+    }
+    this.#tellChanges()
+  }
+
+  /** The connection ended, with no goodbye before: the process died. */
+  handleClosed(connection: number): void {
+    const session = this.#sessions.get(connection)
+    if (session === undefined) return
+    this.#forget(session, 'died')
+    this.#tellChanges()
+  }
+
+  handleTimeout(nowMs: number): void {
+    for (const session of this.#greeting.takeExpired(nowMs)) this.#reject(session, 'no hello came')
+    for (const session of this.#leases.takeExpired(nowMs)) {
+      this.counters.evicted++
+      this.#forget(session, 'silent')
+      this.#close(session, 'silent for longer than the lease')
+    }
+    if (this.#pingAt <= nowMs) {
+      for (const session of this.#byInstance.values()) this.#send(session, { type: 'ping' })
+      this.#pingAt = this.#sessions.size === 0 ? NEVER : nowMs + this.#limits.leaseMs / PINGS_PER_LEASE
+    }
+    if (this.#settledAt <= nowMs) this.#settle()
+    this.#tellChanges()
+  }
+
+  /** Infinity: nothing is to come. */
+  nextTimeoutAt(): number {
+    return Math.min(this.#pingAt, this.#settledAt, this.#greeting.nextExpiryAt(), this.#leases.nextExpiryAt())
+  }
+
+  /** Says goodbye to everybody; they keep what they know, and look for a controller again. */
+  shutDown(reason: string): void {
+    for (const session of this.#sessions.values()) this.#close(session, reason)
+    this.#sessions.clear()
+    this.#byInstance.clear()
+  }
+
+  pollCommand(): HubCommand | undefined {
+    return this.#commands.shift()
+  }
+
+  pollNotice(): HubNotice | undefined {
+    return this.#notices.shift()
+  }
+
+  #handleMalformed(session: Session, error: WireError): void {
+    // A later version's message: control.proto asks both sides to ignore what they do not know.
+    if (error === controlErrors.unknownMessage) {
+      this.counters.unknown++
+      return
+    }
+    this.counters.malformed++
+    session.malformed++
+    const isLost = error === controlErrors.frameTooLong
+    if (isLost || session.malformed >= this.#limits.malformedPerConnection) {
+      this.#reject(session, error.message)
+    }
+  }
+
+  #handleMessage(session: Session, message: ControlMessage, nowMs: number): void {
+    const { member } = session
+    if (member === undefined) {
+      if (message.type === 'hello') this.#welcome(session, message, nowMs)
+      else this.#reject(session, `${message.type} came before hello`)
+      return
+    }
+    switch (message.type) {
+      case 'register':
+        return this.#register(session, member, message, nowMs)
+      case 'unregister':
+        return this.#unregister(session, member, message)
+      case 'endpoints':
+        return this.#move(session, member, message.endpoints)
+      case 'resolve':
+        return this.#resolve(session, member, message, nowMs)
+      case 'ping':
+        return this.#send(session, { type: 'pong' })
+      case 'pong':
+        return
+      case 'goodbye':
+        this.#forget(session, 'goodbye')
+        return this.#close(session, 'goodbye')
+      default:
+        return this.#reject(session, `${message.type} is not for an agent to say now`)
+    }
+  }
+
+  #welcome(session: Session, hello: Hello, nowMs: number): void {
+    if (hello.version !== CONTROL_VERSION) {
+      return this.#reject(session, `version ${hello.version} is not spoken here`)
+    }
+    const { kind } = hello
+    if (kind === 'probe') {
+      this.#sendWelcome(session, [])
+      this.#forget(session, 'goodbye')
+      return this.#close(session, 'probed')
+    }
+    const member = this.#join(session, { ...hello, kind }, nowMs)
+    this.#sendWelcome(session, routersFor(this.registry.members.values(), member))
+    if (kind !== 'router') return
+    const knowsMore = hello.previousController !== undefined && this.#settledAt !== NEVER
+    session.isProvisional = knowsMore && hello.previousController !== this.#options.controller
+    this.#tellAll(session, member)
+  }
+
+  #join(session: Session, hello: Hello & { readonly kind: AgentKind }, nowMs: number): Member {
+    const { kind, instance, hostId, hostName, program, pid, endpoints } = hello
+    const earlier = this.#byInstance.get(instance)
+    if (earlier !== undefined) {
+      this.#forget(earlier, 'replaced')
+      this.#close(earlier, 'the same process has connected anew')
+    }
+    const member = { kind, instance, hostId, hostName, program, pid, endpoints, joinedAt: nowMs }
+    session.member = member
+    this.#byInstance.set(instance, session)
+    this.#greeting.remove(session)
+    this.#leases.renew(session, nowMs)
+    this.registry.join(member)
+    this.#areRoutersChanged ||= kind === 'router'
+    this.#notices.push({ type: 'joined', member, from: session.from })
+    return member
+  }
+
+  #sendWelcome(session: Session, routers: readonly RouterInfo[]): void {
+    const { controller, pid } = this.#options
+    const { leaseMs } = this.#limits
+    this.#send(session, { type: 'welcome', version: CONTROL_VERSION, controller, pid, leaseMs, routers })
+  }
+
+  #register(
+    session: Session,
+    member: Member,
+    { xid, service, weight, priority }: Register,
+    nowMs: number,
+  ): void {
+    const refusal = this.registry.register(member.instance, service, { weight, priority }, nowMs)
+    if (refusal !== undefined) this.counters.refused++
+    else this.#notices.push({ type: 'registered', member, name: nameOf(service) })
+    this.#send(session, { type: 'ack', xid, code: refusal?.code ?? '', message: refusal?.message ?? '' })
+  }
+
+  #unregister(session: Session, member: Member, { xid, service }: Unregister): void {
+    if (this.registry.unregister(member.instance, service.prefix)) {
+      this.#notices.push({ type: 'unregistered', member, name: nameOf(service) })
+    }
+    this.#send(session, { type: 'ack', xid, code: '', message: '' })
+  }
+
+  /** Its addresses changed: others reach it elsewhere, and it reaches others in another order. */
+  #move(session: Session, member: Member, endpoints: readonly Endpoint[]): void {
+    const moved = { ...member, endpoints }
+    session.member = moved
+    this.registry.join(moved)
+    if (moved.kind === 'router') {
+      this.#areRoutersChanged = true
+      return this.#tellAll(session, moved)
+    }
+    this.#send(session, { type: 'routers', routers: routersFor(this.registry.members.values(), moved) })
+  }
+
+  #resolve(session: Session, member: Member, { xid, service }: Resolve, nowMs: number): void {
+    const rules = answer(this.registry, service, member)
+    const { known } = session
+    known.expire(nowMs)
+    if (rules.length === 0) this.counters.unresolved++
+    if (known.has(service) || known.size < this.#limits.answersPerMember) {
+      // A little longer than the host will use it, so that it never misses a change.
+      known.handleAnswer(service, rules, nowMs + this.#limits.answerMs + this.#limits.leaseMs)
+    }
+    const { controller, pid } = this.#options
+    this.#send(session, {
+      type: 'resolved',
+      xid,
+      found: rules.length > 0,
+      rules,
+      ttlMs: this.#limits.answerMs,
+      asked: `controller ${controller.slice(0, 8)} (pid ${pid})`,
+    })
+  }
+
+  #tellAll(session: Session, member: Member): void {
+    for (const update of ruleUpdates(!session.isProvisional, allRules(this.registry, member), [])) {
+      this.#send(session, update)
+    }
+  }
+
+  #settle(): void {
+    this.#settledAt = NEVER
+    for (const session of this.#byInstance.values()) {
+      if (!session.isProvisional) continue
+      session.isProvisional = false
+      this.#tellAll(session, session.member!)
+    }
+  }
+
+  #tellChanges(): void {
+    const changed = this.registry.takeChanges()
+    if (changed.length > 0) {
+      for (const session of this.#byInstance.values()) {
+        const { member, known } = session
+        const { add, remove } =
+          member!.kind === 'router'
+            ? changeForRouter(this.registry, changed, member!)
+            : changeForHost(this.registry, changed, known, member!)
+        for (const update of ruleUpdates(false, add, remove)) this.#send(session, update)
+      }
+    }
+    if (!this.#areRoutersChanged) return
+    this.#areRoutersChanged = false
+    for (const session of this.#byInstance.values()) {
+      const routers = routersFor(this.registry.members.values(), session.member!)
+      this.#send(session, { type: 'routers', routers })
+    }
+  }
+
+  #reject(session: Session, reason: string): void {
+    this.counters.rejected++
+    this.#notices.push({ type: 'rejected', from: session.from, reason })
+    this.#forget(session, 'rejected')
+    this.#close(session, reason)
+  }
+
+  /** Withdraws what came over the connection; its end is not waited for. */
+  #forget(session: Session, reason: LeaveReason): void {
+    this.#sessions.delete(session.connection)
+    this.#greeting.remove(session)
+    this.#leases.remove(session)
+    const { member } = session
+    if (member === undefined) return
+    this.#byInstance.delete(member.instance)
+    this.registry.leave(member.instance)
+    this.#areRoutersChanged ||= member.kind === 'router'
+    this.#notices.push({ type: 'left', member, reason })
+    if (member.kind === 'host' && (reason === 'died' || reason === 'silent')) this.#tellGone(member, reason)
+  }
+
+  #tellGone(member: Member, reason: GoneReason): void {
+    const endpoints = exclusiveEndpoints(member, this.registry.members.values())
+    for (const session of this.#byInstance.values()) {
+      const receiver = session.member!
+      if (receiver.kind !== 'host') continue
+      const reachable = reachableEndpoints({ ...member, endpoints }, receiver)
+      if (reachable.length === 0) continue
+      this.#send(session, { type: 'instanceGone', instance: member.instance, endpoints: reachable, reason })
+    }
+  }
+
+  #close(session: Session, reason: string): void {
+    this.#send(session, { type: 'goodbye', reason })
+    this.#commands.push({ type: 'close', connection: session.connection })
+  }
+
+  #send(session: Session, message: ControlMessage): void {
+    this.#commands.push({ type: 'send', connection: session.connection, bytes: emitMessage(message) })
+  }
+}
+
+/** One connection. */
+class Session {
+  readonly connection: number
+  readonly from: string
+  readonly frames = new FrameReader(MAX_AGENT_FRAME_BYTES)
+  /** What it was answered, as far as it may still use it. */
+  readonly known = new KnownRules(false)
+  /** From Hello on. */
+  member: Member | undefined
+  malformed = 0
+  /** A router that still holds what an earlier controller told it. */
+  isProvisional = false
+
+  constructor(connection: number, from: string) {
+    this.connection = connection
+    this.from = from
+  }
+}
+
+const DEFAULT_LIMITS: HubLimits = {
+  leaseMs: 10_000,
+  holdMs: 300_000,
+  answerMs: 30_000,
+  helloMs: 5000,
+  registrationsPerMember: 4096,
+  answersPerMember: 4096,
+  malformedPerConnection: 8,
+}
+const PINGS_PER_LEASE = 3
+const NEVER = Number.POSITIVE_INFINITY
+
+function nameOf({ name, prefix }: NamedPrefix): string {
+  return name === '' ? prefix.toString() : name
+}
