@@ -155,11 +155,11 @@ export class Hub {
     this.#tellChanges()
   }
 
-  /** The connection ended, with no goodbye before: the process died. */
-  handleClosed(connection: number): void {
+  /** The connection ended with no goodbye before: `died` if its other end closed it, as a dying process does. */
+  handleClosed(connection: number, reason: GoneReason): void {
     const session = this.#sessions.get(connection)
     if (session === undefined) return
-    this.#forget(session, 'died')
+    this.#forget(session, reason)
     this.#tellChanges()
   }
 
