@@ -1,5 +1,5 @@
 /**
- * The MACs by which a router knows its own ROUTE entries again (wire.md B2, B5): a loop shows at once, and an
+ * The MACs by which a router knows its own ROUTE entries again (src/wire/README.md, "ROUTE"): a loop shows at once, and an
  * answer that comes back by way of the router is relayed only along an entry that the router wrote itself, lately.
  *
  *   HMAC(secret, "serval route" | flowID of the sender (u32) | port (u16) | address (4 or 16)), first 8 bytes

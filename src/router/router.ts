@@ -1,5 +1,5 @@
 /**
- * The service router's core, native profile (wire.md A14, B1 to B5): SYNs and unconnected datagrams come in,
+ * The service router's core, native profile (src/wire/README.md): SYNs and unconnected datagrams come in,
  * are resolved in the service table and sent on from the router's own socket, with the address they came from
  * noted in ROUTE. It keeps no flow state: what a flow sends after its SYN does not come this way.
  *
@@ -339,7 +339,7 @@ export class Router {
 
   /**
    * Where an answer goes: to who sent the packet here, or to the client that the first router saw, if ROUTE can be
-   * believed. Anything else would make the router an open reflector (wire.md B5).
+   * believed. Anything else would make the router an open reflector.
    */
   #askerOf({ packet, remote }: Transit, nowMs: number): Endpoint {
     const first = packet.extension('route')?.entries[0]

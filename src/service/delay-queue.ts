@@ -13,7 +13,7 @@ export interface DelayLimits {
   readonly timeoutMs: number
 }
 
-/** 1,024 is the prototype's cap; it knew no time-out (wire.md A15). */
+/** 1,024 is the prototype's cap; it knew no time-out. */
 export const DEFAULT_DELAY_LIMITS: DelayLimits = { items: 1024, bytes: 1 << 20, timeoutMs: 5000 }
 
 export interface Held<T> {

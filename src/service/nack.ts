@@ -1,5 +1,5 @@
 /**
- * The answer to a SYN that nobody takes (wire.md B4, B5): untagged, so a hint only, tied to its SYN by flowID and
+ * The answer to a SYN that nobody takes (src/wire/README.md, "Set-up and keys"): untagged, so a hint only, tied to its SYN by flowID and
  * nonce, and never larger than it.
  */
 import { NO_FLOW_ID } from '../id/flow-id.ts'

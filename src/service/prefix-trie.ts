@@ -6,7 +6,7 @@
  * child and no number never exists, so n prefixes take fewer than 2n nodes and a lookup compares at most
  * 32 bytes in all, whatever the depth. Lookups allocate nothing. Nodes are numbers, freed ones are reused.
  *
- * The idea is that of radix trees in BSD routing tables; bit 0 is the highest bit of byte 0 (wire.md A15).
+ * The idea is that of radix trees in BSD routing tables; bit 0 is the highest bit of byte 0, as everywhere here.
  */
 import { SERVICE_ID_BITS, SERVICE_ID_BYTES } from '../id/service-id.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Resolution: from a packet's serviceID to the one target that gets it, counted (wire.md A15).
+ * Resolution: from a packet's serviceID to the one target that gets it, counted (NSDI 2012, section 3.2).
  *
  * Within an entry DROP comes before all, then this stack's listener for the protocol, then the FORWARD targets
  * of the highest priority that has live ones, then DELAY. An entry that has nothing for this packet (a listener

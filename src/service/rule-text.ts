@@ -15,7 +15,14 @@ import { parseServiceName, parseServicePattern } from '../id/name.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { protocols } from '../wire/sal-header.ts'
-import { DEFAULT_PRIORITY, DEFAULT_WEIGHT, type DemuxRule, type Rule, type Target } from './rule.ts'
+import {
+  checkRule,
+  DEFAULT_PRIORITY,
+  DEFAULT_WEIGHT,
+  type DemuxRule,
+  type Rule,
+  type Target,
+} from './rule.ts'
 
 export interface RuleLine {
   /** What the rule matches as text, in its one spelling: hashes do not lead back to names. */
@@ -29,7 +36,9 @@ export function parseRule(text: string): RuleLine {
   const line = text.trim()
   const [, patternText = '', action = '', rest = ''] = /^(\S*)\s*(\S*)\s*(.*)$/s.exec(line) ?? []
   const { pattern, prefix } = parsePattern(line, patternText)
-  return { pattern, prefix, rule: parseAction(line, action, rest) }
+  const rule = parseAction(line, action, rest)
+  checkRule(rule, () => line)
+  return { pattern, prefix, rule }
 }
 
 /** The one spelling of a rule; `parseRule` reads it back. */

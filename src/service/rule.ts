@@ -1,5 +1,5 @@
 /**
- * Rules: what the service table says about a prefix (wire.md A15; NSDI 2012 section 3.2). Values only: the
+ * Rules: what the service table says about a prefix (NSDI 2012, section 3.2). Values only: the
  * table is `service-table.ts`, the text form `rule-text.ts`.
  */
 import { ServalError } from '../errors.ts'
@@ -63,11 +63,15 @@ export interface RuleOrigin {
   readonly name?: string
 }
 
-/** Throws ERR_SERVAL_RULE, naming the value, for a rule that no entry can hold. */
-export function checkRule(rule: Rule, pattern: string): void {
-  if (rule.type !== 'FORWARD') return
+/** Throws ERR_SERVAL_RULE, naming the value, for a rule that no entry can hold. Only then `quote` is asked for the rule. */
+export function checkRule(rule: Rule, quote: () => string): void {
   const complain = (value: unknown, expected: string) =>
-    new ServalError('ERR_SERVAL_RULE', { rule: `${pattern} FORWARD`, value, expected })
+    new ServalError('ERR_SERVAL_RULE', { rule: quote(), value, expected })
+  // REASON carries the text to clients, and the text form of a rule is a line.
+  if (rule.type === 'DROP' && /\p{Cc}/u.test(rule.reason ?? '')) {
+    throw complain(rule.reason, 'the reason of a DROP is one line of text')
+  }
+  if (rule.type !== 'FORWARD') return
   if (rule.targets.length === 0) throw complain('', 'FORWARD takes one target or more')
   for (const { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY } of rule.targets) {
     if (!(Number.isFinite(weight) && weight >= 0)) throw complain(weight, 'a weight is a number, 0 or more')

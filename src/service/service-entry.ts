@@ -170,7 +170,7 @@ export class ServiceEntry {
 
   #mergeInto(targets: EntryTarget[], rule: Rule, origin: RuleOrigin): void {
     const { source, owner = '', expiresAt = Infinity, name } = origin
-    checkRule(rule, name ?? this.name)
+    checkRule(rule, () => `${name ?? this.name} ${rule.type}`)
     if (rule.type === 'DEMUX') this.#refuseSecondListener(targets, rule)
     for (const part of partsOf(rule)) {
       const sameTarget = (other: EntryTarget) =>

@@ -1,5 +1,5 @@
 /**
- * The service table: from a serviceID to the entry of its longest prefix (wire.md A15). It knows nothing of
+ * The service table: from a serviceID to the entry of its longest prefix (NSDI 2012, section 3.2). It knows nothing of
  * packets; `resolve.ts` picks a target of the entry. The match itself is `prefix-trie.ts`, behind three verbs.
  */
 import { SERVICE_ID_BITS, SERVICE_ID_BYTES, type ServiceId } from '../id/service-id.ts'

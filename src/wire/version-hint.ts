@@ -1,7 +1,7 @@
 /**
- * The answer to a packet of a version that is not spoken here (wire.md B1): the versions that are. Its own version
- * is 0, which no packet has; shim and base header are those of every version. Nothing authenticates it, so it is
- * a hint only, to whoever waits under the flowID.
+ * The answer to a packet of a version that is not spoken here (README.md, "Shim"): the versions that
+ * are. Its own version is 0, which no packet has; shim and base header are those of every version. Nothing
+ * authenticates it, so it is a hint only, to whoever waits under the flowID.
  *
  *    0               8              16              24            31
  *   +---------------+---------------+-------------------------------+

@@ -1,4 +1,4 @@
-/** Each target gets its weight's share of the packets, in no order: the prototype's way (wire.md A15). */
+/** Each target gets its weight's share of the packets, in no order, as the 2014 prototype shares them. */
 import type { Balancer } from './balancer.ts'
 
 export const weightedRandom: Balancer = {

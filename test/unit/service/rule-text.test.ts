@@ -153,6 +153,7 @@ describe('a malformed rule', () => {
     ],
     ['web.example FORWARD 10.0.0.1:1 weight 1 weight 2', 'weight 2', 'a target has one weight'],
     ['web.example FORWARD 10.0.0.1:1, 10.0.0.1:1', '10.0.0.1:1', 'a rule names each target once'],
+    ['web.example DROP a\0b', 'a\0b', 'the reason of a DROP is one line of text'],
     ['web.example DELAY 5', '5', 'nothing follows DELAY'],
     ['web.example DEMUX stream', 'stream', 'DEMUX takes the number of a listener, and stream or datagram'],
     ['web.example DEMUX 1 tcp', '1 tcp', 'DEMUX takes the number of a listener, and stream or datagram'],
