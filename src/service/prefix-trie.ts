@@ -24,11 +24,17 @@ export class PrefixTrie {
   /** Nodes ever used; those freed since are chained by their first child, from `#free` on. */
   #used = 1
   #free = NONE
+  #nodes = 1
   #size = 0
 
   /** Number of prefixes that have a value. */
   get size(): number {
     return this.#size
+  }
+
+  /** Number of nodes, below twice the prefixes but for the root. */
+  get nodes(): number {
+    return this.#nodes
   }
 
   /** The value of the longest prefix of `key` that has at most `maxBits` bits (below 0: none has), or -1. */
@@ -139,6 +145,7 @@ export class PrefixTrie {
     this.#children[side] = left === NONE ? right : left
     this.#children[2 * node] = this.#free
     this.#free = node
+    this.#nodes--
   }
 
   #link(side: number, node: number): number {
@@ -159,6 +166,7 @@ export class PrefixTrie {
     this.#values[node] = NO_VALUE
     this.#children[2 * node] = NONE
     this.#children[2 * node + 1] = NONE
+    this.#nodes++
     return node
   }
 
