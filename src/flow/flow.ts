@@ -525,7 +525,7 @@ export class Flow {
     if (signals & StreamSignal.badAck) this.#context.count('badAck')
     if (this.#orphaned && stream.readableBytes > 0) return this.reset(nowMs)
     if (this.#finReceived && stream.receivedAll && !this.#peerEnded) this.#input('FIN', nowMs)
-    if (this.#finAcknowledged && stream.acknowledgedAll) this.#input('FIN_ACKED', nowMs)
+    if (this.#finAcknowledged && stream.acknowledgedAll && this.#awaitsFinAck) this.#input('FIN_ACKED', nowMs)
     if (signals & StreamSignal.dead) this.#input('gaveUp', nowMs)
   }
 
@@ -850,8 +850,13 @@ export class Flow {
     return this.#earlyEnd || this.#fin !== undefined
   }
 
+  get #awaitsFinAck(): boolean {
+    return this.#state === 'FINWAIT1' || this.#state === 'CLOSING' || this.#state === 'LASTACK'
+  }
+
   get #peerEnded(): boolean {
     return (
+      this.#state === 'CLOSED' ||
       this.#state === 'CLOSEWAIT' ||
       this.#state === 'LASTACK' ||
       this.#state === 'CLOSING' ||
