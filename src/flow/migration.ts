@@ -83,7 +83,7 @@ export class Migration {
   move(local: Local, nowMs: number): void {
     const remote = this.#own?.remote ?? this.#host.paths.active?.remote
     if (remote === undefined) return
-    this.#own = this.#host.paths.open(local, remote)
+    this.#own = this.#openOwn(local, remote)
     this.#ownAdopted = false
     this.#rsynRepeats = 0
     if (this.#outstandingRsyns().length < OUTSTANDING_LIMIT / 2)
@@ -165,7 +165,7 @@ export class Migration {
     this.#rsynRepeats++
     if (this.#rsynRepeats % REPEATS_PER_ADDRESS === 0 && !this.#ownAdopted) {
       const other = this.#host.anotherLocal(this.#own.local, this.#own.remote)
-      if (other) this.#own = this.#host.paths.open(other, this.#own.remote)
+      if (other) this.#own = this.#openOwn(other, this.#own.remote)
     }
     this.#sendRsyn(nowMs)
   }
@@ -238,6 +238,13 @@ export class Migration {
       this.#own = path
       this.#ownAdopted = true
     }
+  }
+
+  /** A new path to an address of the peer's that is known to be its own. */
+  #openOwn(local: Local, remote: Endpoint): Path {
+    const path = this.#host.paths.open(local, remote)
+    path.proven = this.#host.paths.proves(remote)
+    return path
   }
 
   #endOwnMove(): void {
