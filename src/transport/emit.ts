@@ -1,6 +1,6 @@
 /**
  * HOT: writes segments. A batch holds up to 44 packets of one size back to back, which the kernel cuts apart; nothing
- * is allocated a segment. `bench/` shows what a batch costs.
+ * is allocated a segment.
  *
  * The bytes of a batch are copied once as a whole to the batch's end, and from there moved to their places behind the
  * headers, first to last: a move within the buffer needs no view, and stays in the cache.
@@ -57,8 +57,9 @@ export class Emitter {
   emitAcknowledgement(batch: TransmitBatch, prefix: Uint8Array, flags = 0): void {
     const { buffer } = batch
     const at = prefix.length
-    const duplicate = this.#receiver.hasDuplicate ? segmentFlags.DSACK : 0
-    const sackCount = this.#receiver.takeSack(this.#codec.maxSackRanges, (index, start, end) => {
+    const { maxSackRanges } = this.#codec
+    const duplicate = this.#receiver.hasDuplicate && maxSackRanges > 0 ? segmentFlags.DSACK : 0
+    const sackCount = this.#receiver.takeSack(maxSackRanges, (index, start, end) => {
       emitSackRange(buffer, at, index, this.#wireAck(start), this.#wireAck(end))
     })
     const length = at + this.#codec.headerBytes + sackCount * SACK_RANGE_BYTES
@@ -101,6 +102,7 @@ export class Emitter {
     const length = packets * headerBytes + bytes
     const last = (packets - 1) * packetBytes
     const window = this.#receiver.advertise()
+    const ack = this.#wireAck(this.#receiver.nextOffset)
 
     let from = length - bytes
     this.#sender.buffer.copyTo(transmission.start, bytes, buffer, from)
@@ -108,7 +110,7 @@ export class Emitter {
     for (let at = 0; at < last; at += packetBytes) {
       buffer.set(prefix, at)
       setLength(buffer, at, packetBytes)
-      this.#emitHeader(buffer, at + prefix.length, offset, window, 0, 0)
+      this.#codec.emitHeader(buffer, at + prefix.length, this.#wireSeq(offset), ack, window, segmentFlags.ACK)
       buffer.copyWithin(at + headerBytes, from, from + segmentBytes)
       from += segmentBytes
       offset += segmentBytes
@@ -127,6 +129,10 @@ export class Emitter {
     return transmission.end === this.#sender.buffer.endOffset ? segmentFlags.PSH : 0
   }
 
+  #wireSeq(offset: number): number {
+    return this.#codec.wrap(this.#sendIsn + offset)
+  }
+
   #wireAck(offset: number): number {
     return this.#codec.wrap(this.#receiveIsn + offset)
   }
@@ -139,7 +145,7 @@ export class Emitter {
     flags: number,
     sackCount: number,
   ): void {
-    const seq = this.#codec.wrap(this.#sendIsn + offset)
+    const seq = this.#wireSeq(offset)
     const ack = this.#wireAck(this.#receiver.nextOffset)
     this.#codec.emitHeader(buffer, at, seq, ack, window, flags | segmentFlags.ACK, sackCount)
   }

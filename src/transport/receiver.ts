@@ -20,7 +20,9 @@ export class Receiver {
   #acknowledgeNow = false
   /** In-order bytes since the last acknowledgement. */
   #unacknowledgedBytes = 0
-  /** The largest payload seen stands for the peer's segment size. */
+  /** The largest payload since then. */
+  #largestBytes = 0
+  /** The largest payload of the time before stands for the peer's segment size. */
   #segmentBytes = MIN_SEGMENT_BYTES
   /** Bytes of the stream, from `#runOffset` on, that lie in `#runBuffer[#runStart, #runEnd)`. */
   #runBuffer: Uint8Array | undefined
@@ -97,7 +99,7 @@ export class Receiver {
       this.#runEnd = end
       this.#runOffset = offset
     }
-    if (end - start > this.#segmentBytes) this.#segmentBytes = end - start
+    if (end - start > this.#largestBytes) this.#largestBytes = end - start
   }
 
   /** The peer asks for an answer, or has sent what it may not. */
@@ -108,7 +110,8 @@ export class Receiver {
   /** The segments at hand are all handled: RFC 9293 section 3.8.6.3, RFC 5681 section 4.2. */
   handleBatchEnd(nowMs: number): void {
     this.#flush()
-    if (this.#unacknowledgedBytes >= 2 * this.#segmentBytes) this.#acknowledgeNow = true
+    const fullBytes = Math.max(this.#largestBytes, MIN_SEGMENT_BYTES)
+    if (this.#unacknowledgedBytes >= 2 * fullBytes) this.#acknowledgeNow = true
     if (this.#acknowledgeNow || this.#unacknowledgedBytes === 0) return
     if (!this.#timers.armed(streamTimers.acknowledge)) {
       this.#timers.arm(streamTimers.acknowledge, nowMs + this.#ackDelayMs)
@@ -128,6 +131,8 @@ export class Receiver {
   handleAcknowledged(): void {
     this.#acknowledgeNow = false
     this.#unacknowledgedBytes = 0
+    if (this.#largestBytes > 0) this.#segmentBytes = Math.max(this.#largestBytes, MIN_SEGMENT_BYTES)
+    this.#largestBytes = 0
     this.#timers.disarm(streamTimers.acknowledge)
   }
 
@@ -190,4 +195,5 @@ export class Receiver {
 
 /** What the window field holds. */
 const MAX_WINDOW_BYTES = 0xffffffff
+/** RFC 9293 section 3.7.1: what a peer that says nothing may send at least. */
 const MIN_SEGMENT_BYTES = 536

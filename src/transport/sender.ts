@@ -214,7 +214,7 @@ export class Sender {
     if (tail === 0) return usable
     // RFC 9293 section 3.8.6.2.1: a part of a segment goes if it is all there is (2), or half the peer's window (3).
     if (usable === unsent && (this.noDelay || una === nxt)) return usable
-    if (usable >= this.#largestWindowBytes / 2 || this.#overrideSilly) return usable
+    if (tail >= this.#largestWindowBytes / 2 || this.#overrideSilly) return usable
     return usable - tail
   }
 
@@ -296,7 +296,8 @@ export class Sender {
   /** RFC 8985 section 7.2: one probe at a time, and none while something is known to be missing. */
   get #mayProbeTail(): boolean {
     const { lostBytes, sackedBytes } = this.#board
-    return lostBytes === 0 && sackedBytes === 0 && this.#tailProbeEnd === undefined && !this.#path.inRecovery
+    const recovering = this.#path.inRecovery || this.#path.rtt.backoffs > 0
+    return lostBytes === 0 && sackedBytes === 0 && this.#tailProbeEnd === undefined && !recovering
   }
 
   #armProbe(nowMs: number): void {

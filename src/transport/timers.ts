@@ -21,7 +21,7 @@ export type StreamTimer = (typeof streamTimers)[keyof typeof streamTimers]
 
 /** Arming is a store: a busy stream does so several times a batch. */
 export class TimerTable {
-  readonly #deadlines = new Float64Array(Object.keys(streamTimers).length).fill(Number.POSITIVE_INFINITY)
+  readonly #deadlines: number[] = Object.values(streamTimers).map(() => Number.POSITIVE_INFINITY)
 
   /** The earliest deadline; Infinity if nothing is armed. */
   get nextAt(): number {

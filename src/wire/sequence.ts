@@ -5,7 +5,7 @@
 
 /** What of `sequence` goes on the wire. */
 export function wrap48(sequence: number): number {
-  return sequence % MODULUS_48
+  return remainder(sequence, MODULUS_48)
 }
 
 /** The number that is `wire` on the wire and closest to `near`; exact if they are less than 2^47 apart. */
@@ -14,7 +14,7 @@ export function unwrap48(wire: number, near: number): number {
 }
 
 export function wrap32(sequence: number): number {
-  return sequence % MODULUS_32
+  return remainder(sequence, MODULUS_32)
 }
 
 /** As `unwrap48`; exact if less than 2^31 apart. */
@@ -23,9 +23,14 @@ export function unwrap32(wire: number, near: number): number {
 }
 
 function unwrap(wire: number, near: number, modulus: number): number {
-  const ahead = wire - (near % modulus)
+  const ahead = wire - remainder(near, modulus)
   if (ahead >= modulus / 2) return near + ahead - modulus
   return ahead < -modulus / 2 ? near + ahead + modulus : near + ahead
+}
+
+/** A division of floating-point numbers costs as much as the rest of a header; it is seldom needed. */
+function remainder(sequence: number, modulus: number): number {
+  return sequence < modulus ? sequence : sequence % modulus
 }
 
 const MODULUS_48 = 2 ** 48
