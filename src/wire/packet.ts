@@ -111,16 +111,17 @@ export function parsePacket(
  * checksum is its codec's business. RangeError if the packet does not fit or is none of this profile.
  */
 export function emitPacket(packet: SalPacket, buffer: Uint8Array, offset: number, profile: Profile): number {
+  const { srcFlowId, dstFlowId, protocol, extensions, transport } = packet
   const headerBytes = headerLength(packet, profile)
-  const length = headerBytes + packet.transport.length
+  const length = headerBytes + transport.length
   if (headerBytes > MAX_HEADER_BYTES || headerBytes % 4 !== 0) {
     throw new RangeError(`a SAL header of ${headerBytes} bytes is not possible`)
   }
   if (offset + length > buffer.length) throw new RangeError(`no room for a packet of ${length} bytes`)
-  emitSalHeader({ ...packet, headerBytes }, buffer, offset)
-  emitExtensions(packet.extensions, buffer, offset + BASE_HEADER_BYTES, profile.extensions)
+  emitSalHeader({ srcFlowId, dstFlowId, headerBytes, protocol }, buffer, offset)
+  emitExtensions(extensions, buffer, offset + BASE_HEADER_BYTES, profile.extensions)
   fillSalChecksum(buffer, offset)
-  buffer.set(packet.transport, offset + headerBytes)
+  buffer.set(transport, offset + headerBytes)
   return length
 }
 

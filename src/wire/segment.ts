@@ -22,7 +22,7 @@
  */
 import { readU32, readU48, writeU16, writeU32, writeU48 } from './bytes.ts'
 import { unwrap48, wrap48 } from './sequence.ts'
-import { WireError, wireErrors } from './wire-error.ts'
+import { type WireError, wireErrors } from './wire-error.ts'
 
 export const segmentFlags = {
   /** The acknowledgement number counts. */
@@ -65,14 +65,10 @@ export function segmentLength(segment: Segment): number {
 }
 
 export function parseSegment(buffer: Uint8Array, start: number, end: number): Segment | WireError {
-  const fields = new SegmentFields()
-  const error = parseSegmentInto(fields, buffer, start, end)
-  if (error instanceof WireError) return error
-  const { seq, ack, windowBytes, flags, sackCount, payloadStart, payloadEnd } = fields
-  const sack = Array.from({ length: sackCount }, (_, i) => ({
-    start: fields.sackStarts[i]!,
-    end: fields.sackEnds[i]!,
-  }))
+  const error = parseSegmentInto(PARSED, buffer, start, end)
+  if (error !== undefined) return error
+  const { seq, ack, windowBytes, flags, sackCount, sackStarts, sackEnds, payloadStart, payloadEnd } = PARSED
+  const sack = Array.from({ length: sackCount }, (_, i) => ({ start: sackStarts[i]!, end: sackEnds[i]! }))
   return { seq, ack, windowBytes, flags, sack, payload: buffer.subarray(payloadStart, payloadEnd) }
 }
 
@@ -199,3 +195,6 @@ const RANGE_END = 6
 
 /** The upper half is reserved: zero when sent, ignored when received. */
 const KNOWN_FLAGS = 0x0f
+
+/** Of `parseSegment`, between two lines of it. */
+const PARSED = new SegmentFields()
