@@ -216,7 +216,9 @@ describe('a service router answers', () => {
     const ofAFlow = strange.slice()
     ofAFlow[11] = 1
     arrive(router, ofAFlow, '10.0.0.1:40')
-    arrive(router, sent!.bytes, '10.0.0.1:40')
+    const hint = strange.slice()
+    hint[0] = HINT_VERSION
+    arrive(router, hint, '10.0.0.1:40')
     expect(sentBy(router)).toEqual([])
     expect(router.counters.unknownVersion).toBe(4)
   })
@@ -345,8 +347,13 @@ describe('a loop', () => {
     expect(again(119_999)).toBe(1)
     expect(again(239_999)).toBe(1)
     expect(again(240_000)).toBe(0)
-    // The entry vouches for one flow only.
+    // The entry vouches for one flow only, and for one address.
     expect(again(0, 0x0b)).toBe(0)
+    const { router, entries } = entryAt(1_000)
+    for (const change of [{ port: 41 }, { address: '10.0.0.2' }]) {
+      arrive(router, syn({ route: [{ ...entries[0]!, ...change }] }), '10.0.9.9:1', 1_000)
+    }
+    expect(router.counters.loop).toBe(0)
 
     const idle = entryAt(1_000)
     arrive(idle.router, syn({ route: idle.entries }), '10.0.9.9:1', 241_000)
@@ -396,9 +403,7 @@ describe('a DELAY rule', () => {
   it('holds packets, asks once for each service, and lets them go in order when a rule comes', () => {
     const router = routerWith(['*.example DELAY'])
     arrive(router, syn({ flowId: 1 }), '10.0.0.1:40', 0)
-    const reused = datagram('patience')
-    arrive(router, reused, '10.0.0.1:40', 10)
-    reused.fill(0xee)
+    arrive(router, datagram('patience'), '10.0.0.1:40', 10)
     arrive(router, syn({ flowId: 2, to: 'api.example' }), '10.0.0.1:40', 20)
     expect(events(router)).toEqual([web, api])
     expect(sentBy(router)).toEqual([])
@@ -415,6 +420,16 @@ describe('a DELAY rule', () => {
     ])
     expect(router.nextTimeoutAt).toBe(5_020)
     expect(counted(router)).toMatchObject({ packets: 4, delayed: 4, forwarded: 3 })
+  })
+
+  it('holds a copy: the buffer of the datagram is used again', () => {
+    const router = routerWith(['web.example DELAY'])
+    const came = datagram('patience')
+    const { transport } = parse(came.slice())
+    arrive(router, came, '10.0.0.1:40')
+    came.fill(0xee)
+    addRule(router, TO_SERVER, 1)
+    expect(parse(sentBy(router)[0]!.bytes).transport).toEqual(transport)
   })
 
   it('goes on holding what a new rule does not reach, and its time-out runs on', () => {
