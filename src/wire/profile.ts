@@ -36,24 +36,12 @@ export interface ProfilePolicy {
   readonly maxRtoMs: number
   /** A SYN that nobody answered fails after this. */
   readonly synTimeoutMs: number
-  /** How often a listener repeats a SYN-ACK by itself. */
-  readonly synAckRetries: number
   /** A half-open connection of a listener is forgotten after this. */
   readonly halfOpenMs: number
-  /** How often a control packet of an established flow is repeated before the flow fails. */
-  readonly controlRetries: number
   readonly finWait2Ms: number
   /** TIMEWAIT lasts this long or `timeWaitPtos` probe time-outs, whichever is longer. */
   readonly timeWaitMs: number
   readonly timeWaitPtos: number
-  /** Segments that a new path may have in flight. */
-  readonly initialWindowSegments: number
-  /** An acknowledgement of less than two segments waits at most this long. */
-  readonly delayedAckMs: number
-  /** Control packets that are kept which arrived ahead of the expected verno; 0 takes any as expected. */
-  readonly controlAhead: number
-  /** Where the end of the stream is told: END in the SAL's FIN, or the transport's own FIN bit. */
-  readonly endOfStream: 'control' | 'transport'
 }
 
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
@@ -73,16 +61,10 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       maxRtoMs: 120_000,
       // 15 retransmissions at 3, 6, 12 ... 120 s.
       synTimeoutMs: 1_380_000,
-      synAckRetries: 0,
       halfOpenMs: 3_000,
-      controlRetries: 15,
       finWait2Ms: 60_000,
       timeWaitMs: 60_000,
       timeWaitPtos: 3.5,
-      initialWindowSegments: 3,
-      delayedAckMs: 40,
-      controlAhead: 0,
-      endOfStream: 'transport',
     },
   },
 
@@ -114,18 +96,11 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       // RFC 6298 (2.5): a maximum is allowed from 60 s up.
       maxRtoMs: 60_000,
       synTimeoutMs: 10_000,
-      synAckRetries: 4,
       halfOpenMs: 10_000,
-      controlRetries: 15,
       finWait2Ms: 60_000,
       // FlowIDs are random, so nothing but a lost last ACK depends on TIMEWAIT (wire.md B5).
       timeWaitMs: 0,
       timeWaitPtos: 3,
-      // RFC 6928.
-      initialWindowSegments: 10,
-      delayedAckMs: 25,
-      controlAhead: 8,
-      endOfStream: 'control',
     },
   },
 }

@@ -375,7 +375,7 @@ describe('text from outside', () => {
           expect(error).toMatchObject({ code: 'ESERVICENAME', value: expect.any(String) })
         }
       },
-      1000,
+      300,
     )
   })
 })

@@ -54,6 +54,7 @@ export function readBits(buffer: Uint8Array, start: number): number {
   return buffer[start]! & 0x0f
 }
 
+/** Writes the two bytes of the start; RangeError for a length that its byte cannot hold. */
 export function writeStart(
   buffer: Uint8Array,
   offset: number,
@@ -61,6 +62,7 @@ export function writeStart(
   bits: number,
   length: number,
 ): void {
+  if (length > 0xff) throw new RangeError(`an extension of type ${type} has at most 255 bytes, not ${length}`)
   buffer[offset] = (type << 4) | bits
   buffer[offset + 1] = length
 }

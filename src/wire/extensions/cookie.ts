@@ -15,12 +15,10 @@ import { BODY, type ExtensionBase, type ExtensionCodec, isZero, readBits, writeS
 const TYPE = 7
 const OPAQUE_LENGTH = BODY
 const OPAQUE = 4
-/** The length byte counts to 252 in steps of four. */
-export const MAX_COOKIE_BYTES = 248
 
 export interface CookieExtension extends ExtensionBase {
   readonly kind: 'cookie'
-  /** At most 248 bytes. */
+  /** At most 248 bytes: the length byte counts to 252 in steps of four. */
   readonly opaque: Uint8Array
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ServiceId } from '../../../src/id/service-id.ts'
+import { source } from '../../../src/wire/extensions/addresses-2014.ts'
 import { challenge } from '../../../src/wire/extensions/challenge.ts'
 import { control, controlFlags, formatControlFlags } from '../../../src/wire/extensions/control.ts'
 import { cookie } from '../../../src/wire/extensions/cookie.ts'
@@ -261,6 +262,13 @@ describe('writing extensions', () => {
     expect(() => emit('native', challenge(new Uint8Array(7)))).toThrow('8 bytes expected, not 7')
     expect(() => emit('native', tag(0, new Uint8Array(17)))).toThrow('16 bytes expected, not 17')
     expect(() => emit('native', control(0, 0, 0, new Uint8Array(9)))).toThrow('8 bytes expected, not 9')
+  })
+
+  it('refuses what is longer than the length byte can say', () => {
+    expect(emit('native', cookie(new Uint8Array(248))).slice(0, 8)).toBe('70fc00f8')
+    expect(() => emit('native', cookie(new Uint8Array(249)))).toThrow('at most 255 bytes, not 256')
+    expect(() => emit('native', { ...reason(1), detail: 'x'.repeat(249) })).toThrow(RangeError)
+    expect(() => emit('2014', source(new Array(63).fill('10.0.0.1')))).toThrow(RangeError)
   })
 
   it('clears what it does not use', () => {
