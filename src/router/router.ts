@@ -8,6 +8,7 @@
  */
 import type { ServiceId } from '../id/service-id.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
+import { AnswerLimit, type AnswerRate } from '../service/answer-limit.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { type DelayLimits, DelayQueue, type Held } from '../service/delay-queue.ts'
 import { nackFor } from '../service/nack.ts'
@@ -32,7 +33,6 @@ import { MAX_HEADER_BYTES, peekDstFlowId, peekSrcFlowId } from '../wire/sal-head
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { emitVersionHint, HINT_VERSION, versionHintLength } from '../wire/version-hint.ts'
 import { WireError } from '../wire/wire-error.ts'
-import { AnswerLimit, type AnswerRate } from './answer-limit.ts'
 import { type Hmac, RouteMac } from './route-mac.ts'
 
 export interface RouterOptions {

@@ -1,15 +1,15 @@
 /**
  * Answers to packets that belong to no flow: NACK to a SYN that nobody takes, RST to what is for a flow that is not
- * here. Both are untagged, hints only; never larger than three times what they answer, and limited in number.
+ * here. Both are untagged, hints only; never larger than three times what they answer, and limited
+ * for each address that they go to.
  */
 
 import type { Arrival } from '../flow/arrival.ts'
-import { NO_FLOW_ID } from '../id/flow-id.ts'
-import { serialAdd } from '../id/serial.ts'
+import { AnswerLimit } from '../service/answer-limit.ts'
+import { nackFor } from '../service/nack.ts'
 import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
-import { reason } from '../wire/extensions/reason.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
@@ -22,19 +22,17 @@ interface Answer {
 
 /** Answers that may wait to be sent: what a flood can make us keep. */
 const QUEUE_LIMIT = 256
-/** Answers a second, and at once after a quiet time. */
-const RATE = { perSecond: 1000, burst: 100 } as const
 
 export class Answers {
   readonly #profile: Profile
   readonly #count: (counter: string) => void
   readonly #queue: Answer[] = []
-  #tokens: number = RATE.burst
-  #filledAt = 0
+  readonly #limit: AnswerLimit
 
-  constructor(profile: Profile, count: (counter: string) => void) {
+  constructor(profile: Profile, randomBytes: (n: number) => Uint8Array, count: (counter: string) => void) {
     this.#profile = profile
     this.#count = count
+    this.#limit = new AnswerLimit(randomBytes)
   }
 
   get empty(): boolean {
@@ -43,14 +41,8 @@ export class Answers {
 
   /** Refuses a SYN; the answer goes to `replyTo`. */
   refuse({ packet, local }: Arrival, replyTo: Endpoint, code: number, detail: string, nowMs: number): void {
-    const syn = packet.control
-    if (syn === undefined) return
-    const extensions = [
-      control(controlFlags.NACK, 0, serialAdd(syn.verno, 1), syn.nonce),
-      reason(code, detail),
-    ]
-    const nack = { srcFlowId: NO_FLOW_ID, dstFlowId: packet.srcFlowId, protocol: packet.protocol, extensions }
-    this.#put({ packet: new SalPacket(nack), localId: local.id, remote: replyTo }, nowMs)
+    const nack = nackFor(packet, code, detail, this.#profile)
+    if (nack) this.#put({ packet: nack, localId: local.id, remote: replyTo }, nowMs)
   }
 
   /** Says that there is no such flow here. */
@@ -83,15 +75,8 @@ export class Answers {
   }
 
   #put(answer: Answer, nowMs: number): void {
-    if (this.#queue.length >= QUEUE_LIMIT || !this.#takeToken(nowMs)) this.#count('answerLimited')
-    else this.#queue.push(answer)
-  }
-
-  #takeToken(nowMs: number): boolean {
-    this.#tokens = Math.min(RATE.burst, this.#tokens + ((nowMs - this.#filledAt) * RATE.perSecond) / 1000)
-    this.#filledAt = nowMs
-    if (this.#tokens < 1) return false
-    this.#tokens--
-    return true
+    if (this.#queue.length >= QUEUE_LIMIT || !this.#limit.admits(answer.remote.address, nowMs)) {
+      this.#count('answerLimited')
+    } else this.#queue.push(answer)
   }
 }

@@ -55,6 +55,11 @@ export class Locals {
   }
 }
 
+/** Whether `remote` may be reached from `local`. */
+export function reaches(local: Local, remote: Endpoint): boolean {
+  return rankOf(local, remote) >= 0
+}
+
 const SAME_ADDRESS = 1000
 
 /** Negative: cannot be reached from there. */

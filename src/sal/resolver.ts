@@ -10,7 +10,7 @@ import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { DelayQueue } from '../service/delay-queue.ts'
-import { resolve } from '../service/resolve.ts'
+import { peekType, resolve } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
@@ -76,14 +76,16 @@ export class Resolver {
     }
   }
 
-  /** Rules under `prefix` have come: the flows that waited for them are returned. */
+  /** Rules under `prefix` have come: the flows that need to wait no longer are returned. */
   release(prefix: ServicePrefix): Flow[] {
-    return this.#waiting.release(prefix).map(held => held.item)
+    const goes = ({ serviceId }: { serviceId: ServiceId }) =>
+      peekType(this.#table, serviceId, protocols.STREAM) !== 'DELAY'
+    return this.#waiting.release(prefix, goes).map(held => held.item)
   }
 
   /** Nobody serves it: the flows that waited are returned. */
   giveUp(serviceId: ServiceId): Flow[] {
-    return this.release(new ServicePrefix(serviceId, 256))
+    return this.#waiting.release(new ServicePrefix(serviceId, 256)).map(held => held.item)
   }
 
   handleTimeout(nowMs: number): Flow[] {

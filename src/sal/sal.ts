@@ -113,7 +113,7 @@ export class Sal {
     this.profile = options.profile ?? profiles.native
     this.#randomBytes = options.randomBytes
     const count = (counter: string) => this.#count(counter)
-    this.#answers = new Answers(this.profile, count)
+    this.#answers = new Answers(this.profile, this.#randomBytes, count)
     this.#routerProbes = new RouterProbes(this.profile, this.#randomBytes)
     this.#resolver = new Resolver(
       this.serviceTable,
@@ -276,7 +276,7 @@ export class Sal {
       this.#count(error.code)
       return undefined
     }
-    flow.handleData(this.#fields, buffer, localId, nowMs)
+    flow.handleData(this.#fields, buffer, nowMs)
     return flow
   }
 
