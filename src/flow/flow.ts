@@ -262,11 +262,11 @@ export class Flow {
   }
 
   /** HOT. A data segment that `believes` let pass; `fields` has been parsed from `buffer`. */
-  handleData(fields: SegmentFields, buffer: Uint8Array, localId: number, nowMs: number): void {
+  handleData(fields: SegmentFields, buffer: Uint8Array, nowMs: number): void {
     const stream = this.#stream
     const path = this.#paths.active
     if (stream === undefined || path === undefined) return
-    this.#heard(localId, nowMs)
+    this.#heard(nowMs)
     stream.handleSegment(fields, buffer, path.transport, nowMs)
   }
 
@@ -410,7 +410,8 @@ export class Flow {
     if (has(controlFlags.SYN)) return this.#input('SYN_ACK', nowMs)
 
     const isRsynAck = has(controlFlags.RSYN) && has(controlFlags.ACK)
-    if (!isRsynAck) this.#heard(local.id, nowMs)
+    if (!isRsynAck) this.#heard(nowMs)
+    if (!isRsynAck && !packet.extension('challenge')?.echo) this.#migration.handleHeard(local.id, nowMs)
     if (isRsynAck) this.#handleRsynAck(arrival, nowMs)
     else if (has(controlFlags.RSYN)) this.#handleRsyn(arrival, control.verno, nowMs)
     else if (has(controlFlags.FIN)) this.#handleFin(arrival, control.verno, nowMs)
@@ -427,10 +428,11 @@ export class Flow {
     return covered !== undefined
   }
 
-  #handleRsynAck({ packet, local }: Arrival, nowMs: number): void {
+  #handleRsynAck(arrival: Arrival, nowMs: number): void {
+    const { packet, local, remote } = arrival
     const challenge = packet.extension('challenge')
-    if (challenge && !challenge.echo) this.#migration.handleRsynAck(challenge.value, local.id, nowMs)
-    else this.#context.count('unexpected')
+    if (challenge === undefined || challenge.echo) return this.#context.count('unexpected')
+    this.#migration.handleRsynAck(challenge.value, local, remote, arrivalBytes(arrival), nowMs)
   }
 
   #handleRsyn(arrival: Arrival, verno: number, nowMs: number): void {
@@ -493,13 +495,12 @@ export class Flow {
   }
 
   /** Something of the peer's, and not what could be sent before it knew of us. */
-  #heard(localId: number, nowMs: number): void {
+  #heard(nowMs: number): void {
     this.#lastHeardAt = nowMs
     if (this.#thirdAckDue !== undefined) {
       this.#thirdAckDue = undefined
       this.#timers.disarm('setup')
     }
-    if (this.#migration.awaitsConfirmation(localId)) this.#migration.handleConfirmed(nowMs)
   }
 
   /** What the stream has to say, and what follows from it. */

@@ -36,6 +36,8 @@ export type MigrationAction =
   | 'adoptPeer'
   /** Send ACK on the adopted path, so that the mover knows. */
   | 'confirm'
+  /** This end's move is done. */
+  | 'endMove'
   /** Tell the program that the path has changed. */
   | 'moved'
   /** Stop all timers of the stream; tell the program. */
@@ -61,7 +63,7 @@ export const migrationTable: Readonly<
     lost: ['NOADDRESS', 'suspend'],
     RSYN: ['RSYN_SENT_RECV', 'challenge'],
     RSYN_ACK: ['RSYN_SENT', 'adoptOwn', 'sendEcho'],
-    confirmed: ['INITIAL', 'moved'],
+    confirmed: ['INITIAL', 'endMove', 'moved'],
     echo: 'ignored',
     expired: 'ignored',
   },
@@ -79,7 +81,7 @@ export const migrationTable: Readonly<
     lost: ['NOADDRESS_RSYN_RECV', 'suspend'],
     RSYN: ['RSYN_SENT_RECV', 'challenge'],
     RSYN_ACK: ['RSYN_SENT_RECV', 'adoptOwn', 'sendEcho'],
-    confirmed: ['RSYN_RECV', 'moved'],
+    confirmed: ['RSYN_RECV', 'endMove', 'moved'],
     echo: ['RSYN_SENT', 'adoptPeer', 'confirm', 'moved'],
     expired: ['RSYN_SENT'],
   },
@@ -99,6 +101,6 @@ export const migrationTable: Readonly<
     RSYN_ACK: 'ignored',
     confirmed: 'ignored',
     echo: 'ignored',
-    expired: ['NOADDRESS'],
+    expired: 'ignored',
   },
 }

@@ -3,8 +3,8 @@
  *
  * A candidate is keyed by the address it is answered at (local socket, remote address). It counts as proven only by the
  * echo of its own CHALLENGE, tagged and from there; the highest proven verno wins, so a late copy of an older move
- * cannot undo a newer one. A mover repeats all its outstanding RSYNs from its newest address until the peer is heard
- * there: the last ACK is as safe as the first RSYN.
+ * cannot undo a newer one. A mover repeats all its outstanding RSYNs from its newest address until the peer has shown
+ * that it uses it: the last ACK is as safe as the first RSYN.
  */
 import { serialLt } from '../id/serial.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
@@ -27,7 +27,7 @@ export interface MigrationHost {
   /** Sends on `path` from now on. */
   adopt(path: Path, nowMs: number): void
   /** No address is left: nothing can be sent. */
-  suspend(nowMs: number): void
+  suspend(): void
   signal(bits: number): void
   count(counter: string): void
   /** Another address of this host from which `remote` may be reached, when RSYN from `local` stays unanswered. */
@@ -38,8 +38,10 @@ export interface MigrationHost {
 export const CANDIDATE_LIMIT = 4
 /** A candidate is dropped after so many probe time-outs without its echo. */
 const CANDIDATE_PTOS = 3
-/** RSYN and RSYN-ACK are repeated after twice the retransmission time-out of the path in use, doubled each time. */
+/** RSYN and RSYN-ACK are repeated after twice the retransmission time-out of the path in use, then doubled each time. */
 const FIRST_REPEAT_MS = { min: 50, max: 1000 }
+/** The wait grows to so many times the first: an address that works again is found within seconds. */
+const MAX_DOUBLINGS = 3
 /** After so many unanswered RSYNs another local address is tried. */
 const REPEATS_PER_ADDRESS = 2
 
@@ -65,11 +67,6 @@ export class Migration {
     return this.#state
   }
 
-  /** Whether this end has a new path that the peer has not been heard on yet. */
-  awaitsConfirmation(localId: number): boolean {
-    return this.#ownAdopted && this.#own?.local.id === localId
-  }
-
   /** Where RSYN goes from, while this end moves. */
   get ownPath(): Path | undefined {
     return this.#own
@@ -83,7 +80,7 @@ export class Migration {
   move(local: Local, nowMs: number): void {
     const remote = this.#own?.remote ?? this.#host.paths.active?.remote
     if (remote === undefined) return
-    this.#own = this.#openOwn(local, remote)
+    this.#leaveFrom(local, remote)
     this.#ownAdopted = false
     this.#rsynRepeats = 0
     if (this.#outstandingRsyns().length < OUTSTANDING_LIMIT / 2)
@@ -101,71 +98,78 @@ export class Migration {
   /** A tagged RSYN of `bytes` bytes came from `remote` to `local`. `verno` has been taken by the control channel. */
   handleRsyn(verno: number, local: Local, remote: Endpoint, bytes: number, nowMs: number): void {
     const from = this.#own?.local ?? local
-    const active = this.#host.paths.active
-    if (this.#provenVerno !== undefined && !serialLt(this.#provenVerno, verno)) {
-      if (verno === this.#provenVerno && active?.joins(from.id, remote)) this.#challenge(active, nowMs)
-      else if (active) this.#host.outbox.put({ kind: 'ACK', path: active })
-      this.#host.count('rsynStale')
-      return
+    const { active } = this.#host.paths
+    const proven = this.#provenVerno
+    // The mover has not heard that its move is done.
+    if (verno === proven && active?.joins(from.id, remote)) return this.#challenge(active, nowMs)
+    if (proven !== undefined && serialLt(verno, proven)) {
+      if (active) this.#host.outbox.put({ kind: 'ACK', path: active })
+      return this.#host.count('rsynStale')
     }
     let candidate = this.#candidates.find(path => path.joins(from.id, remote))
     if (candidate === undefined) {
       candidate = this.#host.paths.open(from, remote)
       this.#admit(candidate)
     }
-    candidate.verno =
-      candidate.verno === undefined || serialLt(candidate.verno, verno) ? verno : candidate.verno
+    if (candidate.verno === undefined || serialLt(candidate.verno, verno)) candidate.verno = verno
     candidate.receivedBytes += bytes
     this.#step('RSYN', nowMs, candidate)
   }
 
-  /** A tagged RSYN-ACK came to `localId` with `challenge`. */
-  handleRsynAck(challenge: Uint8Array, localId: number, nowMs: number): void {
-    const path = this.#own ?? this.#host.paths.active
-    if (path === undefined || path.local.id !== localId) {
-      this.#host.count('rsynAckElsewhere')
-      return
-    }
-    if (this.#rsynRepeats === 0 && this.#own && !this.#ownAdopted)
-      path.transport.rtt.sample(nowMs - (this.#newestRsyn?.sentAt ?? nowMs))
-    this.#step('RSYN_ACK', nowMs, path, challenge)
+  /** A tagged RSYN-ACK of `bytes` bytes with `challenge` came from `remote` to `local`. */
+  handleRsynAck(challenge: Uint8Array, local: Local, remote: Endpoint, bytes: number, nowMs: number): void {
+    const own = this.#own ?? this.#host.paths.active
+    if (own?.local !== local) return this.#host.count('rsynAckElsewhere')
+    if (this.#own && this.#newestRsyn && this.#rsynRepeats === 0 && !this.#ownAdopted)
+      own.transport.rtt.sample(nowMs - this.#newestRsyn.sentAt)
+    // The peer may have moved too: the echo goes to where the challenge came from.
+    const asker = own.joins(local.id, remote) ? own : this.#host.paths.open(local, remote)
+    asker.receivedBytes += bytes
+    this.#step('RSYN_ACK', nowMs, asker, challenge)
   }
 
-  /** The peer was heard, with something other than RSYN-ACK, on this end's new path. */
-  handleConfirmed(nowMs: number): void {
-    this.#step('confirmed', nowMs)
+  /**
+   * A tagged packet that is neither RSYN-ACK nor an echo came to `localId`: the peer uses this end's new path if it has
+   * the newest RSYN. What was sent before may still come to an address that this end has come back to, and an echo says
+   * nothing of what its sender has adopted.
+   */
+  handleHeard(localId: number, nowMs: number): void {
+    const newest = this.#newestRsyn
+    if (!this.#ownAdopted || this.#own?.local.id !== localId || newest === undefined) return
+    if (!this.#host.channel.outstanding.includes(newest)) this.#step('confirmed', nowMs)
   }
 
-  /** A tagged echo came from `remote` to `localId`; returns whether it proved a candidate. */
+  /** A tagged echo came from `remote` to `localId`; returns whether it proved something. */
   handleEcho(echo: Uint8Array, localId: number, remote: Endpoint, nowMs: number): boolean {
-    const active = this.#host.paths.active
-    if (active?.joins(localId, remote) && active.challenge && sameBytes(active.challenge, echo)) {
+    const { active } = this.#host.paths
+    const answers = (path: Path) =>
+      path.joins(localId, remote) && path.challenge !== undefined && sameBytes(path.challenge, echo)
+    if (active && answers(active)) {
       active.challenge = undefined
       this.#host.outbox.put({ kind: 'ACK', path: active })
       return true
     }
-    const candidate = this.#candidates.find(
-      path => path.joins(localId, remote) && path.challenge !== undefined && sameBytes(path.challenge, echo),
-    )
+    const candidate = this.#candidates.find(answers)
     if (candidate === undefined) return false
     if (candidate.challenges === 1) candidate.transport.rtt.sample(nowMs - candidate.challengedAt)
     candidate.proven = true
     candidate.challenge = undefined
-    candidate.expiresAt = Number.POSITIVE_INFINITY
     this.#provenVerno = candidate.verno
-    this.#candidates = []
-    this.#host.timers.disarm('candidates')
+    this.#candidates = this.#candidates.filter(other => serialLt(candidate.verno!, other.verno!))
+    if (this.#candidates.length === 0) this.#host.timers.disarm('candidates')
     this.#step('echo', nowMs, candidate)
+    for (const newer of this.#candidates) this.#step('RSYN', nowMs, newer)
     return true
   }
 
   /** The timer `rsyn`. */
   handleRsynDue(nowMs: number): void {
-    if (this.#own === undefined) return
+    const own = this.#own
+    if (own === undefined) return
     this.#rsynRepeats++
     if (this.#rsynRepeats % REPEATS_PER_ADDRESS === 0 && !this.#ownAdopted) {
-      const other = this.#host.anotherLocal(this.#own.local, this.#own.remote)
-      if (other) this.#own = this.#openOwn(other, this.#own.remote)
+      const other = this.#host.anotherLocal(own.local, own.remote)
+      if (other) this.#leaveFrom(other, own.remote)
     }
     this.#sendRsyn(nowMs)
   }
@@ -179,10 +183,7 @@ export class Migration {
 
   #step(input: MigrationInput, nowMs: number, path?: Path, challenge?: Uint8Array): void {
     const cell = migrationTable[this.#state][input]
-    if (cell === 'ignored') {
-      this.#host.count(`migration:${this.#state}:${input}`)
-      return
-    }
+    if (cell === 'ignored') return this.#host.count(`migration:${this.#state}:${input}`)
     const [next, ...actions] = cell
     this.#state = next
     for (const action of actions) this.#run(action, nowMs, path, challenge)
@@ -194,7 +195,7 @@ export class Migration {
     path: Path | undefined,
     challenge: Uint8Array | undefined,
   ): void {
-    const { outbox, timers } = this.#host
+    const { outbox, timers, paths } = this.#host
     switch (action) {
       case 'sendRsyn':
         this.#sendRsyn(nowMs)
@@ -205,11 +206,7 @@ export class Migration {
       case 'remember':
         break
       case 'adoptOwn':
-        if (path && !this.#ownAdopted) {
-          this.#ownAdopted = true
-          path.proven = true
-          this.#host.adopt(path, nowMs)
-        }
+        this.#adoptOwn(nowMs)
         break
       case 'sendEcho':
         if (path && challenge) outbox.put({ kind: 'ACK', path, echo: challenge })
@@ -218,39 +215,50 @@ export class Migration {
         if (path) this.#adoptPeer(path, nowMs)
         break
       case 'confirm':
-        if (this.#host.paths.active) outbox.put({ kind: 'ACK', path: this.#host.paths.active })
+        if (paths.active) outbox.put({ kind: 'ACK', path: paths.active })
+        break
+      case 'endMove':
+        this.#own = undefined
+        this.#ownAdopted = false
+        timers.disarm('rsyn')
         break
       case 'moved':
-        if (this.#ownAdopted) this.#endOwnMove()
         this.#host.signal(FlowSignal.moved)
         break
       case 'suspend':
         timers.disarm('rsyn')
-        this.#host.suspend(nowMs)
+        timers.disarm('candidates')
+        this.#host.suspend()
         break
     }
+  }
+
+  #adoptOwn(nowMs: number): void {
+    if (this.#own === undefined || this.#ownAdopted) return
+    this.#ownAdopted = true
+    this.#host.adopt(this.#own, nowMs)
   }
 
   /** The peer's new address becomes the destination of this end's own move as well. */
   #adoptPeer(path: Path, nowMs: number): void {
     this.#host.adopt(path, nowMs)
-    if (this.#own) {
-      this.#own = path
-      this.#ownAdopted = true
-    }
+    if (this.#own === undefined) return
+    this.#own = path
+    this.#ownAdopted = true
   }
 
-  /** A new path to an address of the peer's that is known to be its own. */
-  #openOwn(local: Local, remote: Endpoint): Path {
-    const path = this.#host.paths.open(local, remote)
-    path.proven = this.#host.paths.proves(remote)
-    return path
-  }
-
-  #endOwnMove(): void {
-    this.#own = undefined
-    this.#ownAdopted = false
-    this.#host.timers.disarm('rsyn')
+  /** RSYN goes from `local` from now on, and so do the answers to the peer's candidates. */
+  #leaveFrom(local: Local, remote: Endpoint): void {
+    const { paths } = this.#host
+    this.#own = paths.open(local, remote)
+    this.#own.proven = paths.proves(remote)
+    this.#candidates = this.#candidates.map(candidate => {
+      const again = paths.open(local, candidate.remote)
+      again.verno = candidate.verno
+      again.receivedBytes = candidate.receivedBytes
+      again.sentBytes = candidate.sentBytes
+      return again
+    })
   }
 
   #sendRsyn(nowMs: number): void {
@@ -259,7 +267,7 @@ export class Migration {
     if (own === undefined || newest === undefined) return
     const older = this.#outstandingRsyns().filter(entry => entry !== newest)
     for (const entry of [...older, newest]) this.#host.outbox.put({ kind: 'RSYN', path: own, entry })
-    this.#host.timers.arm('rsyn', nowMs + this.#repeatMs() * 2 ** Math.min(this.#rsynRepeats, 6))
+    this.#host.timers.arm('rsyn', nowMs + this.#repeatMs(this.#rsynRepeats))
   }
 
   #challenge(path: Path, nowMs: number): void {
@@ -269,9 +277,8 @@ export class Migration {
     if (path.expiresAt === Number.POSITIVE_INFINITY) {
       path.expiresAt = nowMs + CANDIDATE_PTOS * path.transport.rtt.ptoMs
     }
-    const again = nowMs + this.#repeatMs() * 2 ** Math.min(path.challenges, 6)
-    const expiry = Math.min(...this.#candidates.map(candidate => candidate.expiresAt))
-    this.#host.timers.arm('candidates', Math.min(again, expiry))
+    const expiresAt = Math.min(...this.#candidates.map(candidate => candidate.expiresAt))
+    this.#host.timers.arm('candidates', Math.min(nowMs + this.#repeatMs(path.challenges), expiresAt))
   }
 
   /** Keeps at most `CANDIDATE_LIMIT`: the oldest move goes first. */
@@ -287,8 +294,9 @@ export class Migration {
     return this.#host.channel.outstanding.filter(entry => entry.kind === 'RSYN')
   }
 
-  #repeatMs(): number {
-    const rto = this.#host.paths.active?.transport.rtt.rtoMs ?? FIRST_REPEAT_MS.max
-    return Math.min(FIRST_REPEAT_MS.max, Math.max(FIRST_REPEAT_MS.min, 2 * rto))
+  #repeatMs(repeats: number): number {
+    const rtoMs = this.#host.paths.active?.transport.rtt.rtoMs ?? FIRST_REPEAT_MS.max
+    const firstMs = Math.min(FIRST_REPEAT_MS.max, Math.max(FIRST_REPEAT_MS.min, 2 * rtoMs))
+    return firstMs * 2 ** Math.min(repeats, MAX_DOUBLINGS)
   }
 }
