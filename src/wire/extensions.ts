@@ -40,8 +40,7 @@ export type Extension = KnownExtension | UnknownExtension
 export type ExtensionOf<K extends Extension['kind']> = Extract<Extension, { kind: K }>
 
 export interface ExtensionRules {
-  /** By type, 0..15. */
-  readonly codecs: readonly (ExtensionCodec<KnownExtension> | undefined)[]
+  readonly codecs: CodecTable
   /** How many a packet may hold altogether. */
   readonly limit: number
   /** Every length is a multiple of this: 1 or 4. */
@@ -51,11 +50,30 @@ export interface ExtensionRules {
 }
 
 /**
- * Builds the rules' `codecs` from a list of them. A codec is only ever given values of its own kind, for
- * `emitExtensions` picks it by that kind.
+ * The codecs of a profile, found by type on the way in and by kind on the way out: so each is only ever given
+ * values of its own kind.
  */
-export function codecTable(...codecs: readonly ExtensionCodec<KnownExtension>[]): ExtensionRules['codecs'] {
-  return Array.from({ length: 16 }, (_, type) => codecs.find(codec => codec.type === type))
+export class CodecTable {
+  readonly all: readonly ExtensionCodec<KnownExtension>[]
+  readonly #byType: readonly (ExtensionCodec<KnownExtension> | undefined)[]
+  readonly #byKind: ReadonlyMap<string, ExtensionCodec<KnownExtension>>
+
+  constructor(...codecs: readonly ExtensionCodec<KnownExtension>[]) {
+    this.all = codecs
+    this.#byType = Array.from({ length: 16 }, (_, type) => codecs.find(codec => codec.type === type))
+    this.#byKind = new Map(codecs.map(codec => [codec.kind, codec]))
+  }
+
+  ofType(type: number): ExtensionCodec<KnownExtension> | undefined {
+    return this.#byType[type]
+  }
+
+  /** RangeError for a kind that the profile does not have. */
+  ofKind(kind: KnownExtension['kind']): ExtensionCodec<KnownExtension> {
+    const codec = this.#byKind.get(kind)
+    if (codec === undefined) throw new RangeError(`the profile has no extension ${kind}`)
+    return codec
+  }
 }
 
 /** Bytes that the list takes in a SAL header; RangeError for a kind that the profile does not know. */
@@ -75,7 +93,7 @@ export function parseExtensions(
   for (let at = start; at < end; ) {
     if (extensions.length === rules.limit) return wireErrors.tooManyExtensions
     const type = buffer[at]! >> 4
-    const codec = rules.codecs[type]
+    const codec = rules.codecs.ofType(type)
     if (codec === undefined && type < rules.skippableFrom) return wireErrors.unknownExtension
     if (seen[TAG_TYPE] !== 0) return wireErrors.tagNotLast
     if (codec !== undefined && ++seen[type]! > codec.limit) return wireErrors.duplicateExtension
@@ -101,7 +119,7 @@ export function emitExtensions(
   let at = offset
   for (const extension of extensions) {
     if (extension.kind === 'unknown') emitUnknown(extension, buffer, at)
-    else codecOf(extension, rules).emit(extension, buffer, at)
+    else rules.codecs.ofKind(extension.kind).emit(extension, buffer, at)
     at += lengthOf(extension, rules)
   }
   return at
@@ -137,11 +155,7 @@ function extentOf(
 }
 
 function lengthOf(extension: Extension, rules: ExtensionRules): number {
-  return extension.kind === 'unknown' ? unknownLength(extension) : codecOf(extension, rules).length(extension)
-}
-
-function codecOf(extension: KnownExtension, rules: ExtensionRules): ExtensionCodec<KnownExtension> {
-  const codec = rules.codecs.find(known => known?.kind === extension.kind)
-  if (codec === undefined) throw new RangeError(`the profile has no extension ${extension.kind}`)
-  return codec
+  return extension.kind === 'unknown'
+    ? unknownLength(extension)
+    : rules.codecs.ofKind(extension.kind).length(extension)
 }

@@ -15,7 +15,7 @@ import { reasonCodec } from './extensions/reason.ts'
 import { pathsCodec, routeCodec } from './extensions/route.ts'
 import { serviceCodec } from './extensions/service.ts'
 import { tagCodec } from './extensions/tag.ts'
-import { codecTable, type ExtensionRules } from './extensions.ts'
+import { CodecTable, type ExtensionRules } from './extensions.ts'
 import { nativeSegment, type SegmentCodec } from './segment.ts'
 import { tcpSegment } from './tcp-header.ts'
 
@@ -49,7 +49,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   '2014': {
     name: '2014',
     extensions: {
-      codecs: codecTable(padCodec, controlCodec, serviceCodec, addressCodec, sourceCodec),
+      codecs: new CodecTable(padCodec, controlCodec, serviceCodec, addressCodec, sourceCodec),
       limit: 10,
       alignment: 1,
       skippableFrom: 16,
@@ -72,7 +72,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   native: {
     name: 'native',
     extensions: {
-      codecs: codecTable(
+      codecs: new CodecTable(
         controlCodec,
         serviceCodec,
         keyCodec,
