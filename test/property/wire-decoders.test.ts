@@ -141,18 +141,20 @@ function segmentOf(profile: Profile): Decoder['decode'] {
     const { seq, ack, windowBytes, flags, sackCount, payloadStart, payloadEnd } = fields
     if (payloadStart < start || payloadEnd > end || payloadStart > payloadEnd)
       throw new Error('payload out of range')
-    return { seq, ack, windowBytes, flags, sackCount, sack: fields.sackEnds.slice(0, sackCount).join() }
+    let sum = seq + ack + windowBytes + flags
+    for (let range = 0; range < sackCount; range++) sum += fields.sackStarts[range]! - fields.sackEnds[range]!
+    return sum
   }
 }
 
 function walkOver(buffer: Uint8Array, start: number, end: number): unknown {
-  const seen: number[] = []
+  let sum = 0
   walk.reset(buffer, start, end)
   while (walk.next()) {
     if (walk.packetStart < start || walk.packetEnd > end) throw new Error('packet out of range')
-    seen.push(walk.packetStart, walk.packetEnd, walk.hops, walk.version)
+    sum = 3 * sum + walk.packetEnd + walk.hops + walk.version
   }
-  return walk.error ?? seen
+  return walk.error ?? sum
 }
 
 /** The inputs of one seed, one after another, in `bytes`. */

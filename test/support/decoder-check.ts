@@ -20,6 +20,7 @@ export class DecoderCheck {
   readonly #outcomes: readonly Map<string, number>[]
   readonly #one = ONE.slice()
   readonly #other = OTHER.slice()
+  #lastEnd = START
 
   constructor(decoders: readonly Decoder[]) {
     this.#decoders = decoders
@@ -33,10 +34,12 @@ export class DecoderCheck {
     const bytes = input.subarray(0, length)
     this.#one.set(bytes, START)
     this.#other.set(bytes, START)
-    const complaint = this.#tryAll(end) ?? this.#written(bytes, end)
-    this.#one.set(ONE.subarray(START, end), START)
-    this.#other.set(OTHER.subarray(START, end), START)
-    return complaint
+    if (this.#lastEnd > end) {
+      this.#one.set(ONE.subarray(end, this.#lastEnd), end)
+      this.#other.set(OTHER.subarray(end, this.#lastEnd), end)
+    }
+    this.#lastEnd = end
+    return this.#tryAll(end) ?? this.#written(bytes, end)
   }
 
   /** How many inputs ended so, the code of an error or `value`; of one decoder, or of all. */
