@@ -75,9 +75,13 @@ export class Flow {
   #peerFlowId: FlowId = NO_FLOW_ID
   #keys: FlowKeys | undefined
   #stream: Stream | undefined
-  /** Written, and ended, before the set-up was done. */
+  /** Written, ended and set before the set-up was done. */
   #early: Uint8Array[] = []
   #earlyEnd = false
+  #keepAliveMs = 0
+  #noDelay = true
+  /** Our SYN, or SYN-ACK. */
+  #syn: Outstanding | undefined
   #fin: Outstanding | undefined
   #finAcknowledged = false
   #finReceived = false
@@ -88,6 +92,8 @@ export class Flow {
   #suspended = false
   #probe: { readonly challenge: Uint8Array; repeats: number } | undefined
   #lastHeardAt: number
+  /** When the peer was last asked for something new: its silence before does not count against it. */
+  #askedAt: number
   #nack: { readonly reason: number; readonly remote: Endpoint } | undefined
   #released = false
 
@@ -97,7 +103,7 @@ export class Flow {
     this.service = options.service
     this.serviceName = options.serviceName
     this.#context = context
-    this.#lastHeardAt = nowMs
+    this.#lastHeardAt = this.#askedAt = nowMs
     this.#channel = new ControlChannel(readU32(context.randomBytes(4), 0))
     this.#setup = new Setup(
       n => context.randomBytes(n),
@@ -191,12 +197,14 @@ export class Flow {
 
   /** Probes an idle peer every `intervalMs`; 0 stops. */
   setKeepAlive(intervalMs: number, nowMs: number): void {
+    this.#keepAliveMs = intervalMs
     this.#stream?.setKeepAlive(intervalMs, nowMs)
     this.#context.rearm(this)
   }
 
   /** Whether small writes are sent at once; they are, by default. */
   setNoDelay(noDelay: boolean): void {
+    this.#noDelay = noDelay
     this.#stream?.setNoDelay(noDelay)
   }
 
@@ -293,6 +301,7 @@ export class Flow {
   /** A new address of this host's has come, or one of it has been chosen, for this flow. */
   move(local: Local, nowMs: number): void {
     if (!this.#movable) return
+    this.#askedAt = nowMs
     this.#migration.move(local, nowMs)
     this.#context.wake(this)
     this.#context.rearm(this)
@@ -305,17 +314,14 @@ export class Flow {
 
   /** `local` has gone; `other` is the best of what is left. */
   localLost(local: Local, other: Local | undefined, nowMs: number): void {
-    if (!this.#movable || !this.usesLocal(local)) return
+    if (!this.#movable) return
     if (this.#paths.active?.local === local) this.#pause()
+    if (!this.#leavesFrom(local)) return
     if (other) this.move(other, nowMs)
     else this.#migration.lost(nowMs)
     this.#context.rearm(this)
   }
 
-  usesLocal(local: Local): boolean {
-    const own = this.#migration.ownPath
-    return own ? own.local === local : this.#paths.active?.local === local
-  }
 
   get nextTimeoutAt(): number {
     const stream = this.#stream
@@ -336,7 +342,6 @@ export class Flow {
 
   /** HOT. Writes what is to be sent next; false when there is nothing. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    this.#writeEarly(nowMs)
     for (let due = this.#outbox.take(); due; due = this.#outbox.take()) {
       if (this.#emitControl(due, batch, nowMs)) return true
     }
@@ -408,6 +413,7 @@ export class Flow {
     if (has(controlFlags.RST)) return this.#input('RST', nowMs)
     if (has(controlFlags.ACK) && !this.#handleAckno(control.ackno)) return this.#context.count('badAckno')
     if (has(controlFlags.SYN)) return this.#input('SYN_ACK', nowMs)
+    if (this.#state === 'RESPOND') this.#establish(nowMs)
 
     const isRsynAck = has(controlFlags.RSYN) && has(controlFlags.ACK)
     if (!isRsynAck) this.#heard(nowMs)
@@ -461,27 +467,30 @@ export class Flow {
   }
 
   /** Third ACK, the ACK that ends a migration, challenges and their echoes. */
-  #handleAck({ packet, local, remote }: Arrival, nowMs: number): void {
-    if (packet.services.length > 0) this.#handleThirdAck(local, remote, nowMs)
+  #handleAck(arrival: Arrival, nowMs: number): void {
+    const { packet, local, remote } = arrival
+    // Third ACK: it is repeated until something is heard.
+    if (packet.services.length > 0) this.#stream?.acknowledgeNow()
     const challenge = packet.extension('challenge')
     if (challenge === undefined) return
     if (!challenge.echo) {
-      const path = this.#paths.find(local.id, remote)
-      if (path) this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
+      // From an address that is not proven yet, too: a mover may ask before its move is done.
+      const path = this.#paths.find(local.id, remote) ?? this.#paths.open(local, remote)
+      path.receivedBytes += arrivalBytes(arrival)
+      this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
     } else if (!this.#migration.handleEcho(challenge.value, local.id, remote, nowMs)) {
       if (this.#probe && sameBytes(this.#probe.challenge, challenge.value)) this.#endProbe()
       else this.#context.count('echoUnknown')
     }
   }
 
-  #handleThirdAck(local: Local, remote: Endpoint, nowMs: number): void {
-    if (this.#state === 'RESPOND') {
-      const path = this.#paths.find(local.id, remote) ?? this.#paths.open(local, remote)
-      this.#prove(path, this.#setup.roundTrip(nowMs))
-      if (path !== this.#paths.active) this.#adopt(path, nowMs)
-      this.#input('ACK', nowMs)
-    }
-    this.#stream?.acknowledgeNow()
+  /**
+   * Whoever tags a packet has our nonce, and that went only to the address that SYN-ACK went to. So it is proven by
+   * whatever comes first, third ACK or not; and no other address is, wherever the packet came from.
+   */
+  #establish(nowMs: number): void {
+    if (this.#paths.active) this.#prove(this.#paths.active, this.#setup.roundTrip(nowMs))
+    this.#input('ACK', nowMs)
   }
 
   /** The segment behind a control packet's extensions. */
@@ -507,7 +516,7 @@ export class Flow {
   #afterInput(nowMs: number): void {
     const stream = this.#stream
     if (stream !== undefined) this.#heed(stream.takeSignals(), nowMs)
-    if (this.#state === 'CONNECTED' && this.#earlyEnd && this.#early.length === 0) {
+    if (this.#state === 'CONNECTED' && this.#earlyEnd) {
       this.#earlyEnd = false
       this.#input('end', nowMs)
     }
@@ -602,25 +611,28 @@ export class Flow {
       this.#timers.disarm('setup')
       return
     }
-    const entry = this.#channel.outstanding[0] ?? this.#channel.queue('SYN')
+    this.#syn ??= this.#channel.queue('SYN')
     const path = this.#paths.open(target.local, target.remote)
     path.proven = true
-    this.#outbox.put({ kind: 'SYN', path, entry })
+    this.#outbox.put({ kind: 'SYN', path, entry: this.#syn })
     this.#timers.arm('setup', again)
   }
 
   #sendSynAck(nowMs: number): void {
     const path = this.#paths.active
     if (path === undefined) return
-    const entry = this.#channel.outstanding[0] ?? this.#channel.queue('SYN')
-    this.#outbox.put({ kind: 'SYN_ACK', path, entry })
+    this.#syn ??= this.#channel.queue('SYN')
+    this.#outbox.put({ kind: 'SYN_ACK', path, entry: this.#syn })
     this.#timers.arm('setup', this.#setup.sent(nowMs))
   }
 
   #sendThirdAck(nowMs: number): void {
     const path = this.#paths.active
     if (path === undefined) return
-    this.#thirdAckDue ??= this.#setup.restart(path.transport.rtt.rtoMs)
+    if (this.#thirdAckDue === undefined) {
+      this.#thirdAckDue = this.#setup.restart(path.transport.rtt.rtoMs)
+      this.#askedAt = nowMs
+    }
     this.#outbox.put({ kind: 'THIRD_ACK', path })
     this.#timers.arm('setup', this.#thirdAckDue(nowMs))
   }
@@ -644,6 +656,8 @@ export class Flow {
     this.#outbox.clear(due => due.kind === 'RST')
     this.#early = []
     this.#signal(FlowSignal.closed)
+    this.#context.wake(this)
+    this.#context.rearm(this)
   }
 
   // ---- time -----------------------------------------------------------------------------------------------
@@ -653,6 +667,7 @@ export class Flow {
       case 'setup':
         if (this.#state === 'REQUEST') this.#sendSyn(nowMs)
         else if (this.#state === 'RESPOND') this.#sendSynAck(nowMs)
+        else if (this.#isDead(nowMs)) this.#input('gaveUp', nowMs)
         else this.#sendThirdAck(nowMs)
         return
       case 'deadline':
@@ -685,9 +700,10 @@ export class Flow {
     this.#timers.arm('fin', nowMs + path.transport.rtt.rtoMs * 2 ** Math.min(this.#finRepeats++, 6))
   }
 
-  /** Something is outstanding and the peer has been silent for too long. */
+  /** The peer owes an answer and has been silent for too long since it was asked. */
   #isDead(nowMs: number): boolean {
-    return nowMs - this.#lastHeardAt >= this.#context.limits.deadPeerMs
+    const silentMs = nowMs - Math.max(this.#lastHeardAt, this.#askedAt)
+    return !this.#suspended && silentMs >= this.#context.limits.deadPeerMs
   }
 
   /** A peer that knows nothing of this flow says so, unproven: ask it, tagged, and believe its silence. */
@@ -698,7 +714,7 @@ export class Flow {
   }
 
   #repeatProbe(nowMs: number): void {
-    const path = this.#paths.active
+    const path = this.#suspended ? this.#migration.ownPath : this.#paths.active
     const probe = this.#probe
     if (probe === undefined || path === undefined) return
     if (probe.repeats >= PROBE_LIMIT) return this.#input('RST', nowMs)
@@ -727,6 +743,7 @@ export class Flow {
       path.challenges++
       path.challengedAt = nowMs
     } else if (due.kind === 'FIN') {
+      if (due.entry.transmissions === 0) this.#askedAt = nowMs
       if (!this.#timers.armed('fin')) this.#armFin(path, nowMs)
       this.#context.rearm(this)
     }
@@ -750,14 +767,6 @@ export class Flow {
       fin.transmissions === 0 &&
       stream.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
     )
-  }
-
-  #writeEarly(nowMs: number): void {
-    const stream = this.#stream
-    if (stream === undefined || this.#early.length === 0 || this.#state === 'REQUEST') return
-    for (const chunk of this.#early) stream.write(chunk)
-    this.#early = []
-    if (this.#earlyEnd) this.#afterInput(nowMs)
   }
 
   /** The last packet is out: the SAL may forget the flow. */
@@ -807,10 +816,15 @@ export class Flow {
       deadPeerMs: limits.deadPeerMs,
       nowMs,
     })
+    this.#stream.setNoDelay(this.#noDelay)
+    if (this.#keepAliveMs > 0) this.#stream.setKeepAlive(this.#keepAliveMs, nowMs)
+    for (const chunk of this.#early) this.#stream.write(chunk)
+    this.#early = []
   }
 
   #adopt(path: Path, nowMs: number): void {
     this.#paths.adopt(path)
+    this.#askedAt = nowMs
     if (this.#suspended) {
       this.#suspended = false
       this.#stream?.resume(path.transport, nowMs)
@@ -835,6 +849,11 @@ export class Flow {
 
   #signal(bits: number): void {
     this.#context.signal(this, bits)
+  }
+
+  /** Whether packets leave from `local`, or will once a move is done. */
+  #leavesFrom(local: Local): boolean {
+    return (this.#migration.ownPath ?? this.#paths.active)?.local === local
   }
 
   get #mayStream(): boolean {
