@@ -95,6 +95,11 @@ export const errors = {
     when: 'A number is outside of its range.',
     name: 'RangeError',
   },
+  ERR_MISSING_ARGS: {
+    message: 'The {arguments} argument must be specified',
+    when: 'A call without an argument that it needs.',
+    name: 'TypeError',
+  },
   ERR_SOCKET_BAD_PORT: {
     message: '{argument} should be >= 0 and < 65536. Received {received}.',
     when: 'A port is not a number of a port.',
@@ -111,6 +116,10 @@ export const errors = {
   ERR_SERVER_NOT_RUNNING: {
     message: 'Server is not running.',
     when: 'close() on a server that does not listen.',
+  },
+  ERR_SOCKET_CLOSED_BEFORE_CONNECTION: {
+    message: 'Socket closed before the connection was established',
+    when: 'A write to a socket that was destroyed before it was connected.',
   },
   ERR_SOCKET_CLOSED: {
     message: 'Socket is closed',

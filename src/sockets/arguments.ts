@@ -1,0 +1,92 @@
+/**
+ * What programs pass to `connect` and `listen`, read as `node:net` reads it (same forms, same errors at the same
+ * time), with service names where Node takes the path of a unix socket.
+ */
+import { ServalError } from '../errors.ts'
+
+/** Splits `(options?, callback?)`, `(service, ..., callback?)` and `(port, host?, ..., callback?)`. */
+export function splitArguments<O extends TargetOptions>(args: readonly unknown[]): Arguments<O> {
+  const last = args.at(-1)
+  const callback = typeof last === 'function' ? (last as () => void) : undefined
+  const [first, second] = args
+  if (typeof first === 'object' && first !== null) return { options: { ...(first as O) }, callback }
+  if (isName(first)) return { options: { service: first } as O, callback }
+  const options: TargetOptions = {}
+  if (args.length > 0 && typeof first !== 'function') options.port = first as number | string
+  if (typeof second === 'string') options.host = second
+  return { options: options as O, callback }
+}
+
+export interface Arguments<O> {
+  readonly options: O
+  readonly callback: (() => void) | undefined
+}
+
+export interface TargetOptions {
+  /** A service name, `web.example`, or a raw serviceID. It goes before `port`. */
+  service?: string | undefined
+  /** A number where a service stands: the service `<port>.<host>.inet`. */
+  port?: number | string | null | undefined
+  host?: string | undefined
+  /** Node's unix sockets; there are none here. */
+  path?: string | null | undefined
+}
+
+/** A number or the text of one is a port, as in Node; a raw ID may look like a number, `0x...`. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && (!(Number(value) >= 0) || /^0x[0-9a-f]{8}/i.test(value))
+}
+
+/** 0..65535, as a number or text. Throws ERR_SOCKET_BAD_PORT. */
+export function checkPort(value: unknown, argument: string): number {
+  const isText = typeof value === 'string' && value.trim() !== ''
+  const port = isText || typeof value === 'number' ? Number(value) : Number.NaN
+  if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
+    throw new ServalError('ERR_SOCKET_BAD_PORT', { argument, received: describe(value) })
+  }
+  return port
+}
+
+export function checkString(value: unknown, argument: string): string {
+  if (typeof value !== 'string') throw wrongType(argument, 'of type string', value)
+  return value
+}
+
+/** A finite number or NaN, as Node has it. */
+export function checkNumber(value: unknown, argument: string): number {
+  if (typeof value !== 'number') throw wrongType(argument, 'of type number', value)
+  return value
+}
+
+export function checkFunction(value: unknown, argument: string): void {
+  if (typeof value !== 'function') throw wrongType(argument, 'of type function', value)
+}
+
+export function checkSignal(value: unknown, argument: string): AbortSignal {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) {
+    throw wrongType(argument, 'an instance of AbortSignal', value)
+  }
+  return value as AbortSignal
+}
+
+/** Whole seconds, as `setsockopt` takes them: Node cuts off the rest. */
+export function wholeSeconds(ms: number | undefined): number {
+  return Math.max(0, Math.trunc((ms ?? 0) / 1000) || 0)
+}
+
+export function wrongType(argument: string, expected: string, value: unknown): ServalError {
+  return new ServalError('ERR_INVALID_ARG_TYPE', { argument, expected, received: describe(value) })
+}
+
+export function wrongValue(argument: string, expected: string, value: unknown): ServalError {
+  return new ServalError('ERR_INVALID_ARG_VALUE', { argument, expected, received: describe(value) })
+}
+
+/** What was passed, for people: `type string ('x')`, `an instance of Date`, `null`. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'function') return `function ${value.name}`
+  if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`
+  const text = typeof value === 'string' ? `'${value}'` : String(value)
+  return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`
+}

@@ -1,0 +1,112 @@
+/**
+ * The reading half of a socket: takes views from the flow and hands them on, for as long as the other side takes them.
+ * What is not read stays with the stack, whose window closes, and so with the peer.
+ */
+import { types } from 'node:util'
+import type { ServalError } from '../errors.ts'
+import type { Flow } from '../flow/flow.ts'
+
+/** Node's `onread`: one buffer, or a function that gives the next one, in place of `data` events. */
+export interface OnReadOptions {
+  readonly buffer: Uint8Array | (() => Uint8Array)
+  /** `buffer` holds `bytes` bytes. False: no more for now, until `resume`. */
+  readonly callback: (bytes: number, buffer: Uint8Array) => unknown
+}
+
+export interface Sink {
+  /** False: no more for now. */
+  push(chunk: Buffer): boolean
+  /** Bytes have come. */
+  touch(): void
+  end(): void
+  /** The flow has failed, and all that came before has been read. */
+  fail(error: ServalError): void
+}
+
+export class FlowReader {
+  bytesRead = 0
+  readonly #sink: Sink
+  readonly #onread: OnReadOptions | undefined
+  #flow: Flow | undefined
+  #isReading = false
+  /** What did not fit into the program's own buffer. */
+  #rest: Uint8Array | undefined
+  #failure: ServalError | undefined
+
+  constructor(sink: Sink, onread: OnReadOptions | undefined) {
+    this.#sink = sink
+    this.#onread = isOnRead(onread) ? onread : undefined
+  }
+
+  /** Whether the program's own buffer is filled, rather than the stream's. */
+  get usesOwnBuffer(): boolean {
+    return this.#onread !== undefined
+  }
+
+  attach(flow: Flow): void {
+    this.#flow = flow
+    this.#failure = this.#rest = undefined
+    this.readAll()
+  }
+
+  detach(): void {
+    this.#flow = undefined
+    this.#isReading = false
+  }
+
+  start(): void {
+    this.#isReading = true
+    this.readAll()
+  }
+
+  stop(): void {
+    this.#isReading = false
+  }
+
+  /** The flow is over: a program that does not read hears of it, as of all else, when it reads again. */
+  fail(error: ServalError): void {
+    this.#failure = error
+    this.readAll()
+  }
+
+  /** HOT. */
+  readAll(): void {
+    const flow = this.#flow
+    while (this.#isReading && flow !== undefined && flow === this.#flow) {
+      const chunk = this.#rest ?? flow.read()
+      if (chunk === undefined) return this.#readEnd(flow)
+      this.#sink.touch()
+      if (this.#onread) this.#fill(this.#onread, chunk)
+      else {
+        this.bytesRead += chunk.length
+        const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+        if (!this.#sink.push(view)) this.#isReading = false
+      }
+    }
+  }
+
+  #readEnd(flow: Flow): void {
+    if (flow.endReceived) {
+      this.#isReading = false
+      this.#sink.end()
+    } else if (this.#failure) {
+      this.#isReading = false
+      this.#sink.fail(this.#failure)
+    }
+  }
+
+  #fill({ buffer, callback }: OnReadOptions, chunk: Uint8Array): void {
+    const target = typeof buffer === 'function' ? buffer() : buffer
+    const bytes = Math.min(chunk.length, target.length)
+    target.set(chunk.subarray(0, bytes))
+    this.#rest = bytes < chunk.length ? chunk.subarray(bytes) : undefined
+    this.bytesRead += bytes
+    if (callback(bytes, target) === false) this.#isReading = false
+  }
+}
+
+/** Node takes anything else for absent. */
+function isOnRead(value: OnReadOptions | undefined): boolean {
+  if (typeof value !== 'object' || value === null || typeof value.callback !== 'function') return false
+  return types.isUint8Array(value.buffer) || typeof value.buffer === 'function'
+}

@@ -1,0 +1,98 @@
+/**
+ * The writing half of a socket: hands chunks to the flow, which keeps them without copying until the peer has
+ * acknowledged them. A write is done when the flow has it and has room for more.
+ */
+import { ServalError } from '../errors.ts'
+import type { Flow } from '../flow/flow.ts'
+import type { Stack } from '../net/stack.ts'
+import { systemError } from './system-error.ts'
+
+export type WriteCallback = (error?: Error | null) => void
+
+export class FlowWriter {
+  /** Bytes that a flow has taken. */
+  bytesSent = 0
+  #stack: Stack | undefined
+  #flow: Flow | undefined
+  /** A write before there is a flow. The stream has one write under way at a time, so there is one at most. */
+  #early: { readonly chunks: readonly Uint8Array[]; readonly callback: WriteCallback } | undefined
+  /** A write that waits for room, its bytes, and how many bytes were unacknowledged when last looked at. */
+  #waiting: { readonly callback: WriteCallback; readonly bytes: number; bufferedBytes: number } | undefined
+
+  /** Bytes that the flow has taken in a write that is not done. */
+  get waitingBytes(): number {
+    return this.#waiting?.bytes ?? 0
+  }
+
+  attach(stack: Stack, flow: Flow): void {
+    this.#stack = stack
+    this.#flow = flow
+    const early = this.#early
+    this.#early = undefined
+    if (early) this.write(early.chunks, early.callback)
+  }
+
+  /** The flow is let go of. A write that waited for room is with the stack; one that waited for the flow is not. */
+  detach(): void {
+    const waiting = this.#waiting
+    const early = this.#early
+    this.#flow = this.#waiting = this.#early = undefined
+    waiting?.callback()
+    early?.callback(new ServalError('ERR_SOCKET_CLOSED_BEFORE_CONNECTION', {}))
+  }
+
+  /** Holds the write until there is a flow. */
+  hold(chunks: readonly Uint8Array[], callback: WriteCallback): void {
+    this.#early = { chunks, callback }
+  }
+
+  write(chunks: readonly Uint8Array[], callback: WriteCallback): void {
+    const flow = this.#flow
+    if (flow === undefined) return callback(new ServalError('ERR_SOCKET_CLOSED', {}))
+    let bytes = 0
+    try {
+      for (const chunk of chunks) {
+        flow.write(chunk)
+        bytes += chunk.length
+      }
+    } catch (error) {
+      return callback(writeError(flow.error ?? (error as ServalError)))
+    }
+    this.bytesSent += bytes
+    this.#stack?.wake()
+    if (flow.writable) callback()
+    else this.#waiting = { callback, bytes, bufferedBytes: flow.bufferedBytes }
+  }
+
+  /** There is room again. */
+  handleRoom(): void {
+    if (this.#flow?.writable) this.#finish()
+  }
+
+  /** The flow is over. Returns whether a write failed by that. */
+  handleClosed(error: ServalError | undefined): boolean {
+    return this.#finish(error && writeError(error))
+  }
+
+  /** Whether a write is under way and has come on since this was last asked. */
+  hasProgressed(): boolean {
+    const waiting = this.#waiting
+    const bufferedBytes = this.#flow?.bufferedBytes ?? 0
+    if (waiting === undefined || waiting.bufferedBytes === bufferedBytes) return false
+    waiting.bufferedBytes = bufferedBytes
+    return true
+  }
+
+  #finish(error?: ServalError): boolean {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.callback(error)
+    return waiting !== undefined
+  }
+}
+
+/** The flow's error is told to readers as well, whose call is another. */
+function writeError(error: ServalError): ServalError {
+  if (error.code !== 'ECONNRESET') return systemError(error, { syscall: 'write' })
+  return systemError(new ServalError('ECONNRESET', { syscall: 'write' }, { cause: error }), {})
+}

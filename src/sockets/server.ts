@@ -1,0 +1,244 @@
+/**
+ * A server of a service: a `net.Server` over a stack's listener. `listening` fires when the service can be reached and,
+ * where there is a controller, when that has acknowledged it.
+ */
+import { EventEmitter } from 'node:events'
+import type * as net from 'node:net'
+import { promisify } from 'node:util'
+import { ServalError } from '../errors.ts'
+import type { Flow } from '../flow/flow.ts'
+import { defaultStack } from '../net/default-stack.ts'
+import type { FlowHandler, Stack } from '../net/stack.ts'
+import { checkNumber, checkSignal, splitArguments, type TargetOptions, wrongType } from './arguments.ts'
+import { Binding } from './binding.ts'
+import { acceptSocket, type Socket } from './socket.ts'
+import { type AddressInfo, socketAddress } from './socket-address.ts'
+import { systemError } from './system-error.ts'
+import { listenTarget } from './target.ts'
+
+export interface ServerOptions {
+  /** As for a socket; so are the others. */
+  allowHalfOpen?: boolean | undefined
+  /** Sockets are not read until the program resumes them. */
+  pauseOnConnect?: boolean | undefined
+  noDelay?: boolean | undefined
+  keepAlive?: boolean | undefined
+  keepAliveInitialDelay?: number | undefined
+  highWaterMark?: number | undefined
+  /** Default: the process's own. */
+  stack?: Stack | undefined
+}
+
+/** What concerns the kernel's descriptors and files is Node's, and ignored. */
+export interface ListenOptions extends TargetOptions {
+  /** Share of the connections that this instance gets, >= 0; default 1. */
+  weight?: number | undefined
+  /** Only the living instances of the highest priority get any; default 1. */
+  priority?: number | undefined
+  /** Connections that may be half open at once; default 511. */
+  backlog?: number | undefined
+  /** Aborting it closes the server. */
+  signal?: AbortSignal | undefined
+}
+
+export class Server extends EventEmitter implements net.Server {
+  /** Connections beyond are ended at once, with the event `drop`; undefined: no limit. */
+  maxConnections!: number
+
+  readonly #options: ServerOptions
+  #binding: Binding | undefined
+  /** The service that was served last is being withdrawn. */
+  #withdrawal: Promise<void> | undefined
+  #connections = 0
+  #isReferenced = true
+  /** The stack that waits for this server. */
+  #heldStack: Stack | undefined
+
+  constructor(onConnection?: (socket: Socket) => void)
+  constructor(options?: ServerOptions | null, onConnection?: (socket: Socket) => void)
+  constructor(first?: ServerOptions | ((socket: Socket) => void) | null, second?: (socket: Socket) => void) {
+    super()
+    const onConnection = typeof first === 'function' ? first : second
+    const options = typeof first === 'function' ? {} : (first ?? {})
+    if (typeof options !== 'object') throw wrongType('options', 'of type object', options)
+    for (const name of ['keepAliveInitialDelay', 'highWaterMark'] as const) {
+      if (options[name] !== undefined) checkNumber(options[name], `options.${name}`)
+    }
+    this.#options = options
+    if (typeof onConnection === 'function') this.on('connection', onConnection)
+  }
+
+  /**
+   * Serves a service; a number stands for a port of this host, 0 or nothing for any free one. Throws on malformed
+   * arguments (ERR_*, ESERVICENAME) and ERR_SERVER_ALREADY_LISTEN. Emits `error`: EADDRINUSE, or what the controller has
+   * against it.
+   */
+  listen(service: string, backlog?: number, onListening?: () => void): this
+  listen(service: string, onListening?: () => void): this
+  listen(port?: number, host?: string, backlog?: number, onListening?: () => void): this
+  listen(port?: number, host?: string, onListening?: () => void): this
+  listen(port?: number, backlog?: number, onListening?: () => void): this
+  listen(port?: number, onListening?: () => void): this
+  listen(options: ListenOptions, onListening?: () => void): this
+  listen(onListening?: () => void): this
+  listen(...args: unknown[]): this {
+    const { options, callback } = splitArguments<ListenOptions>(args)
+    if (this.#binding) throw new ServalError('ERR_SERVER_ALREADY_LISTEN', {})
+    if (callback) this.once('listening', callback)
+    if (options.signal !== undefined) this.#closeOn(checkSignal(options.signal, 'options.signal'))
+    const target = listenTarget(args.length === 0 || typeof args[0] === 'function' ? { port: 0 } : options)
+    const { weight, priority, backlog = positionalBacklog(args) } = options
+    const stack = this.#options.stack ?? defaultStack()
+    const binding = new Binding(stack, target, { weight, priority, backlog }, flow =>
+      this.#accept(stack, flow),
+    )
+    this.#binding = binding
+    this.#hold()
+    binding.open(this.#withdrawal).then(
+      () => process.nextTick(() => this.#handleListening(binding)),
+      error => process.nextTick(() => this.#handleFailure(binding, error)),
+    )
+    return this
+  }
+
+  /** Takes no more connections; `close` fires when the last one has ended and the service is withdrawn. */
+  close(callback?: (error?: Error) => void): this {
+    const binding = this.#binding
+    if (typeof callback === 'function') {
+      this.once('close', () => callback(binding ? undefined : new ServalError('ERR_SERVER_NOT_RUNNING', {})))
+    }
+    this.#binding = undefined
+    if (binding) this.#withdraw(binding)
+    else this.#emitCloseIfDrained()
+    return this
+  }
+
+  get listening(): boolean {
+    return this.#binding !== undefined
+  }
+
+  /**
+   * What is served, from the call of `listen` on. `port` is the number that stands for the service, or that of this
+   * process's own UDP socket where a name does.
+   */
+  address(): AddressInfo | null {
+    return this.#binding?.address ?? null
+  }
+
+  getConnections(callback: (error: Error | null, count: number) => void): this {
+    process.nextTick(callback, null, this.#connections)
+    return this
+  }
+
+  get connections(): number {
+    return this.#connections
+  }
+
+  /** The process waits for this server, as it does by default. */
+  ref(): this {
+    this.#isReferenced = true
+    this.#hold()
+    return this
+  }
+
+  unref(): this {
+    this.#isReferenced = false
+    this.#hold()
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#binding) await promisify(this.close).call(this)
+  }
+
+  /** With `captureRejections`, a listener's rejection ends the connection that it was for. */
+  override [EventEmitter.captureRejectionSymbol](error: Error, event: string, ...args: unknown[]): void {
+    if (event === 'connection') (args[0] as Socket).destroy(error)
+    else this.emit('error', error)
+  }
+
+  #accept(stack: Stack, flow: Flow): FlowHandler {
+    if (this.maxConnections && this.#connections >= this.maxConnections) return this.#drop(stack, flow)
+    this.#connections++
+    const { socket, handler } = acceptSocket(stack, flow, {
+      ...this.#options,
+      server: this,
+      onRelease: () => {
+        this.#connections--
+        this.#emitCloseIfDrained()
+      },
+    })
+    try {
+      this.emit('connection', socket)
+    } catch (error) {
+      // The program's own; the flow has its handler all the same.
+      process.nextTick(() => {
+        throw error
+      })
+    }
+    return handler
+  }
+
+  #drop(stack: Stack, flow: Flow): FlowHandler {
+    const local = flow.activePath && socketAddress(flow.activePath.local.endpoint)
+    const remote = flow.activePath && socketAddress(flow.activePath.remote)
+    stack.letGo(flow)
+    this.emit('drop', {
+      localAddress: local?.address,
+      localPort: local?.port,
+      localFamily: local?.family,
+      remoteAddress: remote?.address,
+      remotePort: remote?.port,
+      remoteFamily: remote?.family,
+    })
+    return { onSignals: () => undefined }
+  }
+
+  #handleListening(binding: Binding): void {
+    if (this.#binding === binding) this.emit('listening')
+  }
+
+  #handleFailure(binding: Binding, error: Error): void {
+    if (this.#binding !== binding) return
+    this.#binding = undefined
+    this.#hold()
+    this.emit('error', error instanceof ServalError ? systemError(error, { syscall: 'listen' }) : error)
+  }
+
+  #withdraw(binding: Binding): void {
+    const withdrawal = binding.close().then(() => {
+      if (this.#withdrawal === withdrawal) this.#withdrawal = undefined
+      this.#hold()
+      this.#emitCloseIfDrained()
+    })
+    this.#withdrawal = withdrawal
+  }
+
+  #emitCloseIfDrained(): void {
+    if (this.#binding || this.#withdrawal || this.#connections > 0) return
+    process.nextTick(() => this.emit('close'))
+  }
+
+  #closeOn(signal: AbortSignal): void {
+    const onAbort = () => this.close()
+    if (signal.aborted) return process.nextTick(onAbort)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.once('close', () => signal.removeEventListener('abort', onAbort))
+  }
+
+  /** The stack counts the servers for which the process waits: those that serve or withdraw. */
+  #hold(): void {
+    const isHeld = this.#isReferenced && (this.#binding !== undefined || this.#withdrawal !== undefined)
+    const stack = isHeld ? (this.#binding?.stack ?? this.#heldStack) : undefined
+    if (stack === this.#heldStack) return
+    this.#heldStack?.unref()
+    stack?.ref()
+    this.#heldStack = stack
+  }
+}
+
+/** `(port, backlog)`, `(service, backlog)` or `(port, host, backlog)`. */
+function positionalBacklog(args: readonly unknown[]): number | undefined {
+  const backlog = [args[1], args[2]].find(arg => Number(arg) > 0)
+  return backlog === undefined ? undefined : Number(backlog)
+}

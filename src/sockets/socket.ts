@@ -1,0 +1,517 @@
+/**
+ * An active socket: a flow with the shape, events and order of a `net.Socket`. Where it differs from Node's is listed in
+ * test/compliance/differences.ts.
+ *
+ *   program -- write, end --> Writable --> FlowWriter --> flow
+ *   program <-- data, end --- Readable <-- FlowReader <-- flow
+ */
+import type * as net from 'node:net'
+import { Duplex, type DuplexOptions } from 'node:stream'
+import { ServalError } from '../errors.ts'
+import type { Flow } from '../flow/flow.ts'
+import type { FlowInfo } from '../flow/flow-info.ts'
+import { FlowSignal } from '../flow/states.ts'
+import { nowMs } from '../net/clock.ts'
+import { defaultStack } from '../net/default-stack.ts'
+import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
+import {
+  checkFunction,
+  checkNumber,
+  splitArguments,
+  type TargetOptions,
+  wholeSeconds,
+  wrongValue,
+} from './arguments.ts'
+import { openingOf } from './binding.ts'
+import { FlowReader, type OnReadOptions } from './flow-reader.ts'
+import { FlowWriter, type WriteCallback } from './flow-writer.ts'
+import { checkDuration, IdleTimer } from './idle-timer.ts'
+import type { Server } from './server.ts'
+import { type AddressInfo, type SocketAddressInfo, socketAddress } from './socket-address.ts'
+import { connectError, systemError } from './system-error.ts'
+import { connectTarget, serviceTarget, type Target } from './target.ts'
+
+export interface SocketOptions {
+  /** Whether the socket stays writable after the peer's end; default false. */
+  allowHalfOpen?: boolean | undefined
+  readable?: boolean | undefined
+  writable?: boolean | undefined
+  /** Bytes; default Node's. */
+  highWaterMark?: number | undefined
+  readableHighWaterMark?: number | undefined
+  writableHighWaterMark?: number | undefined
+  /** Aborting it destroys the socket with an AbortError. */
+  signal?: AbortSignal | undefined
+  noDelay?: boolean | undefined
+  keepAlive?: boolean | undefined
+  /** Milliseconds. */
+  keepAliveInitialDelay?: number | undefined
+  /** Reads into the program's own buffer, without `data` events. */
+  onread?: OnReadOptions | undefined
+  /** Default: the process's own. */
+  stack?: Stack | undefined
+}
+
+/** What concerns addresses and their lookup (`family`, `lookup`, `localAddress` ...) is Node's, and ignored. */
+export interface ConnectOptions extends SocketOptions, TargetOptions {
+  /** As `setTimeout`, milliseconds; read by `net.connect`. */
+  timeout?: number | undefined
+}
+
+export interface AcceptOptions extends SocketOptions {
+  readonly server: Server
+  readonly pauseOnConnect?: boolean | undefined
+  /** Called once, when the socket is destroyed. */
+  readonly onRelease: () => void
+}
+
+/** A socket over a flow that a listener has accepted, and what hears of the flow's signals. For servers. */
+export let acceptSocket: (
+  stack: Stack,
+  flow: Flow,
+  options: AcceptOptions,
+) => { readonly socket: Socket; readonly handler: FlowHandler }
+
+export class Socket extends Duplex implements net.Socket {
+  /** The server that took it, if any. */
+  server: Server | net.Server | null = null
+  /** Whether `connect` was called and is not done. */
+  connecting = false
+  /** As last given to `setTimeout`. */
+  timeout?: number
+  /** Node tries the addresses of a host; here the stack resolves the service. */
+  readonly autoSelectFamilyAttemptedAddresses: string[] = []
+
+  readonly #ownStack: Stack | undefined
+  readonly #handler: FlowHandler = { onSignals: (flow, signals) => this.#handleSignals(flow, signals) }
+  readonly #reader: FlowReader
+  readonly #writer = new FlowWriter()
+  readonly #idle = new IdleTimer(() => this.#handleIdle())
+  #stack: Stack | undefined
+  #flow: Flow | undefined
+  #target: Target | undefined
+  #lastRemote: SocketAddressInfo | undefined
+  /** A server's: the connection is no longer counted. */
+  #onRelease: (() => void) | undefined
+  #isReferenced = true
+  #isHeld = false
+  #isResetting = false
+  #noDelay: boolean | undefined
+  #keepAlive: boolean
+  #keepAliveMs: number
+
+  static {
+    acceptSocket = (stack, flow, options) => {
+      const socket = new Socket({ ...options, stack })
+      if (options.pauseOnConnect) socket.pause()
+      socket.server = options.server
+      socket.#onRelease = options.onRelease
+      socket.#adopt(stack, flow)
+      socket.#begin(flow)
+      return { socket, handler: socket.#handler }
+    }
+  }
+
+  constructor(options: SocketOptions = {}) {
+    checkOptions(options)
+    super({
+      ...streamOptions(options),
+      allowHalfOpen: Boolean(options.allowHalfOpen),
+      // `close` tells whether there was an error, so it is emitted here.
+      emitClose: false,
+      autoDestroy: true,
+    })
+    this.#ownStack = options.stack
+    this.#noDelay = options.noDelay === undefined ? undefined : Boolean(options.noDelay)
+    this.#keepAlive = Boolean(options.keepAlive)
+    this.#keepAliveMs = keepAliveMs(options.keepAliveInitialDelay)
+    const sink = {
+      push: (chunk: Buffer) => this.push(chunk),
+      touch: () => this.#idle.refresh(),
+      end: () => {
+        this.push(null)
+        this.read(0)
+      },
+      fail: (error: ServalError) => this.destroy(error),
+    }
+    this.#reader = new FlowReader(sink, options.onread)
+  }
+
+  // ---- connecting -------------------------------------------------------------------------------------------------
+
+  /**
+   * Connects to a service; a socket that was closed may be used again. Throws on malformed arguments (ERR_*,
+   * ESERVICENAME). Emits `error`: ENOSERVICE or ENOROUTER if nobody serves the name, ECONNREFUSED if an instance refuses
+   * or a number stood for the name, ETIMEDOUT, EHOSTUNREACH.
+   */
+  connect(service: string, onConnect?: () => void): this
+  connect(port: number, host: string, onConnect?: () => void): this
+  connect(port: number, onConnect?: () => void): this
+  connect(options: ConnectOptions | net.SocketConnectOpts, onConnect?: () => void): this
+  connect(...args: unknown[]): this {
+    const { options, callback } = splitArguments<ConnectOptions>(args)
+    if (callback) this.once('connect', callback)
+    const target = connectTarget(options)
+    if (this.destroyed) this.#reuse()
+    this.#target = target
+    this.#idle.refresh()
+    this.connecting = true
+    process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
+    return this
+  }
+
+  get pending(): boolean {
+    return this.#flow === undefined || this.connecting
+  }
+
+  get readyState(): net.SocketReadyState {
+    if (this.connecting) return 'opening'
+    if (this.readable) return this.writable ? 'open' : 'readOnly'
+    return this.writable ? 'writeOnly' : 'closed'
+  }
+
+  // ---- the flow ---------------------------------------------------------------------------------------------------
+
+  /** What the stack knows of the flow under this socket; undefined without one. */
+  get flow(): FlowInfo | undefined {
+    return this.#flow?.info()
+  }
+
+  /**
+   * Moves to another of this host's addresses. Resolves when the peer has confirmed it; `migrate` is emitted then, as for
+   * moves that nobody asked for. Rejects with EADDRNOTAVAIL, or ERR_SOCKET_CLOSED if there is no flow.
+   */
+  async migrate(target: MigrateTarget): Promise<void> {
+    if (this.#stack === undefined || this.#flow === undefined || this.connecting) {
+      throw new ServalError('ERR_SOCKET_CLOSED', {})
+    }
+    await this.#stack.migrate(this.#flow, target)
+  }
+
+  /** This end of the active path, and the service; `{}` before and after. */
+  address(): AddressInfo | Record<string, never> {
+    const local = this.#local
+    return local && this.#flow ? { ...local, service: this.#flow.info().service } : {}
+  }
+
+  get localAddress(): string | undefined {
+    return this.#local?.address
+  }
+
+  get localPort(): number | undefined {
+    return this.#local?.port
+  }
+
+  get localFamily(): string | undefined {
+    return this.#local?.family
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#remote?.address
+  }
+
+  get remotePort(): number | undefined {
+    return this.#remote?.port
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.#remote?.family
+  }
+
+  // ---- settings and figures ---------------------------------------------------------------------------------------
+
+  setTimeout(timeoutMs: number, onTimeout?: () => void): this {
+    if (this.destroyed) return this
+    this.timeout = timeoutMs
+    const ms = checkDuration(timeoutMs, 'msecs')
+    this.#idle.start(ms)
+    if (onTimeout === undefined) return this
+    checkFunction(onTimeout, 'callback')
+    return ms === 0 ? this.removeListener('timeout', onTimeout) : this.once('timeout', onTimeout)
+  }
+
+  /** Small writes leave at once unless this is set to false (RFC 896): a flow's default, which is not TCP's. */
+  setNoDelay(noDelay = true): this {
+    this.#noDelay = Boolean(noDelay)
+    this.#flow?.setNoDelay(this.#noDelay)
+    return this
+  }
+
+  /** Probes a silent peer each `initialDelayMs`; 0 stands for the two hours of RFC 1122 section 4.2.3.6. */
+  setKeepAlive(enable = false, initialDelayMs?: number): this {
+    this.#keepAlive = Boolean(enable)
+    this.#keepAliveMs = keepAliveMs(initialDelayMs)
+    if (this.#flow && !this.connecting) this.#applyKeepAlive(this.#flow)
+    return this
+  }
+
+  /** The process waits for this socket, as it does by default. */
+  ref(): this {
+    this.#isReferenced = true
+    this.#hold()
+    return this
+  }
+
+  unref(): this {
+    this.#isReferenced = false
+    this.#hold()
+    return this
+  }
+
+  get bytesRead(): number {
+    return this.#reader.bytesRead
+  }
+
+  /** Bytes that the program has written, sent or not. */
+  get bytesWritten(): number {
+    return this.#writer.bytesSent + this.writableLength - this.#writer.waitingBytes
+  }
+
+  get bufferSize(): number {
+    return this.writableLength
+  }
+
+  // ---- ending -----------------------------------------------------------------------------------------------------
+
+  /** Ends writing, and destroys the socket when all has been handed to the stack. */
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished) this.destroy()
+    else this.once('finish', this.destroy)
+  }
+
+  /** Ends the flow at once: the peer's socket fails with ECONNRESET. */
+  resetAndDestroy(): this {
+    if (this.connecting) this.once('connect', () => this.#reset())
+    else if (this.#flow) this.#reset()
+    else this.destroy(new ServalError('ERR_SOCKET_CLOSED', {}))
+    return this
+  }
+
+  // ---- what the streams call --------------------------------------------------------------------------------------
+
+  /** EPIPE once the peer has ended and this end has, by itself, too. */
+  override write(
+    chunk: unknown,
+    encoding?: BufferEncoding | WriteCallback,
+    callback?: WriteCallback,
+  ): boolean {
+    if (this.allowHalfOpen || !this.readableEnded || !this.writableEnded) {
+      return super.write(chunk, encoding as BufferEncoding, callback)
+    }
+    const onWrite = typeof encoding === 'function' ? encoding : callback
+    const error = systemError(new ServalError('EPIPE', {}), {})
+    if (onWrite) process.nextTick(onWrite, error)
+    this.destroy(error)
+    return false
+  }
+
+  override pause(): this {
+    if (this.#reader.usesOwnBuffer) this.#reader.stop()
+    return super.pause()
+  }
+
+  override resume(): this {
+    if (this.#reader.usesOwnBuffer) this.#reader.start()
+    return super.resume()
+  }
+
+  override _read(): void {
+    this.#reader.start()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: WriteCallback): void {
+    this.#send([chunk], callback)
+  }
+
+  override _writev(writes: readonly { readonly chunk: Uint8Array }[], callback: WriteCallback): void {
+    this.#send(
+      writes.map(({ chunk }) => chunk),
+      callback,
+    )
+  }
+
+  override _final(callback: WriteCallback): void {
+    if (this.pending) {
+      this.once('connect', () => this._final(callback))
+      return
+    }
+    this.#flow?.end(nowMs())
+    this.#stack?.wake()
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: WriteCallback): void {
+    this.connecting = false
+    this.#idle.stop()
+    const emitClose = () => this.emit('close', error !== null)
+    if (this.#flow) {
+      this.#letGo(this.#flow)
+      setImmediate(emitClose)
+      callback(error)
+    } else {
+      callback(error)
+      process.nextTick(emitClose)
+    }
+    this.#writer.detach()
+    this.#onRelease?.()
+    this.#onRelease = undefined
+  }
+
+  // ---- details ----------------------------------------------------------------------------------------------------
+
+  #open(target: Target): void {
+    try {
+      if (target.port === 0)
+        throw new ServalError('ECONNREFUSED', { service: 'port 0', reason: 'nobody can serve it' })
+      const stack = this.#ownStack ?? defaultStack()
+      const opening = openingOf(stack, target.service)
+      if (opening === undefined)
+        return this.#adopt(stack, stack.connect(serviceTarget(target), {}, this.#handler))
+      const openAgain = () => process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
+      opening.then(openAgain, openAgain)
+    } catch (error) {
+      this.destroy(error instanceof ServalError ? connectError(error, target) : (error as Error))
+    }
+  }
+
+  #isConnectingTo(target: Target): boolean {
+    return this.connecting && this.#target === target
+  }
+
+  #adopt(stack: Stack, flow: Flow): void {
+    this.#stack = stack
+    this.#flow = flow
+    this.#hold()
+  }
+
+  #handleSignals(flow: Flow, signals: number): void {
+    if (flow === this.#flow && signals & FlowSignal.connected) this.#handleConnected(flow)
+    if (flow !== this.#flow) return
+    if (signals & FlowSignal.moved) this.#handleMoved()
+    if (signals & FlowSignal.writable) this.#writer.handleRoom()
+    if (signals & (FlowSignal.readable | FlowSignal.end)) this.#reader.readAll()
+    if (flow === this.#flow && signals & FlowSignal.closed) this.#handleClosed(flow.error)
+  }
+
+  #handleConnected(flow: Flow): void {
+    this.connecting = false
+    this.#idle.refresh()
+    this.emit('connect')
+    this.emit('ready')
+    if (flow === this.#flow) this.#begin(flow)
+  }
+
+  /** The flow is set up: settings, writes that waited, and the first read. */
+  #begin(flow: Flow): void {
+    if (this.#noDelay !== undefined) flow.setNoDelay(this.#noDelay)
+    if (this.#keepAlive) this.#applyKeepAlive(flow)
+    if (this.#stack) this.#writer.attach(this.#stack, flow)
+    this.#reader.attach(flow)
+    if (!this.isPaused()) this.read(0)
+  }
+
+  #handleMoved(): void {
+    this.#lastRemote = undefined
+    this.emit(
+      'migrate',
+      this.flow?.paths.find(path => path.active),
+    )
+  }
+
+  #handleClosed(error: ServalError | undefined): void {
+    if (this.connecting) this.destroy(error && this.#target ? connectError(error, this.#target) : error)
+    else if (!this.#writer.handleClosed(error) && error) this.#reader.fail(systemError(error, {}))
+  }
+
+  #handleIdle(): void {
+    if (this.#writer.hasProgressed()) this.#idle.refresh()
+    else this.emit('timeout')
+  }
+
+  #send(chunks: readonly Uint8Array[], callback: WriteCallback): void {
+    if (this.connecting) return this.#writer.hold(chunks, callback)
+    this.#idle.refresh()
+    this.#writer.write(chunks, callback)
+  }
+
+  #reset(): void {
+    this.#isResetting = true
+    this.destroy()
+  }
+
+  /** What was written still goes out; the stack keeps the process alive until it has. */
+  #letGo(flow: Flow): void {
+    this.#lastRemote = this.#remote
+    this.#flow = undefined
+    this.#reader.detach()
+    if (this.#isResetting) flow.reset(nowMs())
+    else this.#stack?.letGo(flow)
+    this.#isResetting = false
+    this.#stack?.wake()
+    this.#hold()
+  }
+
+  /** Node lets a closed socket connect again, and programs that reconnect rely on it. */
+  #reuse(): void {
+    this._undestroy?.()
+    this.#lastRemote = undefined
+    this.#reader.bytesRead = this.#writer.bytesSent = 0
+  }
+
+  /** The stack counts the sockets for which the process waits. */
+  #hold(): void {
+    const isHeld = this.#isReferenced && this.#flow !== undefined
+    if (isHeld === this.#isHeld) return
+    this.#isHeld = isHeld
+    if (isHeld) this.#stack?.ref()
+    else this.#stack?.unref()
+  }
+
+  #applyKeepAlive(flow: Flow): void {
+    flow.setKeepAlive(this.#keepAlive ? this.#keepAliveMs : 0, nowMs())
+    this.#stack?.wake()
+  }
+
+  get #local(): SocketAddressInfo | undefined {
+    const path = this.#flow?.activePath
+    return path && socketAddress(path.local.endpoint)
+  }
+
+  /** It stays known after the end, for programs that write a log. */
+  get #remote(): SocketAddressInfo | undefined {
+    const path = this.#flow?.activePath
+    return path ? socketAddress(path.remote) : this.#lastRemote
+  }
+}
+
+const DEFAULT_KEEP_ALIVE_MS = 7_200_000
+
+/** Whole seconds, as Node takes them. */
+function keepAliveMs(initialDelayMs: number | undefined): number {
+  return wholeSeconds(initialDelayMs) * 1000 || DEFAULT_KEEP_ALIVE_MS
+}
+
+function checkOptions(options: SocketOptions & DuplexOptions): void {
+  for (const mode of ['objectMode', 'readableObjectMode', 'writableObjectMode'] as const) {
+    if (options[mode]) throw wrongValue(`options.${mode}`, 'left out: sockets carry bytes', options[mode])
+  }
+  if (options.keepAliveInitialDelay !== undefined) {
+    checkNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay')
+  }
+}
+
+const STREAM_OPTIONS = [
+  'readable',
+  'writable',
+  'highWaterMark',
+  'readableHighWaterMark',
+  'writableHighWaterMark',
+  'signal',
+] as const
+
+/** A stream takes an option that is there and undefined for another thing than one that is not. */
+function streamOptions(options: SocketOptions): Pick<SocketOptions, (typeof STREAM_OPTIONS)[number]> {
+  const given = STREAM_OPTIONS.filter(name => options[name] !== undefined)
+  return Object.fromEntries(given.map(name => [name, options[name]]))
+}
