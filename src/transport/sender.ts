@@ -322,7 +322,8 @@ export class Sender {
     const blocked = una === nxt && this.buffer.endOffset > nxt && this.#sendableBytes(this.#path.mss) === 0
     if (!blocked) this.#timers.disarm(streamTimers.persist)
     else if (!this.#timers.armed(streamTimers.persist)) {
-      this.#timers.arm(streamTimers.persist, nowMs + this.#path.rtt.backedOffMs(this.#persistBackoffs))
+      const waitMs = Math.min(this.#path.rtt.backedOffMs(this.#persistBackoffs), MAX_PERSIST_MS)
+      this.#timers.arm(streamTimers.persist, nowMs + waitMs)
     }
   }
 
@@ -337,3 +338,6 @@ export class Sender {
     }
   }
 }
+
+/** A probe costs one small packet, and a reader that has made room should not wait a minute for a lost update. */
+const MAX_PERSIST_MS = 10_000
