@@ -8,7 +8,7 @@
  * ACK of set-up is repeated until the server is heard, so a repeated SYN-ACK is answered in every later state.
  *
  *   client:  INIT -connect-> REQUEST -SYN_ACK-> CONNECTED            server:  INIT -SYN-> RESPOND -ACK-> CONNECTED
- *   closer:  CONNECTED -end-> FINWAIT1 -FIN_ACKED-> FINWAIT2 -FIN-> TIMEWAIT -lingered-> CLOSED
+ *   closer:  CONNECTED -end-> FINWAIT1 -FIN_ACKED-> FINWAIT2 -FIN-> TIMEWAIT -lingered, or told so-> CLOSED
  *   other:   CONNECTED -FIN-> CLOSEWAIT -end-> LASTACK -FIN_ACKED-> CLOSED
  *   both:    FINWAIT1 -FIN-> CLOSING -FIN_ACKED-> TIMEWAIT
  */
@@ -55,10 +55,15 @@ export type ConnectionAction =
   | 'tryAnother'
   /** Wait out copies of the peer's last packets. */
   | 'linger'
-  /** The flow is over: orderly, reset by the peer, reset by us, or given up. */
+  /** Tell the peer that nobody will ask any more, so that it need not wait. */
+  | 'sendDone'
+  /** The flow is over: orderly or reset by us, reset by the peer, or given up. */
   | 'close'
   | 'closeReset'
   | 'closeTimedOut'
+  /** Likewise where all that can be missing is an acknowledgement: orderly if the peer has every byte of ours. */
+  | 'closeResetIfLost'
+  | 'closeTimedOutIfLost'
 
 /** `ignored`: a packet that means nothing here, counted. `illegal`: a call that the program may not make here. */
 export type ConnectionCell = readonly [next: FlowState, ...ConnectionAction[]] | 'ignored' | 'illegal'
@@ -86,6 +91,13 @@ const live = {
   abort: ['CLOSED', 'sendRst', 'close'],
   RST: ['CLOSED', 'closeReset'],
   gaveUp: ['CLOSED', 'closeTimedOut'],
+} as const satisfies Row
+
+/** Both streams have ended, and the peer's is here. A reset is not the program's business then (RFC 9293 section 3.10.7.4). */
+const ending = {
+  ...live,
+  RST: ['CLOSED', 'closeResetIfLost'],
+  gaveUp: ['CLOSED', 'closeTimedOutIfLost'],
 } as const satisfies Row
 
 export const connectionTable: Readonly<Record<FlowState, Row>> = {
@@ -122,9 +134,14 @@ export const connectionTable: Readonly<Record<FlowState, Row>> = {
     FIN_ACKED: ['FINWAIT2'],
   },
   FINWAIT2: { ...live, FIN: ['TIMEWAIT', 'end', 'linger'] },
-  CLOSING: { ...live, FIN_ACKED: ['TIMEWAIT', 'linger'] },
+  CLOSING: { ...ending, FIN_ACKED: ['TIMEWAIT', 'linger'] },
   CLOSEWAIT: { ...live, end: ['LASTACK', 'sendFin'], SYN_ACK: ['CLOSEWAIT', 'sendThirdAck'] },
-  LASTACK: { ...live, FIN_ACKED: ['CLOSED', 'close'] },
-  TIMEWAIT: { ...deaf, abort: ['CLOSED', 'close'], lingered: ['CLOSED', 'close'] },
+  LASTACK: { ...ending, FIN_ACKED: ['CLOSED', 'sendDone', 'close'] },
+  TIMEWAIT: {
+    ...deaf,
+    abort: ['CLOSED', 'close'],
+    RST: ['CLOSED', 'close'],
+    lingered: ['CLOSED', 'close'],
+  },
   CLOSED: deaf,
 }

@@ -10,6 +10,7 @@
  * | RSYN       | RSYN     | -                              | -                         | yes |
  * | RSYN-ACK   | RSYN ACK | CHALLENGE                      | -                         | yes |
  * | ACK        | ACK      | CHALLENGE echo, where one is due | acknowledgement         | yes |
+ * | done       | ACK      | REASON                         | -                         | yes |
  * | probe      | ACK      | CHALLENGE                      | -                         | yes |
  * | RST        | RST ACK  | REASON                         | -                         | yes |
  *
@@ -25,7 +26,7 @@ import { challenge, challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
 import { end } from '../wire/extensions/end.ts'
 import { key, keyModes } from '../wire/extensions/key.ts'
-import { reason } from '../wire/extensions/reason.ts'
+import { reason, reasonCodes } from '../wire/extensions/reason.ts'
 import { service } from '../wire/extensions/service.ts'
 import { tag } from '../wire/extensions/tag.ts'
 import type { Extension } from '../wire/extensions.ts'
@@ -130,6 +131,8 @@ export class ControlPacketWriter {
         return [number(RSYN), ...(due.path.challenge ? [challenge(due.path.challenge)] : [])]
       case 'ACK':
         return [number(ACK), ...(due.echo ? [challengeEcho(due.echo)] : [])]
+      case 'DONE':
+        return [number(ACK), reason(reasonCodes.CLOSED)]
       case 'PROBE':
         return [number(ACK), challenge(due.challenge)]
       case 'RST':

@@ -322,7 +322,6 @@ export class Flow {
     this.#context.rearm(this)
   }
 
-
   get nextTimeoutAt(): number {
     const stream = this.#stream
     return stream === undefined || this.#suspended || this.#state === 'CLOSED'
@@ -471,6 +470,9 @@ export class Flow {
     const { packet, local, remote } = arrival
     // Third ACK: it is repeated until something is heard.
     if (packet.services.length > 0) this.#stream?.acknowledgeNow()
+    // Done: our last ACK has come.
+    if (this.#state === 'TIMEWAIT' && packet.extension('reason')?.code === reasonCodes.CLOSED)
+      return this.#input('lingered', nowMs)
     const challenge = packet.extension('challenge')
     if (challenge === undefined) return
     if (!challenge.echo) {
@@ -594,9 +596,18 @@ export class Flow {
         return this.#linger(nowMs)
       case 'close':
         return this.#close(nowMs)
+      case 'sendDone':
+        if (this.#paths.active) this.#outbox.put({ kind: 'DONE', path: this.#paths.active })
+        return
+      case 'closeResetIfLost':
+        if (this.#stream?.acknowledgedAll) return this.#close(nowMs)
+        return this.#run('closeReset', nowMs)
       case 'closeReset':
         this.error = new ServalError('ECONNRESET', { syscall: 'read' })
         return this.#close(nowMs)
+      case 'closeTimedOutIfLost':
+        if (this.#stream?.acknowledgedAll) return this.#close(nowMs)
+        return this.#run('closeTimedOut', nowMs)
       case 'closeTimedOut':
         this.error = this.#context.timeoutError(this, nowMs)
         return this.#close(nowMs)
@@ -647,13 +658,14 @@ export class Flow {
   }
 
   #linger(nowMs: number): void {
-    const ptoMs = this.#paths.active?.transport.rtt.ptoMs ?? this.#context.profile.policy.initialRtoMs
-    this.#timers.arm('linger', nowMs + 3 * ptoMs)
+    const { initialRtoMs, timeWaitMs, timeWaitPtos } = this.#context.profile.policy
+    const ptoMs = this.#paths.active?.transport.rtt.ptoMs ?? initialRtoMs
+    this.#timers.arm('linger', nowMs + Math.max(timeWaitMs, timeWaitPtos * ptoMs))
   }
 
   #close(_nowMs: number): void {
     this.#timers.disarmAll()
-    this.#outbox.clear(due => due.kind === 'RST')
+    this.#outbox.clear(due => due.kind === 'RST' || due.kind === 'DONE')
     this.#early = []
     this.#signal(FlowSignal.closed)
     this.#context.wake(this)
@@ -892,6 +904,7 @@ const MOVABLE: ReadonlySet<FlowState> = new Set([
   'CLOSING',
   'CLOSEWAIT',
   'LASTACK',
+  'TIMEWAIT',
 ])
 
 const SYN_ACK = controlFlags.SYN | controlFlags.ACK

@@ -14,6 +14,7 @@ export type Due =
   | { readonly kind: 'RSYN'; readonly path: Path; readonly entry: Outstanding }
   | { readonly kind: 'RSYN_ACK'; readonly path: Path }
   | { readonly kind: 'ACK'; readonly path: Path; readonly echo?: Uint8Array }
+  | { readonly kind: 'DONE'; readonly path: Path }
   | { readonly kind: 'PROBE'; readonly path: Path; readonly challenge: Uint8Array }
   /** `writer`: of another flow than this one, that of an instance which lost the race. */
   | {

@@ -98,8 +98,9 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       synTimeoutMs: 10_000,
       halfOpenMs: 10_000,
       finWait2Ms: 60_000,
-      // FlowIDs are random, so nothing but a lost last ACK depends on TIMEWAIT (wire.md B5).
-      timeWaitMs: 0,
+      // FlowIDs are random, so nothing but a lost last ACK depends on TIMEWAIT, and the peer says when it has come. What
+      // is left is an outage, or a move, at that very moment: 3 PTO (wire.md B5) would make an error of it at the peer.
+      timeWaitMs: 10_000,
       timeWaitPtos: 3,
     },
   },
