@@ -1,0 +1,51 @@
+/** The host's own addresses, as the operating system tells them, and UDP links from them. */
+import { readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { canonicalAddress } from '../../id/address.ts'
+import type { HostAddress, Link, LinkEvents, Network } from './link.ts'
+import { type Offload, systemOffload } from './offload.ts'
+import { UdpLink } from './udp-link.ts'
+
+/** Where the system does not tell: what every Ethernet carries (RFC 894). */
+const DEFAULT_MTU = 1500
+
+export class UdpNetwork implements Network {
+  readonly id = 'udp'
+  readonly #offload: Offload | undefined
+
+  /** `useOffload` false: plain dgram, even where the kernel could do more. */
+  constructor(useOffload = true) {
+    this.#offload = useOffload ? systemOffload() : undefined
+  }
+
+  addresses(): readonly HostAddress[] {
+    return Object.entries(networkInterfaces()).flatMap(([name, entries = []]) => {
+      // An alias such as eth0:1 is a label of eth0.
+      const interfaceName = name.replace(/:.*/, '')
+      const mtu = entries.length > 0 ? mtuOf(interfaceName) : DEFAULT_MTU
+      return entries.map(entry => {
+        const isLinkLocal = entry.family === 'IPv6' && entry.scopeid > 0
+        const address = canonicalAddress(entry.address) ?? entry.address
+        const prefixBits = Number(entry.cidr?.split('/')[1] ?? (entry.family === 'IPv6' ? 128 : 32))
+        return {
+          address: isLinkLocal ? `${address}%${interfaceName}` : address,
+          prefixBits,
+          mtu,
+          interfaceName,
+        }
+      })
+    })
+  }
+
+  open(id: number, { address }: HostAddress, port: number, events: LinkEvents): Link {
+    return new UdpLink(id, { address, port }, events, this.#offload)
+  }
+}
+
+function mtuOf(interfaceName: string): number {
+  try {
+    return Number(readFileSync(`/sys/class/net/${interfaceName}/mtu`, 'utf8')) || DEFAULT_MTU
+  } catch {
+    return DEFAULT_MTU
+  }
+}

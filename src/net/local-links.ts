@@ -1,0 +1,160 @@
+/**
+ * Keeps one link for each usable address of this host: looks at the addresses a few times a second, and at once when a
+ * send fails in a way that says that one has gone. An address that cannot be bound yet (a tentative one of IPv6, RFC 4862
+ * section 5.4) is tried again at the next look.
+ */
+import type { Local } from '../flow/path.ts'
+import { addressBytes } from '../id/address.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
+import type { HostAddress, Link, LinkEvents, Network } from './links/link.ts'
+
+/** How soon a change is seen, and with it a migration begins. */
+export const WATCH_INTERVAL_MS = 250
+
+/** What sends fail with when their address, or the way from it, is no more (Linux: ENETUNREACH, before 6: EINVAL). */
+const GONE_CODES: ReadonlySet<string> = new Set([
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EHOSTUNREACH',
+])
+
+export interface LocalLinksOptions {
+  readonly network: Network
+  /** Addresses to use, with their ports; empty: all, with any ports. 0.0.0.0 and :: stand for all of their family. */
+  readonly bind: readonly Endpoint[]
+  readonly events: LinkEvents
+  onAdded(local: Local, link: Link): void
+  onRemoved(local: Local, link: Link): void
+}
+
+interface Entry {
+  readonly local: Local
+  readonly link: Link
+  readonly host: HostAddress
+}
+
+export class LocalLinks {
+  readonly #options: LocalLinksOptions
+  readonly #entries = new Map<string, Entry>()
+  /** Why an address could not be bound when last tried. */
+  readonly #failures = new Map<string, Error>()
+  /** Loopback addresses that no interface lists. */
+  readonly #extra: HostAddress[] = []
+  readonly #stopWatching: (() => void) | undefined
+  readonly #interval: NodeJS.Timeout
+  #lastId = 0
+
+  constructor(options: LocalLinksOptions) {
+    this.#options = options
+    this.look()
+    this.#interval = setInterval(() => this.look(), WATCH_INTERVAL_MS)
+    this.#interval.unref()
+    this.#stopWatching = options.network.watch?.(() => this.look())
+  }
+
+  get all(): readonly Entry[] {
+    return [...this.#entries.values()]
+  }
+
+  /** By address, as an error message would name it. */
+  get failures(): ReadonlyMap<string, Error> {
+    return this.#failures
+  }
+
+  /** The link at an address. One of 127.0.0.0/8 is bound when it is first asked for: they all are this host's. */
+  find(address: string): Entry | undefined {
+    const known = this.#entries.get(address)
+    if (known !== undefined || !isIpv4Loopback(address) || this.#options.network.id !== 'udp') return known
+    const loopback = this.all.find(({ local }) => isIpv4Loopback(local.endpoint.address))
+    if (loopback === undefined) return undefined
+    this.#extra.push({ ...loopback.host, address })
+    this.look()
+    return this.#entries.get(address)
+  }
+
+  /** A link of an interface, IPv4 before IPv6 unless `family` says otherwise. */
+  findInterface(name: string, family: 4 | 6): Entry | undefined {
+    const isFamily = ({ local }: Entry) => local.endpoint.address.includes(':') === (family === 6)
+    return this.all.find(entry => entry.host.interfaceName === name && isFamily(entry))
+  }
+
+  /** A send failed with `code`. */
+  handleSendError(code: string): void {
+    if (GONE_CODES.has(code)) this.look()
+  }
+
+  /** Binds what is new, lets go of what is no more. */
+  look(): void {
+    const wanted = this.#wanted()
+    for (const [address, entry] of this.#entries) {
+      if (wanted.has(address)) continue
+      this.#entries.delete(address)
+      this.#options.onRemoved(entry.local, entry.link)
+      entry.link.close()
+    }
+    this.#failures.clear()
+    for (const { host, port } of wanted.values()) if (!this.#entries.has(host.address)) this.#open(host, port)
+  }
+
+  close(): void {
+    clearInterval(this.#interval)
+    this.#stopWatching?.()
+    for (const { link } of this.#entries.values()) link.close()
+    this.#entries.clear()
+  }
+
+  #wanted(): Map<string, { readonly host: HostAddress; readonly port: number }> {
+    const present = [...this.#options.network.addresses(), ...this.#extra]
+    const { bind } = this.#options
+    const wanted = new Map<string, { host: HostAddress; port: number }>()
+    for (const host of present) if (bind.length === 0) wanted.set(host.address, { host, port: 0 })
+    for (const { address, port } of bind) {
+      if (isUnspecified(address)) {
+        const isSameFamily = (host: HostAddress) => host.address.includes(':') === address.includes(':')
+        for (const host of present.filter(isSameFamily)) wanted.set(host.address, { host, port })
+        continue
+      }
+      const host = present.find(other => other.address === address) ?? loopbackLike(address, present)
+      if (host !== undefined) wanted.set(address, { host, port })
+      else this.#failures.set(address, notAvailable(address, port))
+    }
+    if (bind.length > 0) for (const host of this.#extra) wanted.set(host.address, { host, port: 0 })
+    return wanted
+  }
+
+  #open(host: HostAddress, port: number): void {
+    const { network, events, onAdded } = this.#options
+    let link: Link
+    try {
+      link = network.open(++this.#lastId, host, port, events)
+    } catch (error) {
+      this.#failures.set(host.address, error as Error)
+      return
+    }
+    const { prefixBits, mtu } = host
+    const local = { id: link.id, endpoint: link.endpoint, prefixBits, mtu }
+    this.#entries.set(host.address, { local, link, host })
+    onAdded(local, link)
+  }
+}
+
+/** All of 127.0.0.0/8 is this host, though interfaces list one address (RFC 1122 section 3.2.1.3). */
+function loopbackLike(address: string, present: readonly HostAddress[]): HostAddress | undefined {
+  if (!isIpv4Loopback(address)) return undefined
+  const loopback = present.find(host => isIpv4Loopback(host.address))
+  return loopback && { ...loopback, address }
+}
+
+function isIpv4Loopback(address: string): boolean {
+  return addressBytes(address)?.length === 4 && address.startsWith('127.')
+}
+
+function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::'
+}
+
+function notAvailable(address: string, port: number): NodeJS.ErrnoException {
+  return Object.assign(new Error(`bind EADDRNOTAVAIL ${address}:${port}`), { code: 'EADDRNOTAVAIL', address })
+}

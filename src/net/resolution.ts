@@ -1,0 +1,218 @@
+/**
+ * What a host does with a name that is not its own, as rules of the service table:
+ *
+ *   this stack's listeners      DEMUX              exact names, and so before all others
+ *   rules that are known        FORWARD            of the controller, of the runtime directory
+ *   *.localhost.inet            DELAY              ports of this host: the runtime directory
+ *   everything else             FORWARD            to the configured routers, else to those that the controller tells,
+ *                               DELAY              else: the controller, where there is one, else the runtime directory
+ */
+import { lookup } from 'node:dns/promises'
+import type { AgentEvent } from '../control/agent.ts'
+import { ServalError } from '../errors.ts'
+import { canonicalAddress } from '../id/address.ts'
+import { parseServicePattern } from '../id/name.ts'
+import type { ServiceId } from '../id/service-id.ts'
+import { ServicePrefix } from '../id/service-prefix.ts'
+import type { Sal } from '../sal/sal.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import type { AgentLink } from './agent-link.ts'
+import { nowMs } from './clock.ts'
+import { bestOf, ControlRules } from './control-rules.ts'
+import { isLocalName, LOCAL_NAMES } from './names.ts'
+import type { RuntimeDirectory } from './runtime-dir.ts'
+import type { ServiceStatus, StackStatus } from './status.ts'
+import { askStacks } from './status-client.ts'
+
+/** What the runtime directory told is believed for so long, then asked for again. */
+const RUNTIME_TTL_MS = 2000
+/** A router's name that could not be looked up is tried again after this. */
+const LOOKUP_RETRY_MS = 2000
+
+export interface ResolutionOptions {
+  readonly sal: Sal
+  readonly agent: AgentLink
+  readonly runtimeDirectory: RuntimeDirectory
+  /** As configured; an address may be a host name. */
+  readonly routers: readonly Endpoint[]
+  readonly hostId: string
+  /** This stack's own status socket. */
+  readonly statusSocket: string | undefined
+  isReachable(endpoint: Endpoint): boolean
+  /** The SAL may have something to do. */
+  wake(): void
+}
+
+export class Resolution {
+  readonly #options: ResolutionOptions
+  readonly #controlRules: ControlRules
+  /** Configured routers whose addresses are known. */
+  #configured: Endpoint[] = []
+  /** Why others are not. */
+  readonly #lookupFailures = new Map<string, string>()
+  #lookups: Promise<void>
+  #told: readonly (readonly Endpoint[])[] = []
+  #isClosed = false
+
+  constructor(options: ResolutionOptions) {
+    this.#options = options
+    const { sal, isReachable } = options
+    this.#controlRules = new ControlRules(sal.serviceTable, isReachable)
+    for (const prefix of [ServicePrefix.all, parseServicePattern(LOCAL_NAMES)]) {
+      sal.serviceTable.insert(prefix, { type: 'DELAY' }, { source: 'config', owner: 'resolution' })
+    }
+    this.#lookups = this.#lookUpRouters()
+  }
+
+  /** Resolves when the routers' names have been looked up, found or not. */
+  get ready(): Promise<void> {
+    return this.#lookups
+  }
+
+  /** The SAL holds flows to a service. */
+  async handleResolve(serviceId: ServiceId, name: string | undefined): Promise<void> {
+    const { agent, routers } = this.#options
+    const text = name ?? serviceId.toString()
+    if (isLocalName(text)) return this.#askRuntimeDirectory(serviceId, text)
+    if (routers.length > 0) {
+      await this.#lookups
+      if (this.#configured.length > 0) return this.#release(new ServicePrefix(serviceId, 256))
+    }
+    if (agent.hasController) agent.resolve({ name: text, prefix: new ServicePrefix(serviceId, 256) })
+    else await this.#askRuntimeDirectory(serviceId, text)
+  }
+
+  handleAgentEvent(event: AgentEvent): void {
+    const { sal } = this.#options
+    switch (event.type) {
+      case 'rules':
+        for (const prefix of this.#controlRules.apply(event.remove, event.add)) this.#release(prefix)
+        return
+      case 'routers':
+        this.#told = event.routers.map(router => router.endpoints)
+        return this.#installRouters()
+      case 'resolved':
+        return this.#release(event.service.prefix)
+      case 'unresolved': {
+        const { name, prefix } = event.service
+        if (event.reason === 'not-found') {
+          return this.#giveUp(
+            prefix.id,
+            new ServalError('ENOSERVICE', { service: name, asked: event.asked, syscall: 'connect' }),
+          )
+        }
+        void this.#askRuntimeDirectory(prefix.id, name)
+        return
+      }
+      case 'gone':
+        // A silent one may be cut off from the controller alone: flows that go on need no help.
+        if (event.reason === 'died') sal.peersGone(event.endpoints, nowMs())
+        return this.#options.wake()
+    }
+  }
+
+  /** The addresses of this host have changed. */
+  handleLocalsChanged(): void {
+    this.#controlRules.refresh()
+    this.#installRouters()
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  async #lookUpRouters(): Promise<void> {
+    const found = await Promise.all(this.#options.routers.map(router => this.#lookUp(router)))
+    this.#configured = found.filter(endpoint => endpoint !== undefined)
+    this.#installRouters()
+    if (this.#configured.length === found.length || this.#isClosed) return
+    setTimeout(() => {
+      if (!this.#isClosed) this.#lookups = this.#lookUpRouters()
+    }, LOOKUP_RETRY_MS).unref()
+  }
+
+  async #lookUp({ address, port }: Endpoint): Promise<Endpoint | undefined> {
+    if (canonicalAddress(address) !== undefined) return { address, port }
+    try {
+      const found = await lookup(address)
+      this.#lookupFailures.delete(address)
+      return { address: found.address, port }
+    } catch (error) {
+      this.#lookupFailures.set(address, (error as NodeJS.ErrnoException).code ?? String(error))
+      return undefined
+    }
+  }
+
+  /** The routers to ask are the rule for everything that no other rule matches. */
+  #installRouters(): void {
+    const { sal, isReachable } = this.#options
+    const told = this.#told.flatMap(endpoints => bestOf(endpoints, isReachable) ?? [])
+    const routers = this.#options.routers.length > 0 ? this.#configured : told
+    const source = this.#options.routers.length > 0 ? 'config' : 'controller'
+    const targets = unique(routers).map(endpoint => ({ endpoint }))
+    const rules = targets.length > 0 ? [{ type: 'FORWARD', targets } as const] : []
+    sal.serviceTable.removeEverywhere({ owner: 'routers' })
+    sal.serviceTable.replace(ServicePrefix.all, rules, { source, owner: 'routers', name: '*' })
+    sal.trustRouters([...this.#configured, ...this.#told.flat()])
+    if (routers.length > 0) this.#release(ServicePrefix.all)
+  }
+
+  async #askRuntimeDirectory(serviceId: ServiceId, name: string): Promise<void> {
+    const { runtimeDirectory, statusSocket, sal } = this.#options
+    const prefix = new ServicePrefix(serviceId, 256)
+    const request = { ask: 'service', serviceId: serviceId.toString() } as const
+    const isEnough = (answer: StackStatus) => this.#targetIn(answer) !== undefined
+    const answers = await askStacks(runtimeDirectory, request, { except: statusSocket, isEnough })
+    if (this.#isClosed) return
+    const selector = { source: 'runtime' } as const
+    sal.serviceTable.remove(prefix, selector)
+    let found = false
+    for (const answer of answers) {
+      const target = this.#targetIn(answer)
+      if (target === undefined) continue
+      found = true
+      const origin = { ...selector, owner: answer.instance, name, expiresAt: nowMs() + RUNTIME_TTL_MS }
+      sal.serviceTable.insert(prefix, { type: 'FORWARD', targets: [target] }, origin)
+    }
+    if (found) this.#release(prefix)
+    else this.#giveUp(serviceId, this.#nobody(name))
+  }
+
+  /** Where and how a stack serves what was asked for; undefined: it does not, or cannot be reached. */
+  #targetIn({ hostId, endpoints, services }: StackStatus) {
+    const service = services.find(({ state }: ServiceStatus) => state === 'listening')
+    if (service === undefined || hostId !== this.#options.hostId) return undefined
+    const parsed = endpoints.map(text => parseEndpoint(text)).filter(endpoint => endpoint !== undefined)
+    const endpoint = parsed.find(this.#options.isReachable)
+    return endpoint && { endpoint, weight: service.weight, priority: service.priority }
+  }
+
+  #nobody(service: string): ServalError {
+    const { agent, runtimeDirectory } = this.#options
+    if (isLocalName(service)) {
+      return new ServalError('ECONNREFUSED', {
+        service,
+        reason: `no program on this host serves it (runtime directory ${runtimeDirectory.path})`,
+        syscall: 'connect',
+      })
+    }
+    const names = [...this.#lookupFailures].map(([host, code]) => `router ${host} (${code})`)
+    const routers = names.length > 0 ? names : ['no router configured']
+    const tried = [...routers, agent.description, `runtime directory ${runtimeDirectory.path}`]
+    return new ServalError('ENOROUTER', { service, tried, syscall: 'connect' })
+  }
+
+  #release(prefix: ServicePrefix): void {
+    this.#options.sal.resolved(prefix, nowMs())
+    this.#options.wake()
+  }
+
+  #giveUp(serviceId: ServiceId, error: ServalError): void {
+    this.#options.sal.unresolved(serviceId, error, nowMs())
+    this.#options.wake()
+  }
+}
+
+function unique(endpoints: readonly Endpoint[]): Endpoint[] {
+  return [...new Map(endpoints.map(endpoint => [formatEndpoint(endpoint), endpoint])).values()]
+}

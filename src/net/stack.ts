@@ -1,0 +1,448 @@
+/**
+ * A stack: the SAL of a host with everything that it needs of the world. Programs have one for the whole process
+ * (`default-stack.ts`), or open their own.
+ *
+ *   program --- connect, listen, migrate ---> Stack ---> Sal (all protocol)
+ *   program <-- FlowHandler.onSignals ------- Driver <-> Sal <-> links, one for each local address (LocalLinks)
+ *   Resolution, Services --- rules ---> the SAL's service table <--- the controller (AgentLink), the runtime directory
+ *
+ * The constructor binds the links and is done; only routers' host names and the status socket take longer (`ready`), and
+ * what needs them waits by itself.
+ */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { basename } from 'node:path'
+import { ServalError } from '../errors.ts'
+import type { Flow } from '../flow/flow.ts'
+import type { FlowLimits } from '../flow/flow-context.ts'
+import type { FlowInfo } from '../flow/flow-info.ts'
+import type { FlowState } from '../flow/states.ts'
+import { reaches } from '../sal/locals.ts'
+import { Sal, type SalEvent } from '../sal/sal.ts'
+import type { ServiceTable } from '../service/service-table.ts'
+import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
+import { profiles } from '../wire/profile.ts'
+import { AgentLink } from './agent-link.ts'
+import { atExit } from './at-exit.ts'
+import { nowMs } from './clock.ts'
+import { type Config, type ConfigOptions, loadConfig } from './config.ts'
+import { controllerOf } from './controller-address.ts'
+import { Driver } from './driver.ts'
+import { hostId } from './host-id.ts'
+import type { Network } from './links/link.ts'
+import { UdpNetwork } from './links/udp-network.ts'
+import { LocalLinks } from './local-links.ts'
+import { Moves } from './moves.ts'
+import { nameOfTarget, type ServiceTarget } from './names.ts'
+import { Resolution } from './resolution.ts'
+import { RuntimeDirectory } from './runtime-dir.ts'
+import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
+import type { StackStatus, StatusRequest } from './status.ts'
+import { askStacks } from './status-client.ts'
+import { StatusServer } from './status-server.ts'
+import { version } from './version.ts'
+
+export type { ServiceTarget } from './names.ts'
+export type { FlowHandler, ListenOptions, StackListener } from './services.ts'
+
+export interface StackOptions extends ConfigOptions {
+  /** Default: UDP from the addresses of this host. */
+  readonly network?: Network | undefined
+  /** Memory that a flow may take, and how long its peer may be silent. */
+  readonly limits?: Partial<FlowLimits> | undefined
+}
+
+export interface ConnectOptions {
+  /** How long set-up may take, ms; default 10,000. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Where a flow is to go on. */
+export type MigrateTarget = { readonly address: string } | { readonly interface: string }
+
+/** A stack of the program's own. Throws ERR_INVALID_ARG_VALUE for bad configuration, EADDRINUSE for a taken UDP port. */
+export function openStack(options: StackOptions = {}): Stack {
+  return new Stack(options)
+}
+
+export class Stack {
+  readonly config: Config
+  /** Resolves when this stack can be found by others of its host, and its routers' names are looked up. */
+  readonly ready: Promise<void>
+  readonly #sal: Sal
+  readonly #driver: Driver<SalEvent>
+  readonly #links: LocalLinks
+  readonly #runtimeDirectory: RuntimeDirectory
+  readonly #hostId: string
+  readonly #agent: AgentLink
+  readonly #services: Services
+  readonly #resolution: Resolution
+  readonly #moves = new Moves()
+  readonly #statusServer: StatusServer | undefined
+  #users = 0
+  /** Flows that their programs have let go of, and that still have something to say. */
+  readonly #lingering = new Set<Flow>()
+  #closing: Promise<void> | undefined
+  #onFinished: (() => void) | undefined
+  readonly #forgetExit: () => void
+
+  constructor(options: StackOptions = {}) {
+    const { network, limits, ...configOptions } = options
+    this.config = loadConfig(configOptions)
+    if (this.config.profile !== 'native') throw unsupportedProfile(this.config.profile)
+    this.#hostId = network === undefined ? hostId() : `${hostId()}/${network.id}`
+    this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
+    this.#sal = new Sal({
+      profile: profiles[this.config.profile],
+      randomBytes,
+      ...(limits && { limits }),
+      trace: (flow, _from, to) => this.#handleState(flow, to),
+    })
+    this.#driver = new Driver(
+      this.#sal,
+      event => this.#handleEvent(event),
+      (_link, code) => this.#links.handleSendError(code),
+    )
+    this.#driver.hold(false)
+    this.#agent = new AgentLink({
+      agent: {
+        kind: 'host',
+        hostId: this.#hostId,
+        hostName: hostname(),
+        program: programName(),
+        pid: process.pid,
+        randomBytes,
+      },
+      isConfigured: this.config.controller !== undefined,
+      where: () => controllerOf(this.config.controller, this.#runtimeDirectory),
+      onEvent: event => this.#resolution.handleAgentEvent(event),
+    })
+    this.#services = new Services({
+      sal: this.#sal,
+      agent: this.#agent,
+      addresses: () => this.#publicEndpoints.map(({ address }) => address),
+      askOthers: serviceId => this.#askOthers({ ask: 'service', serviceId }),
+      randomBytes,
+      wake: () => this.wake(),
+    })
+    this.#statusServer = this.#newStatusServer()
+    this.#resolution = new Resolution({
+      sal: this.#sal,
+      agent: this.#agent,
+      runtimeDirectory: this.#runtimeDirectory,
+      routers: this.config.router,
+      hostId: this.#hostId,
+      statusSocket: this.#statusServer?.path,
+      isReachable: remote => this.#sal.locals.some(local => reaches(local, remote)),
+      wake: () => this.wake(),
+    })
+    this.#links = new LocalLinks({
+      network: network ?? new UdpNetwork(this.config.offload),
+      bind: this.config.bind,
+      events: this.#driver,
+      onAdded: (local, link) => {
+        this.#driver.attach(link)
+        this.#sal.addLocal(local, nowMs())
+        this.#handleLocalsChanged()
+      },
+      onRemoved: (local, link) => {
+        this.#sal.removeLocal(local.id, nowMs())
+        this.#driver.detach(link)
+        this.#handleLocalsChanged()
+      },
+    })
+    this.#checkBindings()
+    this.#agent.start()
+    this.#forgetExit = atExit(() => this.#handleExit())
+    this.ready = Promise.all([this.#statusServer?.open().catch(warn), this.#resolution.ready]).then(
+      () => undefined,
+    )
+  }
+
+  // ---- programs -------------------------------------------------------------------------------------------
+
+  /**
+   * A new flow to a service. `handler` is told by `FlowSignal.connected` when it is set up, or by `closed` when it is not
+   * (`flow.error`: ENOSERVICE, ENOROUTER, ECONNREFUSED, ETIMEDOUT ...). Throws ESERVICENAME, ERR_SOCKET_BAD_PORT.
+   */
+  connect(target: ServiceTarget, { timeoutMs }: ConnectOptions, handler: FlowHandler): Flow {
+    const { text, id } = nameOfTarget(target)
+    const flow = this.#sal.connect({ serviceId: id, name: text, timeoutMs }, nowMs())
+    flow.owner = handler
+    this.wake()
+    return flow
+  }
+
+  /**
+   * Serves a service: `onFlow` is called with each flow that has been set up, and returns who is told of its signals.
+   * Resolves when the service can be reached: the rule is in, and the controller, where one is configured or connected,
+   * has it. Rejects with ESERVICENAME, ERR_SOCKET_BAD_PORT, EADDRINUSE (this process serves it already, or, for a port,
+   * another one of this host).
+   */
+  async listen(
+    target: ServiceTarget,
+    options: ListenOptions,
+    onFlow: (flow: Flow) => FlowHandler,
+  ): Promise<StackListener> {
+    await this.ready
+    const listener = await this.#services.listen(target, options, onFlow)
+    this.wake()
+    return listener
+  }
+
+  /**
+   * Moves a flow to another of this host's addresses; resolves when the peer has confirmed it. Rejects with EADDRNOTAVAIL
+   * (which says what there is), EHOSTUNREACH, ERR_SOCKET_CLOSED (no established flow), or with what ended the flow.
+   */
+  async migrate(flow: Flow, target: MigrateTarget): Promise<void> {
+    const remote = flow.activePath?.remote
+    if (remote === undefined || !MOVABLE_STATES.has(flow.state))
+      throw new ServalError('ERR_SOCKET_CLOSED', {})
+    const local = this.#localFor(target, remote)
+    if (!reaches(local, remote)) {
+      const reason = `${formatEndpoint(remote)} cannot be reached from ${local.endpoint.address}`
+      throw new ServalError('EHOSTUNREACH', { syscall: 'migrate', service: flow.serviceName, reason })
+    }
+    if (flow.activePath?.local.id === local.id && flow.info().migrationState === 'INITIAL') return
+    const moved = this.#moves.begin(flow, local.id)
+    this.#sal.migrate(flow, local.id, nowMs())
+    this.wake()
+    await moved
+  }
+
+  /**
+   * The program is done with a flow: what it wrote still goes out, what comes in is not wanted. The process lives until
+   * the peer has everything, unless it is told to end.
+   */
+  letGo(flow: Flow): void {
+    flow.close(nowMs())
+    if (flow.unfinished) this.#lingering.add(flow)
+    this.#hold()
+    this.wake()
+  }
+
+  /** There may be something to send: to be called after commands to flows. */
+  wake(): void {
+    this.#driver.wake()
+  }
+
+  /** Counts somebody who waits for what may come: the process stays alive for them. */
+  ref(): void {
+    this.#users++
+    this.#hold()
+  }
+
+  /** Takes back one `ref`. */
+  unref(): void {
+    this.#users = Math.max(0, this.#users - 1)
+    this.#hold()
+  }
+
+  // ---- what is told of a stack ----------------------------------------------------------------------------
+
+  /** UDP endpoints at which it answers, those that other hosts may know first. */
+  get endpoints(): readonly Endpoint[] {
+    const all = this.#sal.locals.map(({ endpoint }) => endpoint)
+    return [...this.#publicEndpoints, ...all.filter(({ address }) => isLoopback(address))]
+  }
+
+  /** The rules by which it resolves names; changing them is the program's own risk. */
+  get serviceTable(): ServiceTable {
+    return this.#sal.serviceTable
+  }
+
+  services(): readonly StackListener[] {
+    return this.#services.all
+  }
+
+  flows(): FlowInfo[] {
+    return [...this.#sal.flows].map(flow => flow.info())
+  }
+
+  /** What was dropped, refused or odd, by kind. */
+  get counters(): Readonly<Record<string, number>> {
+    return { ...this.#sal.counters, lostBatches: this.#driver.lostBatches }
+  }
+
+  // ---- end ------------------------------------------------------------------------------------------------
+
+  /** Stops serving, lets flows finish for `graceMs` (default 0), resets the rest. */
+  close({ graceMs = 0 }: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    await this.ready
+    await Promise.all(this.#services.all.map(listener => listener.close()))
+    if (graceMs > 0) await this.#finished(graceMs)
+    this.#forgetExit()
+    this.#resetFlows([...this.#sal.flows])
+    this.#agent.stop()
+    this.#resolution.close()
+    this.#statusServer?.close()
+    this.#driver.close()
+    this.#links.close()
+  }
+
+  /** Resolves when no flow has anything to say any more, or after `graceMs`. */
+  #finished(graceMs: number): Promise<void> {
+    if (![...this.#sal.flows].some(flow => flow.unfinished)) return Promise.resolve()
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, graceMs)
+      this.#onFinished = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** The process ends: peers need not find out by themselves. */
+  #handleExit(): void {
+    this.#agent.stop()
+    this.#resetFlows([...this.#sal.flows].filter(flow => !this.#lingering.has(flow)))
+  }
+
+  #resetFlows(flows: readonly Flow[]): void {
+    for (const flow of flows) if (flow.unfinished) flow.reset(nowMs())
+    this.#driver.flush()
+  }
+
+  // ---- parts ----------------------------------------------------------------------------------------------
+
+  #handleEvent(event: SalEvent): void {
+    switch (event.type) {
+      case 'accept':
+        return this.#handleAccept(event.listener.owner as StackListener, event.flow)
+      case 'flow':
+        this.#moves.handleSignals(event.flow, event.signals)
+        ;(event.flow.owner as FlowHandler | undefined)?.onSignals(event.flow, event.signals)
+        return
+      case 'resolve':
+        void this.#resolution.handleResolve(event.serviceId, event.name)
+    }
+  }
+
+  #handleAccept(listener: StackListener, flow: Flow): void {
+    try {
+      flow.owner = listener.onFlow(flow)
+    } finally {
+      // A program that failed to take the flow will not answer on it.
+      if (flow.owner === undefined) flow.reset(nowMs())
+    }
+  }
+
+  #handleState(flow: Flow, state: FlowState): void {
+    if (state !== 'CLOSED' && state !== 'TIMEWAIT') return
+    if (this.#lingering.delete(flow)) this.#hold()
+    const isLast = ![...this.#sal.flows].some(other => other !== flow && other.unfinished)
+    if (this.#onFinished !== undefined && isLast) this.#onFinished()
+  }
+
+  #handleLocalsChanged(): void {
+    this.#agent.setEndpoints(this.endpoints)
+    this.#resolution.handleLocalsChanged()
+    this.#services.handleLocalsChanged()
+    this.wake()
+  }
+
+  #hold(): void {
+    this.#driver.hold(this.#users + this.#lingering.size > 0)
+  }
+
+  /** Neither loopback nor link-local: what means the same on other hosts. */
+  get #publicEndpoints(): Endpoint[] {
+    return this.#sal.locals
+      .map(({ endpoint }) => endpoint)
+      .filter(({ address }) => !isLoopback(address) && !address.includes('%'))
+  }
+
+  #localFor(target: MigrateTarget, remote: Endpoint) {
+    const isAddress = 'address' in target
+    const entry = isAddress
+      ? this.#links.find(target.address)
+      : this.#links.findInterface(target.interface, endpointFamily(remote))
+    if (entry !== undefined) return entry.local
+    const address = isAddress ? target.address : target.interface
+    const available = this.#links.all.map(({ host }) => (isAddress ? host.address : host.interfaceName))
+    const text = `${address}: this host has ${[...new Set(available)].join(', ')}`
+    throw Object.assign(new ServalError('EADDRNOTAVAIL', { syscall: 'migrate', address: text }), { address })
+  }
+
+  /** Without one, others of this host cannot find this stack; all else works. */
+  #newStatusServer(): StatusServer | undefined {
+    try {
+      this.#runtimeDirectory.prepare()
+      const path = this.#runtimeDirectory.newStatusSocket(randomBytes)
+      return new StatusServer(path, request => this.#status(request))
+    } catch (error) {
+      warn(error)
+      return undefined
+    }
+  }
+
+  #status(request: StatusRequest): StackStatus {
+    const isAll = request.ask === 'status'
+    return {
+      version,
+      pid: process.pid,
+      program: programName(),
+      instance: this.#agent.instance,
+      hostId: this.#hostId,
+      endpoints: this.endpoints.map(formatEndpoint),
+      services: this.#services.status(isAll ? undefined : request.serviceId),
+      flows: isAll ? this.flows() : [],
+      counters: isAll ? this.counters : {},
+    }
+  }
+
+  async #askOthers(request: StatusRequest): Promise<StackStatus[]> {
+    const answers = await askStacks(this.#runtimeDirectory, request, { except: this.#statusServer?.path })
+    return answers.filter(answer => answer.hostId === this.#hostId)
+  }
+
+  /** What the program was told to bind has to be there; all other addresses may come later. */
+  #checkBindings(): void {
+    if (this.config.bind.length === 0) return
+    for (const error of this.#links.failures.values()) {
+      const isMissing = (error as NodeJS.ErrnoException).code === 'EADDRNOTAVAIL'
+      if (isMissing && this.#links.all.length > 0) continue
+      this.#links.close()
+      throw error
+    }
+  }
+}
+
+const MOVABLE_STATES: ReadonlySet<FlowState> = new Set([
+  'CONNECTED',
+  'FINWAIT1',
+  'FINWAIT2',
+  'CLOSING',
+  'CLOSEWAIT',
+  'LASTACK',
+])
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
+}
+
+/** As `serval services` shows it. */
+function programName(): string {
+  return basename(process.argv[1] ?? process.title)
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error.message : String(error), { code: 'SERVAL_RUNTIME_DIR' })
+}
+
+function unsupportedProfile(profile: string): ServalError {
+  return new ServalError('ERR_INVALID_ARG_VALUE', {
+    argument: 'profile',
+    expected: '"native" (the link to the 2014 implementation is not offered yet)',
+    received: JSON.stringify(profile),
+  })
+}

@@ -1,0 +1,84 @@
+/** Asks the stacks of this host, by their status sockets, what they serve. */
+import { createConnection } from 'node:net'
+import type { RuntimeDirectory } from './runtime-dir.ts'
+import type { StackStatus, StatusRequest } from './status.ts'
+
+/** A program that is busy for longer is not waited for. */
+const ANSWER_MS = 500
+/** Once somebody has answered usefully, the others get so much more. */
+const GRACE_MS = 50
+const MAX_ANSWER_CHARACTERS = 16 << 20
+
+export interface AskOptions {
+  /** A status socket that is not asked: one's own. */
+  readonly except?: string | undefined
+  /** An answer that makes it worth while not to wait long for the rest. Default: none does. */
+  isEnough?(answer: StackStatus): boolean
+}
+
+/** The answers of all stacks that have their sockets in `directory`; those that fail to answer are left out. */
+export async function askStacks(
+  directory: RuntimeDirectory,
+  request: StatusRequest,
+  { except, isEnough = () => false }: AskOptions = {},
+): Promise<StackStatus[]> {
+  const answers: StackStatus[] = []
+  const deadline = new AbortController()
+  let timer = setTimeout(() => deadline.abort(), ANSWER_MS)
+  const questions = directory
+    .statusSockets()
+    .filter(path => path !== except)
+    .map(async path => {
+      const answer = await ask(path, request, deadline.signal)
+      if (answer === 'nobody') directory.sweep(path)
+      else if (answer !== 'silent') {
+        if (!answers.some(isEnough) && isEnough(answer)) {
+          clearTimeout(timer)
+          timer = setTimeout(() => deadline.abort(), GRACE_MS)
+        }
+        answers.push(answer)
+      }
+    })
+  await Promise.all(questions)
+  clearTimeout(timer)
+  return answers
+}
+
+function ask(
+  path: string,
+  request: StatusRequest,
+  deadline: AbortSignal,
+): Promise<StackStatus | 'nobody' | 'silent'> {
+  return new Promise(resolve => {
+    const connection = createConnection(path)
+    const settle = (answer: StackStatus | 'nobody' | 'silent') => {
+      deadline.removeEventListener('abort', onDeadline)
+      connection.destroy()
+      resolve(answer)
+    }
+    const onDeadline = () => settle('silent')
+    deadline.addEventListener('abort', onDeadline)
+    let text = ''
+    connection.setEncoding('utf8')
+    connection.write(`${JSON.stringify(request)}\n`)
+    connection.on('data', (chunk: string) => {
+      text += chunk
+      if (text.endsWith('\n')) settle(parseAnswer(text))
+      else if (text.length > MAX_ANSWER_CHARACTERS) settle('silent')
+    })
+    connection.on('error', error => {
+      const { code } = error as NodeJS.ErrnoException
+      settle(code === 'ECONNREFUSED' ? 'nobody' : 'silent')
+    })
+    connection.on('close', () => settle('silent'))
+  })
+}
+
+function parseAnswer(text: string): StackStatus | 'silent' {
+  try {
+    const answer: StackStatus = JSON.parse(text)
+    return typeof answer.pid === 'number' && Array.isArray(answer.services) ? answer : 'silent'
+  } catch {
+    return 'silent'
+  }
+}
