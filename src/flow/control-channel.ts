@@ -53,6 +53,11 @@ export class ControlChannel<Kept> {
     return this.#peerKnown
   }
 
+  /** Packets of the peer's that are kept ahead of the expected one. */
+  get aheadCount(): number {
+    return this.#ahead.size
+  }
+
   get outstanding(): readonly Outstanding[] {
     return this.#outstanding
   }

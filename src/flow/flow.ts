@@ -23,14 +23,15 @@ import { nativeSegment, type SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import { type ConnectionAction, type ConnectionInput, connectionTable } from './connection-table.ts'
-import { ControlChannel, type Outstanding } from './control-channel.ts'
+import { AHEAD_LIMIT, ControlChannel, OUTSTANDING_LIMIT, type Outstanding } from './control-channel.ts'
 import { CONTROL_OVERHEAD_BYTES, ControlPacketWriter } from './control-packet.ts'
 import type { FlowContext, SynTarget } from './flow-context.ts'
 import { type FlowInfo, flowInfo } from './flow-info.ts'
-import { Migration } from './migration.ts'
-import { type Due, Outbox } from './outbox.ts'
+import { CANDIDATE_LIMIT, Migration } from './migration.ts'
+import { type Due, OUTBOX_LIMIT, Outbox } from './outbox.ts'
 import type { Local, Path } from './path.ts'
-import { PathSet } from './path-set.ts'
+import { FORMER_PATHS_LIMIT, PathSet } from './path-set.ts'
+import type { QueueSize } from './queue-size.ts'
 import { Setup, sameBytes } from './setup.ts'
 import { FlowSignal, type FlowState } from './states.ts'
 import { type FlowTimer, FlowTimers } from './timers.ts'
@@ -212,6 +213,22 @@ export class Flow {
     return flowInfo(this, this.#paths.all, this.#migration.state, this.#stream)
   }
 
+  /** What the peer makes this flow keep. */
+  get queues(): readonly QueueSize[] {
+    return [
+      { name: 'owed control packets', size: this.#outbox.size, limit: OUTBOX_LIMIT },
+      { name: 'control packets ahead', size: this.#channel.aheadCount, limit: AHEAD_LIMIT },
+      {
+        name: 'outstanding control packets',
+        size: this.#channel.outstanding.length,
+        limit: OUTSTANDING_LIMIT,
+      },
+      { name: 'candidates', size: this.#migration.candidates.length, limit: CANDIDATE_LIMIT },
+      { name: 'former paths', size: this.#paths.formerCount, limit: FORMER_PATHS_LIMIT },
+      { name: 'bytes to read', size: this.readableBytes, limit: this.#context.limits.receiveBufferBytes },
+    ]
+  }
+
   /** Whether something of this flow still has to reach the peer, so that the process should not end. */
   get unfinished(): boolean {
     return this.#state !== 'CLOSED' && this.#state !== 'TIMEWAIT'
@@ -227,7 +244,10 @@ export class Flow {
 
   /** Client: the service could not be resolved before, and may be now. */
   resolved(nowMs: number): void {
-    if (this.#state === 'REQUEST' && !this.#timers.armed('setup')) this.#sendSyn(nowMs)
+    if (this.#state !== 'REQUEST' || this.#timers.armed('setup')) return
+    this.#sendSyn(nowMs)
+    this.#context.wake(this)
+    this.#context.rearm(this)
   }
 
   /** Client: the set-up has failed for good. */

@@ -1,6 +1,6 @@
 /**
  * What a flow owes its peer in control packets, as data. The packets are made when the link asks for them, so that each
- * carries the newest numbers. One entry a kind and path: whatever a peer does, there are no more than that.
+ * carries the newest numbers. One entry a kind and path; a peer that asks from ever new addresses reaches the cap.
  */
 import type { Outstanding } from './control-channel.ts'
 import type { ControlPacketWriter } from './control-packet.ts'
@@ -24,11 +24,14 @@ export type Due =
       readonly writer?: ControlPacketWriter
     }
 
+/** Beyond it what is owed is forgotten: each packet that matters is repeated, by us or by who asked. */
+export const OUTBOX_LIMIT = 64
+
 export class Outbox {
   #due: Due[] = []
 
-  get empty(): boolean {
-    return this.#due.length === 0
+  get size(): number {
+    return this.#due.length
   }
 
   /** Adds what is owed; what is owed already on that path is replaced, but an echo is not lost to a plain ACK. */
@@ -40,8 +43,9 @@ export class Outbox {
         (!('entry' in due) || ('entry' in other && other.entry === due.entry)),
     )
     const old = this.#due[at]
-    if (old === undefined) this.#due.push(due)
-    else if (!(old.kind === 'ACK' && due.kind === 'ACK' && due.echo === undefined)) this.#due[at] = due
+    if (old === undefined) {
+      if (this.#due.length < OUTBOX_LIMIT) this.#due.push(due)
+    } else if (!(old.kind === 'ACK' && due.kind === 'ACK' && due.echo === undefined)) this.#due[at] = due
   }
 
   take(): Due | undefined {

@@ -17,6 +17,10 @@ export class PathSet {
     return this.#active
   }
 
+  get formerCount(): number {
+    return this.#former.length
+  }
+
   /** Active first. */
   get all(): readonly Path[] {
     return this.#active ? [this.#active, ...this.#former] : this.#former

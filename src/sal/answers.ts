@@ -21,7 +21,7 @@ interface Answer {
 }
 
 /** Answers that may wait to be sent: what a flood can make us keep. */
-const QUEUE_LIMIT = 256
+export const ANSWERS_LIMIT = 256
 
 export class Answers {
   readonly #profile: Profile
@@ -35,8 +35,8 @@ export class Answers {
     this.#limit = new AnswerLimit(randomBytes)
   }
 
-  get empty(): boolean {
-    return this.#queue.length === 0
+  get size(): number {
+    return this.#queue.length
   }
 
   /** Refuses a SYN; the answer goes to `replyTo`. */
@@ -75,7 +75,7 @@ export class Answers {
   }
 
   #put(answer: Answer, nowMs: number): void {
-    if (this.#queue.length >= QUEUE_LIMIT || !this.#limit.admits(answer.remote.address, nowMs)) {
+    if (this.#queue.length >= ANSWERS_LIMIT || !this.#limit.admits(answer.remote.address, nowMs)) {
       this.#count('answerLimited')
     } else this.#queue.push(answer)
   }

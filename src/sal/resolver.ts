@@ -6,10 +6,11 @@ import { ServalError } from '../errors.ts'
 import type { Flow } from '../flow/flow.ts'
 import type { Refusal, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
+import type { QueueSize } from '../flow/queue-size.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
-import { DelayQueue } from '../service/delay-queue.ts'
+import { DEFAULT_DELAY_LIMITS, DelayQueue } from '../service/delay-queue.ts'
 import { peekType, resolve } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
@@ -46,6 +47,10 @@ export class Resolver {
 
   get nextTimeoutAt(): number {
     return this.#waiting.nextTimeoutAt
+  }
+
+  get queues(): readonly QueueSize[] {
+    return [{ name: 'flows to resolve', size: this.#waiting.size, limit: DEFAULT_DELAY_LIMITS.items }]
   }
 
   /** Where the flow's last SYN went. */

@@ -5,6 +5,7 @@
  */
 
 import type { Local } from '../flow/path.ts'
+import type { QueueSize } from '../flow/queue-size.ts'
 import { sameBytes } from '../flow/setup.ts'
 import { type FlowId, randomFlowId } from '../id/flow-id.ts'
 import { ServiceId } from '../id/service-id.ts'
@@ -27,7 +28,7 @@ interface Probe {
   readonly router: Endpoint
 }
 
-/** Probes under way; the oldest gives way. */
+/** Probes under way, and routers remembered; the oldest gives way. */
 const PROBE_LIMIT = 64
 /** How long a router that was heard counts as alive. */
 const ALIVE_MS = 30_000
@@ -36,7 +37,7 @@ export class RouterProbes {
   readonly #profile: Profile
   readonly #randomBytes: (n: number) => Uint8Array
   readonly #probes = new Map<FlowId, Probe>()
-  readonly #unsent: Probe[] = []
+  #unsent: Probe[] = []
   readonly #heardAt = new Map<string, number>()
 
   constructor(profile: Profile, randomBytes: (n: number) => Uint8Array) {
@@ -50,10 +51,9 @@ export class RouterProbes {
     const probe = { flowId, nonce: this.#randomBytes(8), local, router }
     this.#probes.set(flowId, probe)
     this.#unsent.push(probe)
-    for (const oldest of this.#probes.keys()) {
-      if (this.#probes.size <= PROBE_LIMIT) break
-      this.#probes.delete(oldest)
-    }
+    if (this.#probes.size <= PROBE_LIMIT) return
+    forgetOldest(this.#probes)
+    this.#unsent = this.#unsent.filter(waiting => this.#probes.has(waiting.flowId))
   }
 
   /** A packet for a flowID that no flow has; whether it was the answer to a probe. */
@@ -68,7 +68,17 @@ export class RouterProbes {
   }
 
   heard(router: Endpoint, nowMs: number): void {
-    this.#heardAt.set(formatEndpoint(router), nowMs)
+    const key = formatEndpoint(router)
+    this.#heardAt.delete(key)
+    this.#heardAt.set(key, nowMs)
+    if (this.#heardAt.size > PROBE_LIMIT) forgetOldest(this.#heardAt)
+  }
+
+  get queues(): readonly QueueSize[] {
+    return [
+      { name: 'router probes', size: this.#probes.size, limit: PROBE_LIMIT },
+      { name: 'routers heard', size: this.#heardAt.size, limit: PROBE_LIMIT },
+    ]
   }
 
   /** Whether `router` was heard lately. */
@@ -97,5 +107,12 @@ export class RouterProbes {
     batch.localId = probe.local.id
     batch.remote = probe.router
     return true
+  }
+}
+
+function forgetOldest<K>(map: Map<K, unknown>): void {
+  for (const oldest of map.keys()) {
+    map.delete(oldest)
+    return
   }
 }

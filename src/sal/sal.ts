@@ -11,6 +11,7 @@ import type { Arrival } from '../flow/arrival.ts'
 import { Flow } from '../flow/flow.ts'
 import type { FlowContext, FlowLimits, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
+import type { QueueSize } from '../flow/queue-size.ts'
 import type { FlowState } from '../flow/states.ts'
 import { NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
@@ -36,7 +37,7 @@ import {
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
-import { Answers } from './answers.ts'
+import { ANSWERS_LIMIT, Answers } from './answers.ts'
 import { FlowTable } from './flow-table.ts'
 import { DEFAULT_BACKLOG, HalfOpen, Listener } from './listener.ts'
 import { Locals } from './locals.ts'
@@ -127,6 +128,16 @@ export class Sal {
       count,
       options.trace ?? (() => undefined),
     )
+  }
+
+  /** What peers make this stack keep, the flows' own queues included. */
+  get queues(): readonly QueueSize[] {
+    const flows = [...this.flows].flatMap(flow => flow.queues)
+    const listeners = [...this.#listeners.values()].map(({ halfOpen, backlog }) => {
+      return { name: 'half-open flows', size: halfOpen, limit: backlog }
+    })
+    const answers = { name: 'answers', size: this.#answers.size, limit: ANSWERS_LIMIT }
+    return [...flows, ...listeners, answers, ...this.#routerProbes.queues, ...this.#resolver.queues]
   }
 
   // ---- addresses ------------------------------------------------------------------------------------------

@@ -1,0 +1,6 @@
+/** How much a peer makes this end keep: every queue that a peer can fill has a cap (wire.md B5), and shows both. */
+export interface QueueSize {
+  readonly name: string
+  readonly size: number
+  readonly limit: number
+}
