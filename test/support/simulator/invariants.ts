@@ -1,0 +1,197 @@
+/**
+ * What must hold after every step of every simulation, counted from packets and from what programs wrote and read, never
+ * by the stack's own counters.
+ */
+import type { Flow } from '../../../src/flow/flow.ts'
+import type { QueueSize } from '../../../src/flow/queue-size.ts'
+import type { FlowState } from '../../../src/flow/states.ts'
+import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
+import { type Endpoint, formatEndpoint } from '../../../src/wire/endpoint.ts'
+import { controlFlags } from '../../../src/wire/extensions/control.ts'
+import type { SalPacket } from '../../../src/wire/packet.ts'
+import { BASE_HEADER_BYTES, peekHeaderBytes } from '../../../src/wire/sal-header.ts'
+import { packetOf } from './describe-packet.ts'
+import type { Node, Packet, Port, Watcher } from './network.ts'
+import type { SimFlow } from './sim-flow.ts'
+
+export type Invariant =
+  /** Delivered bytes are a prefix of the sent ones. */
+  | 'prefix'
+  /** A flowID has one owner in a stack, and a flow one peer. */
+  | 'owner'
+  /** No address that has not shown that it receives is sent more than three times what came from it. */
+  | 'amplification'
+  /** No queue that a peer can fill is longer than its cap. */
+  | 'queues'
+  /** No packet passes a router twice. */
+  | 'loop'
+  /** Once faults are healed everything completes. */
+  | 'stuck'
+  /** Time goes on. */
+  | 'livelock'
+
+export class InvariantViolation extends Error {
+  readonly invariant: Invariant
+
+  constructor(invariant: Invariant, message: string) {
+    super(`${invariant}: ${message}`)
+    this.name = 'InvariantViolation'
+    this.invariant = invariant
+  }
+}
+
+/** Of one address, as one node sees it. */
+interface Ledger {
+  receivedBytes: number
+  sentBytes: number
+  isValidated: boolean
+  /** Challenges that were sent there: only who receives there can return them. */
+  readonly challenges: Set<string>
+}
+
+const AMPLIFICATION_LIMIT = 3
+const { SYN, ACK } = controlFlags
+
+export class Invariants implements Watcher {
+  /** By node and address. */
+  readonly #ledgers = new Map<string, Ledger>()
+  /** Nodes and the flowIDs that they have sent SYNs from. */
+  readonly #syns = new Set<string>()
+  /** By node and flowID: where its SYN-ACK was sent. Who tags a packet for the flow has seen it. */
+  readonly #offers = new Map<string, Ledger>()
+  readonly #owners = new Map<string, Flow>()
+  /** Both ends of a flow, by the client's flowID. */
+  readonly #pairs = new Map<number, SimFlow[]>()
+  /** The routers that a packet has passed. */
+  readonly #passed = new WeakMap<Uint8Array, readonly Node[]>()
+  /** The routers that the newest copy of a SYN had passed when it came to a node. */
+  readonly #arrivedBy = new Map<string, readonly Node[]>()
+
+  // ---- amplification and loops: by packets ------------------------------------------------------------------
+
+  handleSent({ from, to, bytes }: Packet): void {
+    const ledger = this.#ledger(from.node, to)
+    const packet = controlPacketOf(bytes)
+    if (packet && isSyn(packet)) {
+      this.#syns.add(`${from.node.name} ${packet.srcFlowId}`)
+      this.#checkLoop(from.node, packet, bytes)
+      return
+    }
+    if (ledger.isValidated) return
+    for (const challenge of packet ? challengesOf(packet, false) : []) ledger.challenges.add(challenge)
+    if (packet && isSynAck(packet)) this.#offers.set(`${from.node.name} ${packet.srcFlowId}`, ledger)
+    ledger.sentBytes += bytes.length
+    if (ledger.sentBytes > AMPLIFICATION_LIMIT * ledger.receivedBytes) {
+      throw new InvariantViolation(
+        'amplification',
+        `${from.node.name} has sent ${ledger.sentBytes} bytes to ${formatEndpoint(to)}, which has sent ${ledger.receivedBytes} and proven nothing`,
+      )
+    }
+  }
+
+  handleDelivered({ from, bytes }: Packet, port: Port): void {
+    const ledger = this.#ledger(port.node, from.endpoint)
+    ledger.receivedBytes += bytes.length
+    const packet = controlPacketOf(bytes)
+    if (packet === undefined) return
+    if (isSyn(packet)) {
+      this.#arrivedBy.set(`${port.node.name} ${synKey(packet)}`, this.#passed.get(bytes) ?? [])
+      const client = packet.extension('route')?.entries[0]
+      if (client) this.#ledger(port.node, client).receivedBytes += bytes.length
+      return
+    }
+    const answersSyn = isSynAck(packet) && this.#syns.has(`${port.node.name} ${packet.dstFlowId}`)
+    const echoes = challengesOf(packet, true).some(challenge => ledger.challenges.has(challenge))
+    if (answersSyn || echoes) ledger.isValidated = true
+    const offered = this.#offers.get(`${port.node.name} ${packet.dstFlowId}`)
+    if (offered && packet.tag) offered.isValidated = true
+  }
+
+  #ledger(node: Node, remote: Endpoint): Ledger {
+    const key = `${node.name} ${formatEndpoint(remote)}`
+    let ledger = this.#ledgers.get(key)
+    if (ledger === undefined) {
+      ledger = { receivedBytes: 0, sentBytes: 0, isValidated: false, challenges: new Set() }
+      this.#ledgers.set(key, ledger)
+    }
+    return ledger
+  }
+
+  #checkLoop(node: Node, syn: SalPacket, bytes: Uint8Array): void {
+    const passed = this.#arrivedBy.get(`${node.name} ${synKey(syn)}`)
+    if (passed === undefined) return
+    if (passed.includes(node))
+      throw new InvariantViolation('loop', `a SYN has passed ${node.name} and is sent on there again`)
+    this.#passed.set(bytes, [...passed, node])
+  }
+
+  // ---- owners: by states -------------------------------------------------------------------------------------
+
+  handleState(node: Node, flow: Flow, from: FlowState, to: FlowState): void {
+    if (from === 'INIT') this.#claim(`${node.name} flow ${flow.flowId}`, flow)
+    if (to === 'CONNECTED') this.#claim(`the ${flow.role} of the peer's flow ${flow.peerFlowId}`, flow)
+    if (to !== 'CLOSED') return
+    for (const [key, owner] of this.#owners) if (owner === flow) this.#owners.delete(key)
+  }
+
+  #claim(key: string, flow: Flow): void {
+    const owner = this.#owners.get(key)
+    if (owner !== undefined && owner !== flow)
+      throw new InvariantViolation('owner', `${key} has two owners at once`)
+    this.#owners.set(key, flow)
+  }
+
+  // ---- prefix and queues: by looking ---------------------------------------------------------------------------
+
+  handleFlow(flow: SimFlow): void {
+    const pair = this.#pairs.get(flow.clientFlowId)
+    if (pair) pair.push(flow)
+    else this.#pairs.set(flow.clientFlowId, [flow])
+  }
+
+  /** Nothing has been read that was not written. */
+  checkPrefix(flow: SimFlow): void {
+    const written = this.#pairs
+      .get(flow.clientFlowId)!
+      .filter(other => other.flow.role !== flow.flow.role)
+      .reduce((sum, other) => sum + other.sentBytes, 0)
+    if (flow.receivedBytes > written) {
+      throw new InvariantViolation(
+        'prefix',
+        `${flow.host.name} has read ${flow.receivedBytes} bytes, ${written} were written`,
+      )
+    }
+  }
+
+  checkQueues(node: Node, queues: Iterable<QueueSize>): void {
+    for (const { name, size, limit } of queues) {
+      if (size > limit)
+        throw new InvariantViolation('queues', `${name} of ${node.name} holds ${size}, its cap is ${limit}`)
+    }
+  }
+}
+
+/** Undefined for plain data, which a glance shows. */
+function controlPacketOf(bytes: Uint8Array): SalPacket | undefined {
+  if (peekHeaderBytes(bytes, SHIM_BYTES) === BASE_HEADER_BYTES) return undefined
+  const packet = packetOf(bytes)
+  return packet?.control ? packet : undefined
+}
+
+function isSyn({ control }: SalPacket): boolean {
+  return control !== undefined && (control.flags & (SYN | ACK)) === SYN
+}
+
+function synKey({ srcFlowId, control }: SalPacket): string {
+  return `${srcFlowId} ${control!.nonce.join()}`
+}
+
+function isSynAck({ control }: SalPacket): boolean {
+  return control !== undefined && (control.flags & (SYN | ACK)) === (SYN | ACK)
+}
+
+function challengesOf({ extensions }: SalPacket, echoed: boolean): string[] {
+  return extensions.flatMap(extension =>
+    extension.kind === 'challenge' && extension.echo === echoed ? [extension.value.join()] : [],
+  )
+}

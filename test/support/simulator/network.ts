@@ -1,0 +1,144 @@
+/**
+ * The network between the nodes: addresses on links. Routing is assumed: a packet leaves by the link of its source
+ * address, enters by that of its destination, and takes both links' time and faults (one link, where it is the same).
+ */
+import { type Endpoint, endpointFamily, formatEndpoint } from '../../../src/wire/endpoint.ts'
+import type { Random } from '../random.ts'
+import type { EventQueue } from './event-queue.ts'
+import type { Fate, Link } from './link.ts'
+
+/** Whoever has addresses. */
+export interface Node {
+  readonly name: string
+  /** `bytes` is given away. */
+  receive(bytes: Uint8Array, port: Port, remote: Endpoint): void
+}
+
+/** An address of a node, as a bound UDP socket. */
+export interface Port {
+  /** Unique in the world. */
+  readonly id: number
+  readonly node: Node
+  readonly endpoint: Endpoint
+  readonly link: Link
+  /** For people: `client`, and `client/lte` for its second address on. */
+  readonly label: string
+}
+
+/** A datagram on its way: one SAL packet behind its shim. */
+export interface Packet {
+  readonly bytes: Uint8Array
+  readonly from: Port
+  readonly to: Endpoint
+}
+
+/** Told of every packet. `fates`: what became of it, and of each copy, as far as that is known yet. */
+export interface Watcher {
+  handleSent(packet: Packet, fates: readonly PacketFate[]): void
+  handleDelivered(packet: Packet, to: Port): void
+}
+
+export type PacketFate = Fate | 'unsent' | 'nowhere' | 'corrupted' | 'intercepted'
+
+/** Looks at a packet before the network does; true: it has been dealt with. */
+export type Interceptor = (packet: Packet) => boolean
+
+export class Network {
+  readonly #queue: EventQueue
+  readonly #random: Random
+  readonly #ports = new Map<string, Port>()
+  readonly watchers: Watcher[] = []
+  readonly interceptors: Interceptor[] = []
+  #lastId = 0
+
+  constructor(queue: EventQueue, random: Random) {
+    this.#queue = queue
+    this.#random = random
+  }
+
+  attach(node: Node, endpoint: Endpoint, link: Link, label: string): Port {
+    const port = { id: ++this.#lastId, node, endpoint, link, label }
+    this.#ports.set(formatEndpoint(endpoint), port)
+    return port
+  }
+
+  /** The address goes: it gets nothing any more, and nothing leaves from it. */
+  detach(port: Port): void {
+    if (this.isAttached(port)) this.#ports.delete(formatEndpoint(port.endpoint))
+  }
+
+  isAttached(port: Port): boolean {
+    return this.find(port.endpoint) === port
+  }
+
+  find(endpoint: Endpoint): Port | undefined {
+    return this.#ports.get(formatEndpoint(endpoint))
+  }
+
+  /** Sends `bytes`, which nobody changes afterwards. */
+  send(from: Port, to: Endpoint, bytes: Uint8Array): void {
+    const packet = { bytes, from, to }
+    const fates: PacketFate[] = []
+    for (const watcher of this.watchers) watcher.handleSent(packet, fates)
+    if (!this.isAttached(from)) fates.push('unsent')
+    else if (this.interceptors.some(takes => takes(packet))) fates.push('intercepted')
+    else this.#cross(packet, fates, from.link, 'up')
+  }
+
+  /** Puts a packet on the wire as it is, past the interceptors: a copy, a forgery. */
+  inject(packet: Packet, delayMs = 0): void {
+    const fates: PacketFate[] = []
+    this.#queue.at(this.#queue.nowMs + delayMs, () => {
+      for (const watcher of this.watchers) watcher.handleSent(packet, fates)
+      this.#cross(packet, fates, packet.from.link, 'up')
+    })
+  }
+
+  #cross(packet: Packet, fates: PacketFate[], link: Link, direction: 'up' | 'down'): void {
+    this.#crossOnce(packet, fates, link, direction)
+    if (link.duplicates()) this.#crossOnce(packet, fates, link, direction)
+  }
+
+  #crossOnce(packet: Packet, fates: PacketFate[], link: Link, direction: 'up' | 'down'): void {
+    const { bytes, from, to } = packet
+    const target = this.find(to)
+    const overhead = endpointFamily(to) === 6 ? 48 : 28
+    // Both ends on one link: each has the way out to itself.
+    const pipe = direction === 'up' && target?.link === link ? from.label : direction
+    const fate = link.carry(pipe, bytes.length + overhead, this.#queue.nowMs)
+    if (typeof fate !== 'number') {
+      fates.push(fate)
+      return
+    }
+    const onward = link.corrupts() ? this.#corrupted(packet, link) : packet
+    if (onward === undefined) fates.push('corrupted')
+    else if (direction === 'down' || target === undefined || target.link === link) {
+      this.#arrive(onward, fates, fate)
+    } else {
+      // In the order of arrival, so that the next link's queue sees what a queue would.
+      this.#queue.at(fate, () => this.#cross(onward, fates, target.link, 'down'))
+    }
+  }
+
+  #arrive(packet: Packet, fates: PacketFate[], at: number): void {
+    if (this.find(packet.to) === undefined) {
+      fates.push('nowhere')
+      return
+    }
+    fates.push(at)
+    this.#queue.at(at, () => {
+      const port = this.find(packet.to)
+      if (port === undefined) return
+      for (const watcher of this.watchers) watcher.handleDelivered(packet, port)
+      port.node.receive(packet.bytes.slice(), port, packet.from.endpoint)
+    })
+  }
+
+  #corrupted(packet: Packet, link: Link): Packet | undefined {
+    if (link.options.checksum) return undefined
+    const bytes = packet.bytes.slice()
+    const at = this.#random.below(bytes.length)
+    bytes[at] = bytes[at]! ^ (1 + this.#random.below(255))
+    return { ...packet, bytes }
+  }
+}

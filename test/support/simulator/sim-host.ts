@@ -1,0 +1,153 @@
+/** A host of the simulated network: a Sal with its addresses, and programs that connect and listen. */
+
+import type { Flow, FlowOptions } from '../../../src/flow/flow.ts'
+import type { FlowLimits } from '../../../src/flow/flow-context.ts'
+import type { Local } from '../../../src/flow/path.ts'
+import type { FlowState } from '../../../src/flow/states.ts'
+import { serviceIdOf } from '../../../src/id/name.ts'
+import { ServicePrefix } from '../../../src/id/service-prefix.ts'
+import type { Listener } from '../../../src/sal/listener.ts'
+import { Sal } from '../../../src/sal/sal.ts'
+import type { Rule } from '../../../src/service/rule.ts'
+import type { Random } from '../random.ts'
+import type { Link } from './link.ts'
+import type { Port } from './network.ts'
+import { SimNode, type Surroundings } from './node.ts'
+import { SimFlow } from './sim-flow.ts'
+import type { SimRouter } from './sim-router.ts'
+
+export interface HostOptions {
+  readonly limits?: Partial<FlowLimits>
+  /** Datagrams that come within so long are handed over merged, as UDP_GRO does; default: one by one. */
+  readonly mergeMs?: number
+}
+
+/** What hosts tell their world. */
+export interface HostWorld extends Surroundings {
+  readonly random: Random
+  nextEndpoint(link: Link): { address: string; port: number }
+  handleFlow(flow: SimFlow): void
+  handleState(host: SimHost, flow: Flow, from: FlowState, to: FlowState): void
+}
+
+export class SimHost extends SimNode {
+  readonly sal: Sal
+  readonly flows: SimFlow[] = []
+  /** serviceIDs that a DELAY rule has asked about. */
+  readonly questions: string[] = []
+  protected readonly core: Sal
+  readonly #world: HostWorld
+  #attached = 0
+
+  constructor(name: string, links: readonly Link[], world: HostWorld, options: HostOptions = {}) {
+    super(name, world, options.mergeMs)
+    this.#world = world
+    this.sal = new Sal({
+      randomBytes: world.random.bytes,
+      ...(options.limits ? { limits: options.limits } : {}),
+      trace: (flow, from, to) => world.handleState(this, flow, from, to),
+    })
+    this.core = this.sal
+    for (const link of links) this.attach(link)
+  }
+
+  // ---- addresses --------------------------------------------------------------------------------------------
+
+  /** Gives the host one more address, on `link`. */
+  attach(link: Link): Port {
+    const endpoint = this.#world.nextEndpoint(link)
+    const label = this.#attached++ === 0 ? this.name : `${this.name}/${link.name}`
+    const port = this.#world.network.attach(this, endpoint, link, label)
+    this.ports.set(port.id, port)
+    const local: Local = { id: port.id, endpoint, prefixBits: 24, mtu: link.options.mtu }
+    this.sal.addLocal(local, this.nowMs)
+    this.wake()
+    return port
+  }
+
+  /** Takes an address away; the stack hears of it `noticedAfterMs` later. */
+  detach(port: Port, noticedAfterMs = 0): void {
+    this.#world.network.detach(port)
+    const notice = () => {
+      this.sal.removeLocal(port.id, this.nowMs)
+      this.ports.delete(port.id)
+      this.wake()
+    }
+    if (noticedAfterMs === 0) notice()
+    else this.#world.queue.at(this.nowMs + noticedAfterMs, notice)
+  }
+
+  /** The addresses that it has. */
+  get attached(): Port[] {
+    return [...this.ports.values()].filter(port => this.#world.network.isAttached(port))
+  }
+
+  /** Moves a flow to another address of this host's. */
+  migrate(flow: SimFlow, port: Port): void {
+    this.sal.migrate(flow.flow, port.id, this.nowMs)
+    this.wake()
+  }
+
+  // ---- services ---------------------------------------------------------------------------------------------
+
+  /** Asks `router` for what it does not know itself, and believes its ROUTE. */
+  use(...routers: readonly SimRouter[]): this {
+    const endpoints = routers.map(router => router.endpoint)
+    const targets = endpoints.map(endpoint => ({ endpoint }))
+    this.sal.serviceTable.insert(ServicePrefix.all, { type: 'FORWARD', targets }, { source: 'config' })
+    this.sal.trustRouters(endpoints)
+    return this
+  }
+
+  /** Adds a rule for a name. */
+  rule(service: string, rule: Rule): void {
+    this.sal.serviceTable.insert(new ServicePrefix(serviceIdOf(service), 256), rule, { source: 'user' })
+    this.sal.resolved(new ServicePrefix(serviceIdOf(service), 256), this.nowMs)
+    this.wake()
+  }
+
+  /** Knows where `service` is, without a router. */
+  knows(service: string, ...hosts: readonly SimHost[]): this {
+    const targets = hosts.map(host => ({ endpoint: host.attached[0]!.endpoint }))
+    this.rule(service, { type: 'FORWARD', targets })
+    return this
+  }
+
+  listen(service: string, onFlow: (flow: SimFlow) => void = () => undefined, backlog?: number): Listener {
+    const listener = this.sal.listen({ serviceId: serviceIdOf(service), name: service, backlog })
+    listener.owner = onFlow
+    return listener
+  }
+
+  connect(service: string, options: Partial<Pick<FlowOptions, 'timeoutMs'>> = {}): SimFlow {
+    const flow = this.sal.connect({ serviceId: serviceIdOf(service), name: service, ...options }, this.nowMs)
+    this.wake()
+    return this.#adopt(flow)
+  }
+
+  protected override drainEvents(): void {
+    for (let event = this.sal.pollEvent(); event; event = this.sal.pollEvent()) {
+      switch (event.type) {
+        case 'accept': {
+          const flow = this.#adopt(event.flow)
+          flow.handleAccepted()
+          const onFlow = event.listener.owner as (flow: SimFlow) => void
+          onFlow(flow)
+          break
+        }
+        case 'flow':
+          if (event.flow.owner instanceof SimFlow) event.flow.owner.handleSignals(event.signals)
+          break
+        case 'resolve':
+          this.questions.push(event.name ?? event.serviceId.toString())
+      }
+    }
+  }
+
+  #adopt(flow: Flow): SimFlow {
+    const simFlow = new SimFlow(this, flow)
+    this.flows.push(simFlow)
+    this.#world.handleFlow(simFlow)
+    return simFlow
+  }
+}

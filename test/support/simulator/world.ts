@@ -1,0 +1,195 @@
+/**
+ * The simulated world: hosts, routers and links on one virtual clock, with one seeded generator for everything random.
+ * The same seed and the same calls give the same packets, bit for bit.
+ *
+ *     const world = simulate(seed)
+ *     const net = world.link('net', { delayMs: 10, loss: 0.02 })
+ *     const server = world.host('server', net)
+ *     const client = world.host('client', net).knows('files.example', server)
+ *     server.listen('files.example', flow => flow.send(1 << 20).end())
+ *     const download = client.connect('files.example')
+ *     world.runUntil(() => download.isEnded, 60_000)
+ *
+ * Invariants are checked after every step; a broken one is thrown out of `run`.
+ */
+import type { Flow } from '../../../src/flow/flow.ts'
+import type { FlowState } from '../../../src/flow/states.ts'
+import { type Endpoint, formatEndpoint } from '../../../src/wire/endpoint.ts'
+import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
+import { Random } from '../random.ts'
+import { summarize } from './describe-packet.ts'
+import { EventQueue } from './event-queue.ts'
+import { Invariants, InvariantViolation } from './invariants.ts'
+import { Link, type LinkOptions } from './link.ts'
+import { Network, type Packet, type Port } from './network.ts'
+import type { SimNode } from './node.ts'
+import type { SimFlow } from './sim-flow.ts'
+import { type HostOptions, type HostWorld, SimHost } from './sim-host.ts'
+import { SimRouter } from './sim-router.ts'
+import { Tracer } from './tracer.ts'
+
+export interface WorldOptions {
+  /** Whether packets are traced; costs time. Default false. */
+  readonly trace?: boolean
+}
+
+export function simulate(seed: number, options: WorldOptions = {}): World {
+  return new World(seed, options)
+}
+
+/** So much at one instant means that time stands still. */
+const STEPS_AT_ONCE = 100_000
+
+export class World implements HostWorld {
+  readonly seed: number
+  readonly random: Random
+  readonly queue = new EventQueue()
+  readonly network: Network
+  readonly batch = new TransmitBatch()
+  readonly invariants = new Invariants()
+  readonly hosts: SimHost[] = []
+  readonly routers: SimRouter[] = []
+  readonly links: Link[] = []
+  readonly tracer: Tracer | undefined
+  #addresses = 0
+
+  constructor(seed: number, { trace = false }: WorldOptions) {
+    this.seed = seed
+    this.random = new Random(seed)
+    this.network = new Network(this.queue, this.random)
+    this.network.watchers.push(this.invariants)
+    if (trace) {
+      this.tracer = new Tracer(this.queue, this.network)
+      this.network.watchers.unshift(this.tracer)
+    }
+  }
+
+  get nowMs(): number {
+    return this.queue.nowMs
+  }
+
+  // ---- what there is ------------------------------------------------------------------------------------------
+
+  link(name: string, options: Partial<LinkOptions> = {}): Link {
+    const link = new Link(name, this.random, options)
+    this.links.push(link)
+    return link
+  }
+
+  /** A host with an address on each of the links. */
+  host(name: string, links: Link | readonly Link[], options: HostOptions = {}): SimHost {
+    const host = new SimHost(name, links instanceof Link ? [links] : links, this, options)
+    this.hosts.push(host)
+    return host
+  }
+
+  router(name: string, link: Link): SimRouter {
+    const router = new SimRouter(name, link, this)
+    this.routers.push(router)
+    return router
+  }
+
+  // ---- time -----------------------------------------------------------------------------------------------------
+
+  /** Lets `ms` pass. */
+  run(ms: number): void {
+    const until = this.nowMs + ms
+    this.#runWhile(() => this.queue.nextAt <= until)
+    this.queue.idleUntil(until)
+  }
+
+  /** Runs until `done`; whether it was within `limitMs`. */
+  runUntil(done: () => boolean, limitMs: number): boolean {
+    const until = this.nowMs + limitMs
+    this.#runWhile(() => !done() && this.queue.nextAt <= until)
+    return done()
+  }
+
+  /** The liveness phase: faults end, and within `limitMs` everything must be `done`. */
+  settle(done: () => boolean, limitMs: number): void {
+    for (const link of this.links) link.heal()
+    if (this.runUntil(done, limitMs)) return
+    const flows = this.hosts.flatMap(host => host.flows.map(flow => `${host.name} ${outline(flow)}`))
+    throw new InvariantViolation('stuck', `not done ${limitMs} ms after all was well: ${flows.join('; ')}`)
+  }
+
+  /** Calls `run` in `ms`. */
+  after(ms: number, run: () => void): void {
+    this.queue.at(this.nowMs + ms, run)
+  }
+
+  // ---- meddling --------------------------------------------------------------------------------------------------
+
+  /** Loses the next `count` packets whose summary begins with `text`, such as `server > client SYN+ACK`. */
+  lose(text: string, count = 1): void {
+    this.intercept(text, () => undefined, count)
+  }
+
+  /** Takes the next `count` such packets off the wire and gives them to `take`, who may `inject` them again. */
+  intercept(text: string, take: (packet: Packet) => void, count = 1): void {
+    let left = count
+    this.network.interceptors.push(packet => {
+      if (left === 0 || !this.summaryOf(packet).startsWith(text)) return false
+      left--
+      take(packet)
+      return true
+    })
+  }
+
+  /** Puts a packet on the wire. */
+  inject(packet: Packet, delayMs = 0): void {
+    this.network.inject(packet, delayMs)
+  }
+
+  summaryOf({ from, to, bytes }: Packet): string {
+    return `${from.label} > ${this.network.find(to)?.label ?? formatEndpoint(to)} ${summarize(bytes)}`
+  }
+
+  /** What has gone over the wire since the last call, one line a packet. */
+  exchange(): string[] {
+    const lines = this.tracer?.summaries() ?? []
+    if (this.tracer) this.tracer.packets.length = 0
+    return lines
+  }
+
+  // ---- what nodes tell ---------------------------------------------------------------------------------------------
+
+  nextEndpoint(link: Link): Endpoint {
+    const number = ++this.#addresses
+    return { address: `10.0.${this.links.indexOf(link)}.${number}`, port: 40_000 + number }
+  }
+
+  handleFlow(flow: SimFlow): void {
+    this.invariants.handleFlow(flow)
+  }
+
+  handleState(host: SimHost, flow: Flow, from: FlowState, to: FlowState): void {
+    this.invariants.handleState(host, flow, from, to)
+  }
+
+  inspect(node: SimNode): void {
+    if (!(node instanceof SimHost)) return
+    for (const flow of node.flows) this.invariants.checkPrefix(flow)
+    this.invariants.checkQueues(node, node.sal.queues)
+  }
+
+  #runWhile(goesOn: () => boolean): void {
+    let at = this.nowMs
+    let steps = 0
+    while (goesOn() && this.queue.step()) {
+      if (this.nowMs !== at) {
+        at = this.nowMs
+        steps = 0
+      } else if (++steps > STEPS_AT_ONCE) {
+        throw new InvariantViolation('livelock', `${STEPS_AT_ONCE} steps at ${at} ms`)
+      }
+    }
+  }
+}
+
+function outline(flow: SimFlow): string {
+  const { migrationState } = flow.flow.info()
+  return `${flow.flow.role} ${flow.state} ${migrationState}, sent ${flow.sentBytes} (${flow.flow.bufferedBytes} unacknowledged), read ${flow.receivedBytes}`
+}
+
+export type { Port }
