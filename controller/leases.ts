@@ -1,7 +1,7 @@
 /**
  * Who was heard from lately. One that says nothing for a lease is silent and to be withdrawn; but where many
  * fall silent at once, the network or this process is the likelier cause, and evictions hold for a while
- * (reliability.md K2, after Eureka's self-preservation).
+ * (Eureka's self-preservation, after Eureka's self-preservation).
  */
 
 export interface LeaseOptions {
@@ -46,11 +46,11 @@ export class Leases<Key> {
     const { leaseMs, holdMs } = this.#options
     // This process was itself stopped for long (a suspended machine): what was said meanwhile is not read yet.
     if (nowMs - this.nextExpiryAt() > leaseMs / 3) this.#renewAll(nowMs)
-    const silent = this.#heardBefore(nowMs - leaseMs)
+    const silent = this.#silentFor(leaseMs, nowMs)
     const isMany = this.#heardAt.size >= HOLD_FROM && silent.length > HOLD_SHARE * this.#heardAt.size
     this.#isHolding = isMany
     this.#lookAgainAt = nowMs + leaseMs / 3
-    const expired = isMany ? this.#heardBefore(nowMs - leaseMs - holdMs) : silent
+    const expired = isMany ? this.#silentFor(leaseMs + holdMs, nowMs) : silent
     for (const key of expired) this.#heardAt.delete(key)
     return expired
   }
@@ -64,10 +64,11 @@ export class Leases<Key> {
     return Number.POSITIVE_INFINITY
   }
 
-  #heardBefore(at: number): Key[] {
+  #silentFor(spanMs: number, nowMs: number): Key[] {
     const keys: Key[] = []
     for (const [key, heardAt] of this.#heardAt) {
-      if (heardAt > at) break
+      // The same sum as in nextExpiryAt: a rounded difference could say otherwise, for ever.
+      if (heardAt + spanMs > nowMs) break
       keys.push(key)
     }
     return keys

@@ -1,6 +1,6 @@
 /**
  * Who serves what: the agents that are connected, and what each has registered. Names are compared in full;
- * the serviceIDs that they hash to only find them (wire.md B3). Pure state: nothing here knows connections,
+ * the serviceIDs that they hash to only find them (src/wire/README.md, "Names"). Pure state: nothing here knows connections,
  * clocks or who is to be told.
  */
 import type { AgentKind, ControlRuleKey, InstanceId, NamedPrefix } from '../src/control/messages.ts'

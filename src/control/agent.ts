@@ -5,7 +5,7 @@
  * `handleTimeout` when `nextTimeoutAt` has come.
  *
  * What the controller told stays valid while it is away: a data path that is up never depends on it
- * (design.md section 1).
+ * (README.md).
  */
 import type { Endpoint } from '../wire/endpoint.ts'
 import { WireError } from '../wire/wire-error.ts'
@@ -299,12 +299,9 @@ export class Agent {
     for (const resolution of this.#resolutions.unasked()) this.#send(this.#resolutions.request(resolution))
   }
 
-  /**
-   * What is known may have changed meanwhile. A controller that has just started cannot yet tell what is not
-   * served from what has not registered again; what it does not know is kept for one lease more.
-   */
+  /** What is known may have changed meanwhile: it is asked again. */
   #refresh(nowMs: number): void {
-    this.#rules.postponeExpiry(nowMs + (this.#isNewController ? this.#leaseMs : this.#times.resolveMs))
+    this.#rules.postponeExpiry(nowMs + this.#times.resolveMs)
     for (const service of this.#rules.services()) {
       this.#resolutions.add(service, nowMs + this.#times.resolveMs, false)
     }
@@ -339,9 +336,9 @@ export class Agent {
     if (resolution === undefined) return
     const { service, awaited } = resolution
     const isFound = found && rules.length > 0
-    if (isFound || awaited || !this.#isNewController) {
-      this.#tell(this.#rules.handleAnswer(service, isFound ? rules : [], nowMs + ttlMs))
-    }
+    // A controller that has just started cannot yet tell what is not served from what is not yet back.
+    if (!isFound && !awaited && this.#isNewController) this.#rules.keepUntil(service, nowMs + this.#leaseMs)
+    else this.#tell(this.#rules.handleAnswer(service, isFound ? rules : [], nowMs + ttlMs))
     if (!awaited) return
     if (isFound) this.#events.push({ type: 'resolved', service, rules })
     else this.#unresolved(service, 'not-found', asked)

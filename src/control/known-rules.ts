@@ -68,6 +68,14 @@ export class KnownRules {
     this.#nextExpiryAt = Math.max(this.#nextExpiryAt, at)
   }
 
+  /** Lets what is known of a service expire at this instant. */
+  keepUntil(service: NamedPrefix, at: number): void {
+    const group = this.#groups.get(keyOf(service))
+    if (group === undefined) return
+    group.expiresAt = at
+    this.#nextExpiryAt = Math.min(this.#nextExpiryAt, at)
+  }
+
   nextExpiryAt(): number {
     return this.#nextExpiryAt
   }

@@ -10,7 +10,7 @@ export interface Resolution {
   xid: number | undefined
 }
 
-/** A program cannot fill memory with questions (wire.md B5: every queue has a cap). */
+/** A program cannot fill memory with questions (src/wire/README.md, "Control numbers": every queue has a cap). */
 export const MAX_RESOLUTIONS = 1024
 
 export class Resolutions {

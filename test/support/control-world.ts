@@ -41,6 +41,8 @@ export class ControlWorld {
   #connections = 0
   #pid = 100
   #isHubStalled = false
+  /** What it was said while it was stopped. */
+  readonly #unheard: (() => void)[] = []
 
   constructor(seed = 1, limits: Partial<HubLimits> = {}) {
     this.random = new Random(seed)
@@ -65,6 +67,9 @@ export class ControlWorld {
     this.#isHubStalled = true
     this.#later(() => {
       this.#isHubStalled = false
+      // Timers come before sockets, as in Node's event loop.
+      if ((this.hub?.nextTimeoutAt() ?? NEVER) <= this.nowMs) this.hub?.handleTimeout(this.nowMs)
+      for (const hear of this.#unheard.splice(0)) hear()
     }, forMs)
   }
 
@@ -81,8 +86,8 @@ export class ControlWorld {
     for (;;) {
       this.#settle()
       const nextAt = Math.min(
-        this.#pending[0]?.at ?? Number.POSITIVE_INFINITY,
-        this.#isHubStalled ? Number.POSITIVE_INFINITY : (this.hub?.nextTimeoutAt() ?? Number.POSITIVE_INFINITY),
+        this.#pending[0]?.at ?? NEVER,
+        this.#isHubStalled ? NEVER : (this.hub?.nextTimeoutAt() ?? NEVER),
         ...this.#agents.filter(agent => agent.isRunning).map(agent => agent.core.nextTimeoutAt()),
       )
       if (nextAt > until) break
@@ -127,8 +132,10 @@ export class ControlWorld {
   }
 
   toHub(run: () => void): void {
-    const attempt = () => (this.#isHubStalled ? this.#later(attempt) : run())
-    this.#later(attempt)
+    this.#later(() => {
+      if (this.#isHubStalled) this.#unheard.push(run)
+      else run()
+    })
   }
 
   #connect(agent: WorldAgent, agentConnection: number): void {
@@ -143,8 +150,8 @@ export class ControlWorld {
   }
 
   #step(): void {
-    while ((this.#pending[0]?.at ?? Number.POSITIVE_INFINITY) <= this.nowMs) this.#pending.shift()!.run()
-    if (!this.#isHubStalled && (this.hub?.nextTimeoutAt() ?? Number.POSITIVE_INFINITY) <= this.nowMs) {
+    while ((this.#pending[0]?.at ?? NEVER) <= this.nowMs) this.#pending.shift()!.run()
+    if (!this.#isHubStalled && (this.hub?.nextTimeoutAt() ?? NEVER) <= this.nowMs) {
       this.hub?.handleTimeout(this.nowMs)
     }
     for (const agent of this.#agents) {
@@ -186,6 +193,8 @@ export class ControlWorld {
   }
 }
 
+const NEVER = Number.POSITIVE_INFINITY
+
 interface Pipe {
   readonly agent: WorldAgent
   readonly agentConnection: number
@@ -199,6 +208,7 @@ export class WorldAgent {
   readonly events: AgentEvent[] = []
   isRunning = true
   pipe: Pipe | undefined
+  #isDead = false
   readonly #world: ControlWorld
   /** What came while it was stopped. */
   readonly #unread: (() => void)[] = []
@@ -220,6 +230,7 @@ export class WorldAgent {
   /** kill -9 of the process. */
   kill(): void {
     this.isRunning = false
+    this.#isDead = true
     if (this.pipe !== undefined) this.#world.endPipe(this.pipe)
   }
 
@@ -229,6 +240,7 @@ export class WorldAgent {
   }
 
   thaw(): void {
+    if (this.#isDead) return
     this.isRunning = true
     for (const read of this.#unread.splice(0)) read()
   }
