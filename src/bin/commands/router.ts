@@ -1,0 +1,118 @@
+/** `serval router`: runs a service router. */
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { loadConfig } from '../../net/config.ts'
+import { RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
+import { parseRule } from '../../service/rule-text.ts'
+import { formatEndpoint } from '../../wire/endpoint.ts'
+import { secondsWithin } from '../arguments.ts'
+import { Failure, UsageError } from '../failure.ts'
+import { toldToStop } from '../lifetime.ts'
+import { createLogger } from '../logger.ts'
+import { printReady } from '../output.ts'
+
+interface RouterOptions {
+  readonly bind?: string
+  readonly controller?: string
+  readonly rule: readonly string[]
+  readonly rules?: string
+  readonly grace: number
+  readonly json?: boolean
+}
+
+export function addRouter(program: Command): void {
+  program
+    .command('router')
+    .summary('run a service router')
+    .description(
+      'Runs a service router: hosts send it the first packet of a connection, and it sends that on to an instance of ' +
+        'the service. Its rules come from the command line and from a controller: that of this host, or SERVAL_CONTROLLER.',
+    )
+    .option('--bind <addresses>', 'where it answers, ADDRESS[:PORT],... (default: all addresses, port 54325)')
+    .option('--controller <place>', 'HOST:PORT or unix:PATH')
+    .option(
+      '--rule <rule>',
+      'a rule of its own; may be given again',
+      (rule, others: string[]) => [...others, rule],
+      [],
+    )
+    .option('--rules <file>', 'a file of rules, one a line; # starts a comment')
+    .option('--grace <s>', 'time for late askers at the end', secondsWithin({ min: 0, max: 600 }), 1)
+    .option('--json', 'print the ready line as JSON (ready.schema.json)')
+    .addHelpText('after', EXAMPLES)
+    .action(router)
+}
+
+const EXAMPLES = `
+A rule is PATTERN FORWARD ADDRESS:PORT [weight N] [priority N], ... or PATTERN DELAY
+or PATTERN DROP [why]. A PATTERN is a name, *.name, a raw ID with an optional /bits,
+or default. Patterns with a * need quotes in most shells.
+
+Examples:
+  $ serval router
+  $ serval router --bind 10.0.0.1 --controller 10.0.0.2:54326
+  $ serval router --rule 'web.example FORWARD 10.0.0.7:7000' --rule 'default DROP'`
+
+async function router({ bind, controller, rule, rules, grace, json = false }: RouterOptions): Promise<void> {
+  const stopped = toldToStop()
+  const shell = openShell({
+    bind,
+    controller,
+    rules: [...rule, ...(rules === undefined ? [] : readRules(rules))],
+  })
+  const logger = createLogger(shell.config.log)
+  await shell.ready
+  printReady(json, { command: 'router', udp: shell.endpoints.map(formatEndpoint) })
+  const reason = await stopped
+  logger.info({ reason }, 'router is being stopped')
+  await shell.close({ graceMs: 1000 * grace })
+  logger.info({ counters: shell.counters }, 'router has stopped')
+}
+
+function openShell(options: RouterShellOptions): RouterShell {
+  try {
+    return new RouterShell(options)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const mend =
+      code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'EACCES' ? MEND[code] : undefined
+    if (mend === undefined) throw error
+    throw new Failure(`${message} (asked for by ${askedBy(options)}); ${mend}`, { cause: error })
+  }
+}
+
+const MEND = {
+  EADDRINUSE: 'another router may be running there: stop it, or choose another port with --bind ADDRESS:PORT',
+  EADDRNOTAVAIL: 'choose an address of this host with --bind ADDRESS',
+  EACCES: 'choose a port from 1024 on with --bind ADDRESS:PORT',
+} as const
+
+function askedBy({ bind }: RouterShellOptions): string {
+  if (bind !== undefined) return '--bind'
+  if (process.env.SERVAL_BIND) return 'SERVAL_BIND'
+  return loadConfig().bind.length > 0 ? 'serval.json' : 'the default of --bind'
+}
+
+/** Rules of a file as they stand there. What is malformed is named with its line. */
+function readRules(path: string): string[] {
+  return readText(path)
+    .split('\n')
+    .flatMap((text, index) => {
+      const rule = text.replace(/(^|\s)#.*/, '').trim()
+      if (rule === '') return []
+      try {
+        parseRule(rule)
+      } catch (error) {
+        throw new UsageError(`${path}:${index + 1}: ${(error as Error).message}`)
+      }
+      return rule
+    })
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--rules takes a file that can be read: ${(error as Error).message}`)
+  }
+}

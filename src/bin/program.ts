@@ -1,0 +1,60 @@
+/** `serval` and its commands: what they have in common is here, each command is a file of commands/. */
+import { Command, CommanderError } from 'commander'
+import { version } from '../net/version.ts'
+import { addController } from './commands/controller.ts'
+import { addDemo } from './commands/demo.ts'
+import { addFlows } from './commands/flows.ts'
+import { addPerf } from './commands/perf.ts'
+import { addPing } from './commands/ping.ts'
+import { addRouter } from './commands/router.ts'
+import { addServices } from './commands/services.ts'
+import { type ExitStatus, exitStatus, explain, statusOf } from './failure.ts'
+
+/** Runs the command that `args` name (without the program's own name) to its end. Never rejects. */
+export async function run(args: readonly string[]): Promise<ExitStatus> {
+  const program = createProgram()
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitStatus.ok
+  } catch (error) {
+    // Commander has said it already.
+    if (!(error instanceof CommanderError)) process.stderr.write(`serval: ${explain(error)}\n`)
+    return statusOf(error)
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('serval')
+    .description('Service-centric networking: connect to a name, and keep the flow when either end moves.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'say how it is used')
+    .helpCommand('help [command]', 'say how a command is used')
+    .configureHelp({ helpWidth: HELP_COLUMNS, sortSubcommands: false })
+    .configureOutput({ outputError: (text, write) => write(asOneLine(text)) })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText('after', ABOUT)
+  for (const add of [addRouter, addController, addServices, addFlows, addPing, addPerf, addDemo]) add(program)
+  return program
+}
+
+/** Everything is readable on the smallest terminal that is still common. */
+const HELP_COLUMNS = 80
+
+const ABOUT = `
+Settings come from serval.json in the working directory (or SERVAL_CONFIG), then
+SERVAL_* variables, then options. Exit status: 0 done, 1 failed, 2 wrong usage.
+
+Examples:
+  $ serval demo                       see it work, on this machine alone
+  $ serval router                     let other hosts find services here
+  $ serval ping web.example           does anybody serve web.example?`
+
+/** Commander's words in our form: `serval: unknown option '--wiegth' (Did you mean --weight?)`. */
+function asOneLine(text: string): string {
+  const line = text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+  return `serval: ${line}\n`
+}
