@@ -22,14 +22,20 @@ export interface Config {
   readonly controller: ControllerAddress | undefined
   /** URL of a controller's REST. */
   readonly api: string
-  /** Local addresses, port 0 for any; empty: all usable ones. */
-  readonly bind: readonly Endpoint[]
+  /** Empty: all usable addresses. */
+  readonly bind: readonly BindAddress[]
   readonly security: 'plain'
   readonly profile: ProfileName
   readonly runtimeDir: string
   readonly log: LogLevel
   /** Whether the kernel may cut and merge datagrams for us. */
   readonly offload: boolean
+}
+
+/** A local address; 0.0.0.0 and :: stand for all of their family. Port 0: any free one; undefined: what is usual. */
+export interface BindAddress {
+  readonly address: string
+  readonly port: number | undefined
 }
 
 export type ControllerAddress = Endpoint | { readonly path: string }
@@ -241,9 +247,9 @@ function parseRemote(text: string, defaultPort: number): Endpoint | undefined {
 }
 
 /** Only addresses: a name may stand for any of several. */
-function parseLocal(text: string): Endpoint | undefined {
-  const endpoint = parseEndpoint(text, 0)
-  return endpoint !== undefined && canonicalAddress(endpoint.address) !== undefined ? endpoint : undefined
+function parseLocal(text: string): BindAddress | undefined {
+  const { address, port } = parseEndpoint(text) ?? { ...parseEndpoint(text, 0), port: undefined }
+  return address !== undefined && canonicalAddress(address) !== undefined ? { address, port } : undefined
 }
 
 function parseController(value: unknown): ControllerAddress | undefined {

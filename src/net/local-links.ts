@@ -4,8 +4,8 @@
  * section 5.4) is tried again at the next look.
  */
 import type { Local } from '../flow/path.ts'
-import { addressBytes } from '../id/address.ts'
-import type { Endpoint } from '../wire/endpoint.ts'
+import { addressBytes, canonicalAddress } from '../id/address.ts'
+import type { BindAddress } from './config.ts'
 import type { HostAddress, Link, LinkEvents, Network } from './links/link.ts'
 
 /** How soon a change is seen, and with it a migration begins. */
@@ -22,8 +22,10 @@ const GONE_CODES: ReadonlySet<string> = new Set([
 
 export interface LocalLinksOptions {
   readonly network: Network
-  /** Addresses to use, with their ports; empty: all, with any ports. 0.0.0.0 and :: stand for all of their family. */
-  readonly bind: readonly Endpoint[]
+  /** Empty: all addresses. */
+  readonly bind: readonly BindAddress[]
+  /** Where `bind` names none. */
+  readonly defaultPort: number
   readonly events: LinkEvents
   onAdded(local: Local, link: Link): void
   onRemoved(local: Local, link: Link): void
@@ -42,29 +44,39 @@ export class LocalLinks {
   readonly #failures = new Map<string, Error>()
   /** Loopback addresses that no interface lists. */
   readonly #extra: HostAddress[] = []
-  readonly #stopWatching: (() => void) | undefined
-  readonly #interval: NodeJS.Timeout
+  #stopWatching: (() => void) | undefined
+  #interval: NodeJS.Timeout | undefined
   #lastId = 0
 
   constructor(options: LocalLinksOptions) {
     this.#options = options
+  }
+
+  /**
+   * Binds, and watches from now on. Throws what keeps a port from being bound (EADDRINUSE, EACCES), and EADDRNOTAVAIL
+   * where none of the addresses asked for is there; one of several may come later.
+   */
+  start(): void {
     this.look()
+    const isNoneThere = this.#entries.size === 0 && this.#options.bind.length > 0
+    for (const error of this.#failures.values()) {
+      const { code } = error as NodeJS.ErrnoException
+      if (!isNoneThere && code !== 'EADDRINUSE' && code !== 'EACCES') continue
+      this.close()
+      throw error
+    }
     this.#interval = setInterval(() => this.look(), WATCH_INTERVAL_MS)
     this.#interval.unref()
-    this.#stopWatching = options.network.watch?.(() => this.look())
+    this.#stopWatching = this.#options.network.watch?.(() => this.look())
   }
 
   get all(): readonly Entry[] {
     return [...this.#entries.values()]
   }
 
-  /** By address, as an error message would name it. */
-  get failures(): ReadonlyMap<string, Error> {
-    return this.#failures
-  }
-
   /** The link at an address. One of 127.0.0.0/8 is bound when it is first asked for: they all are this host's. */
-  find(address: string): Entry | undefined {
+  find(text: string): Entry | undefined {
+    const address = canonicalAddress(text) ?? text
     const known = this.#entries.get(address)
     if (known !== undefined || !isIpv4Loopback(address) || this.#options.network.id !== 'udp') return known
     const loopback = this.all.find(({ local }) => isIpv4Loopback(local.endpoint.address))
@@ -87,6 +99,7 @@ export class LocalLinks {
 
   /** Binds what is new, lets go of what is no more. */
   look(): void {
+    this.#failures.clear()
     const wanted = this.#wanted()
     for (const [address, entry] of this.#entries) {
       if (wanted.has(address)) continue
@@ -94,7 +107,6 @@ export class LocalLinks {
       this.#options.onRemoved(entry.local, entry.link)
       entry.link.close()
     }
-    this.#failures.clear()
     for (const { host, port } of wanted.values()) if (!this.#entries.has(host.address)) this.#open(host, port)
   }
 
@@ -107,10 +119,11 @@ export class LocalLinks {
 
   #wanted(): Map<string, { readonly host: HostAddress; readonly port: number }> {
     const present = [...this.#options.network.addresses(), ...this.#extra]
-    const { bind } = this.#options
+    const { bind, defaultPort } = this.#options
     const wanted = new Map<string, { host: HostAddress; port: number }>()
-    for (const host of present) if (bind.length === 0) wanted.set(host.address, { host, port: 0 })
-    for (const { address, port } of bind) {
+    const isAll = bind.length === 0
+    for (const host of isAll ? present : this.#extra) wanted.set(host.address, { host, port: defaultPort })
+    for (const { address, port = defaultPort } of bind) {
       if (isUnspecified(address)) {
         const isSameFamily = (host: HostAddress) => host.address.includes(':') === address.includes(':')
         for (const host of present.filter(isSameFamily)) wanted.set(host.address, { host, port })
@@ -120,7 +133,6 @@ export class LocalLinks {
       if (host !== undefined) wanted.set(address, { host, port })
       else this.#failures.set(address, notAvailable(address, port))
     }
-    if (bind.length > 0) for (const host of this.#extra) wanted.set(host.address, { host, port: 0 })
     return wanted
   }
 

@@ -139,6 +139,7 @@ export class Stack {
     this.#links = new LocalLinks({
       network: network ?? new UdpNetwork(this.config.offload),
       bind: this.config.bind,
+      defaultPort: 0,
       events: this.#driver,
       onAdded: (local, link) => {
         this.#driver.attach(link)
@@ -151,7 +152,7 @@ export class Stack {
         this.#handleLocalsChanged()
       },
     })
-    this.#checkBindings()
+    this.#links.start()
     this.#agent.start()
     this.#forgetExit = atExit(() => this.#handleExit())
     this.ready = Promise.all([this.#statusServer?.open().catch(warn), this.#resolution.ready]).then(
@@ -403,17 +404,6 @@ export class Stack {
   async #askOthers(request: StatusRequest): Promise<StackStatus[]> {
     const answers = await askStacks(this.#runtimeDirectory, request, { except: this.#statusServer?.path })
     return answers.filter(answer => answer.hostId === this.#hostId)
-  }
-
-  /** What the program was told to bind has to be there; all other addresses may come later. */
-  #checkBindings(): void {
-    if (this.config.bind.length === 0) return
-    for (const error of this.#links.failures.values()) {
-      const isMissing = (error as NodeJS.ErrnoException).code === 'EADDRNOTAVAIL'
-      if (isMissing && this.#links.all.length > 0) continue
-      this.#links.close()
-      throw error
-    }
   }
 }
 
