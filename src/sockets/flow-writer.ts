@@ -27,6 +27,10 @@ export class FlowWriter {
   attach(stack: Stack, flow: Flow): void {
     this.#stack = stack
     this.#flow = flow
+  }
+
+  /** Does what was held. */
+  writeHeld(): void {
     const early = this.#early
     this.#early = undefined
     if (early) this.write(early.chunks, early.callback)

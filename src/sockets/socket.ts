@@ -108,6 +108,7 @@ export class Socket extends Duplex implements net.Socket {
       socket.#onRelease = options.onRelease
       socket.#adopt(stack, flow)
       socket.#begin(flow)
+      socket.#beginReading(flow)
       return { socket, handler: socket.#handler }
     }
   }
@@ -397,16 +398,21 @@ export class Socket extends Duplex implements net.Socket {
   #handleConnected(flow: Flow): void {
     this.connecting = false
     this.#idle.refresh()
+    this.#begin(flow)
     this.emit('connect')
+    this.#writer.writeHeld()
     this.emit('ready')
-    if (flow === this.#flow) this.#begin(flow)
+    if (flow === this.#flow) this.#beginReading(flow)
   }
 
-  /** The flow is set up: settings, writes that waited, and the first read. */
+  /** The flow is set up. */
   #begin(flow: Flow): void {
     if (this.#noDelay !== undefined) flow.setNoDelay(this.#noDelay)
     if (this.#keepAlive) this.#applyKeepAlive(flow)
     if (this.#stack) this.#writer.attach(this.#stack, flow)
+  }
+
+  #beginReading(flow: Flow): void {
     this.#reader.attach(flow)
     if (!this.isPaused()) this.read(0)
   }
@@ -454,7 +460,7 @@ export class Socket extends Duplex implements net.Socket {
 
   /** Node lets a closed socket connect again, and programs that reconnect rely on it. */
   #reuse(): void {
-    this._undestroy?.()
+    undestroy(this)
     this.#lastRemote = undefined
     this.#reader.bytesRead = this.#writer.bytesSent = 0
   }
@@ -483,6 +489,11 @@ export class Socket extends Duplex implements net.Socket {
     const path = this.#flow?.activePath
     return path ? socketAddress(path.remote) : this.#lastRemote
   }
+}
+
+/** What Node's own sockets call; all Duplex streams have it. */
+function undestroy(stream: Duplex & { _undestroy?: () => void }): void {
+  stream._undestroy?.()
 }
 
 const DEFAULT_KEEP_ALIVE_MS = 7_200_000

@@ -1,4 +1,4 @@
-/** Which service a program means when it says a name, or a number where a port stands (wire.md B3). */
+/** Which service a program means when it says a name, or a number where a port stands (src/wire/README.md, "Names"). */
 import { ServalError } from '../errors.ts'
 import { parseServiceName } from '../id/name.ts'
 import { parsePortService, portServiceName } from '../id/port-service.ts'

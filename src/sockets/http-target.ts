@@ -1,0 +1,25 @@
+/** Which service an HTTP request is for: `{ service }`, else the host's name, or a port of a host. */
+import { isIP } from 'node:net'
+import type { TargetOptions } from './arguments.ts'
+
+export interface HttpTarget {
+  readonly service?: string | undefined
+  readonly host?: string | null | undefined
+  /** What a URL gives: empty where it says none. */
+  readonly port?: number | string | null | undefined
+}
+
+/**
+ * `http://web.example/` is the service `web.example`. A port other than HTTP's own, and any host that names this machine
+ * or an address, has it the way of `net.connect(port, host)`.
+ */
+export function targetOfRequest({ service, host, port }: HttpTarget): TargetOptions {
+  if (service !== undefined) return { service }
+  const name = (host || LOCALHOST).replace(/^\[(.*)\]$/, '$1')
+  const isDefaultPort = !port || Number(port) === HTTP_PORT
+  if (isDefaultPort && name !== LOCALHOST && isIP(name) === 0) return { service: name }
+  return { port: port || HTTP_PORT, host: name }
+}
+
+const HTTP_PORT = 80
+const LOCALHOST = 'localhost'
