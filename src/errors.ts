@@ -1,6 +1,6 @@
 /**
  * Every error this package makes, as one table: a stable `code`, the sentence a person reads, and when it is
- * raised. Codes are Node's own where Node has one that fits (design.md, decision 10), so that programs
+ * raised. Codes are Node's own where Node has one that fits, so that programs
  * written for `node:net` need no change.
  */
 

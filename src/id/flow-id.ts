@@ -1,6 +1,6 @@
 /** The flowID: 32 bits by which one end tells its flows apart. Zero on the wire means "not known yet". */
 
-/** uint32; random, so that it cannot be guessed by an off-path attacker, and unique per stack (wire.md B5). */
+/** uint32; random, so that it cannot be guessed by an off-path attacker, and unique per stack (src/wire/README.md, "Control numbers"). */
 export type FlowId = number
 
 export const NO_FLOW_ID: FlowId = 0

@@ -1,5 +1,5 @@
 /**
- * Service names to serviceIDs (wire.md B3): 12 bytes of hierarchy, so that prefixes route, and 20 bytes of
+ * Service names to serviceIDs (src/wire/README.md, "Names"): 12 bytes of hierarchy, so that prefixes route, and 20 bytes of
  * identity, so that two names never meet.
  *
  *   web.shop.example      +--------+--------+--------+---------------------+

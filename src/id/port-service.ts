@@ -1,5 +1,5 @@
 /**
- * Numbers where a port stands: the host-scoped service `8080.<host>.inet` (wire.md B3), so that programs
+ * Numbers where a port stands: the host-scoped service `8080.<host>.inet` (src/wire/README.md, "Names"), so that programs
  * that think in ports work. Two of them meet exactly if they mean the same port of the same host.
  */
 import { ServalError } from '../errors.ts'

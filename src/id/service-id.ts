@@ -1,4 +1,4 @@
-/** The serviceID: 256 bits that name a service, the unit of routing (wire.md A5, B3). */
+/** The serviceID: 256 bits that name a service, the unit of routing (src/wire/README.md, "SAL header", B3). */
 import { ServalError } from '../errors.ts'
 
 export const SERVICE_ID_BYTES = 32

@@ -31,7 +31,7 @@ export function updateChecksum(old: number, oldWord: number, newWord: number): n
 /**
  * Sum of the pseudo-header in front of TCP and UDP: source, destination (both of 4 or both of 16 bytes),
  * protocol and length of the transport bytes. Without addresses they count as zero, which is what an
- * unconnected native datagram does, for routers send it on (wire.md B1).
+ * unconnected native datagram does, for routers send it on (README.md, "Layers").
  */
 export function pseudoHeaderSum(
   protocol: number,

@@ -1,5 +1,5 @@
 /**
- * Packets in UDP datagrams, native profile (wire.md B1). Each packet stands behind a shim; a datagram, or a
+ * Packets in UDP datagrams, native profile (README.md, "Layers"). Each packet stands behind a shim; a datagram, or a
  * buffer of datagrams that the kernel merged (UDP_GRO), is a batch of packets of equal length:
  *
  *    0               8              16                            31

@@ -1,5 +1,5 @@
 /**
- * The list of extensions behind the SAL base header (wire.md A3, B2). Which types exist, how many there may
+ * The list of extensions behind the SAL base header (README.md, "Extensions", B2). Which types exist, how many there may
  * be and which can be skipped is data of a profile, `ExtensionRules`; the layouts are in `extensions/`.
  */
 import type { AddressExtension, SourceExtension } from './extensions/addresses-2014.ts'

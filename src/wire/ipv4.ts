@@ -1,5 +1,5 @@
 /**
- * The IPv4 header (RFC 791) in front of a packet of the 2014 profile, protocol 144 (wire.md A1).
+ * The IPv4 header (RFC 791) in front of a packet of the 2014 profile, protocol 144 (README.md, "Layers").
  *
  *    0       4       8              16                            31
  *   +-------+-------+---------------+-------------------------------+

@@ -1,5 +1,5 @@
 /**
- * What TAG covers and where it stands (wire.md B2). This file only moves bytes; the keys, and the label,
+ * What TAG covers and where it stands (README.md, "Extensions"). This file only moves bytes; the keys, and the label,
  * version, epoch and direction that go in front of these bytes, are the security room's.
  *
  *   +-----------------------------------------------------+-------------------+

@@ -71,7 +71,7 @@ export class SalPacket {
     return this.extensions.flatMap(extension => (extension.kind === 'service' ? [extension.serviceId] : []))
   }
 
-  /** What must be understood and is not: such a packet is answered with a NACK (wire.md B2). */
+  /** What must be understood and is not: such a packet is answered with a NACK (README.md, "Extensions"). */
   get mustUnderstand(): UnknownExtension | LargeExtension | undefined {
     return notUnderstood(this.extensions)
   }

@@ -1,5 +1,5 @@
 /**
- * The two profiles of the wire as data (wire.md part A and part B): which extensions there are, how stream
+ * The two profiles of the wire as data (README.md): which extensions there are, how stream
  * segments look, and the numbers of the policies that differ. Nothing else in the stack asks which profile
  * it speaks.
  */
@@ -45,7 +45,7 @@ export interface ProfilePolicy {
 }
 
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
-  /** princeton-sns/serval on raw IP, protocol 144 (wire.md A3, A13, A16). */
+  /** princeton-sns/serval on raw IP, protocol 144 (README.md, "Extensions", A13, A16). */
   '2014': {
     name: '2014',
     extensions: {
@@ -68,7 +68,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     },
   },
 
-  /** Over UDP (wire.md B2, B5). */
+  /** Over UDP (README.md, "Extensions", B5). */
   native: {
     name: 'native',
     extensions: {
@@ -99,7 +99,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       halfOpenMs: 10_000,
       finWait2Ms: 60_000,
       // FlowIDs are random, so nothing but a lost last ACK depends on TIMEWAIT, and the peer says when it has come. What
-      // is left is an outage, or a move, at that very moment: 3 PTO (wire.md B5) would make an error of it at the peer.
+      // is left is an outage, or a move, at that very moment: 3 PTO (README.md, "Control numbers") would make an error of it at the peer.
       timeWaitMs: 10_000,
       timeWaitPtos: 3,
     },

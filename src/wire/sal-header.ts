@@ -1,5 +1,5 @@
 /**
- * The SAL base header (wire.md A2), the same in both profiles and in every version.
+ * The SAL base header (README.md, "SAL header"), the same in both profiles and in every version.
  *
  *    0               8              16              24            31
  *   +---------------------------------------------------------------+

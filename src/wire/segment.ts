@@ -1,5 +1,5 @@
 /**
- * The native stream segment (wire.md B2), what protocol 6 carries. No ports, no urgent pointer, no checksum:
+ * The native stream segment (README.md, "Extensions"), what protocol 6 carries. No ports, no urgent pointer, no checksum:
  * the UDP checksum of the encapsulation covers it.
  *
  *    0               8              16              24            31

@@ -1,6 +1,6 @@
 /**
  * The stream segment of the 2014 profile: an ordinary TCP header (RFC 9293 3.1) with both ports zero
- * (wire.md A16.1). Numbers are 32 bits; the checksum is over the IPv4 pseudo-header of the packet as it
+ * (README.md, "Transports"). Numbers are 32 bits; the checksum is over the IPv4 pseudo-header of the packet as it
  * travels, so whoever knows the addresses fills it (`fillTransportChecksum`).
  *
  *    0               8              16              24            31

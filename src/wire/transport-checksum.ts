@@ -1,5 +1,5 @@
 /**
- * The checksum inside a TCP segment or UDP datagram, over the ordinary pseudo-header (wire.md A4, B1). The
+ * The checksum inside a TCP segment or UDP datagram, over the ordinary pseudo-header (README.md, "Transports", B1). The
  * addresses are those of the packet as it travels, 4 or 16 bytes each; a native unconnected datagram has
  * none of them.
  */

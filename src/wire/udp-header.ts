@@ -9,9 +9,9 @@
  *   +-------------------------------+-------------------------------+
  *   |  payload ...
  *
- * 2014: the checksum is over the IPv4 pseudo-header, or absent (wire.md A16.2). Native: a connected datagram
+ * 2014: the checksum is over the IPv4 pseudo-header, or absent (README.md, "Transports"). Native: a connected datagram
  * has none, for the encapsulation's covers it; an unconnected one has one of its own over zero addresses,
- * for routers send it on (wire.md B1).
+ * for routers send it on (README.md, "Layers").
  */
 import { readU16, writeU16 } from './bytes.ts'
 import { type WireError, wireErrors } from './wire-error.ts'

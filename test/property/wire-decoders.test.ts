@@ -1,5 +1,5 @@
 /**
- * A million inputs through every decoder (reliability.md R1): random, truncated, over-long, mis-summed and mutated
+ * A million inputs through every decoder: random, truncated, over-long, mis-summed and mutated
  * packets of both profiles. Each yields a value or a named WireError; none throws, writes, or reads outside of its
  * range; and a packet that is accepted is emitted again byte for byte.
  */

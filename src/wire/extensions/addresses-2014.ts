@@ -1,5 +1,5 @@
 /**
- * The two extensions of the 2014 profile that list IPv4 addresses (wire.md A3.3, A3.4). The native profile
+ * The two extensions of the 2014 profile that list IPv4 addresses (README.md, "Extensions", A3.4). The native profile
  * has ROUTE and PATHS instead.
  *
  * Address (type 3): never produced, and skipped on receipt.

@@ -1,5 +1,5 @@
 /**
- * CHALLENGE (type 8, wire.md B2, B6): random bytes that prove return reachability, or their echo.
+ * CHALLENGE (type 8, README.md, "Extensions", B6): random bytes that prove return reachability, or their echo.
  *
  *    0               8              16              24            31
  *   +---------------+---------------+---------------+---------------+
@@ -50,7 +50,7 @@ export function challengeEcho(value: Uint8Array): ChallengeExtension {
 export const challengeCodec: ExtensionCodec<ChallengeExtension> = {
   type: TYPE,
   kind: 'challenge',
-  // A packet may echo one challenge and make another: both ends move at once (wire.md B6).
+  // A packet may echo one challenge and make another: both ends move at once (README.md, "Set-up and keys").
   limit: 2,
   length: () => LENGTH,
 

@@ -1,5 +1,5 @@
 /**
- * What every extension of the SAL header has in common (wire.md A3):
+ * What every extension of the SAL header has in common (README.md, "Extensions"):
  *
  *    0       4       8              16
  *   +-------+-------+---------------+------------------
@@ -44,7 +44,7 @@ export interface ExtensionCodec<E extends ExtensionBase> {
   extent?(buffer: Uint8Array, start: number, end: number): number
 }
 
-/** In the native profile: the receiver must know this extension or refuse the packet (wire.md B2). */
+/** In the native profile: the receiver must know this extension or refuse the packet (README.md, "Extensions"). */
 export const MUST_UNDERSTAND = 0x08
 
 /** Offset of the body behind type, bits and length. */

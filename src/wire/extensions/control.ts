@@ -1,5 +1,5 @@
 /**
- * Control (type 1, wire.md A3.1): what set-up, migration, close and reset are made of.
+ * Control (type 1, README.md, "Extensions"): what set-up, migration, close and reset are made of.
  *
  *    0               8              16              24            31
  *   +---------------+---------------+---------------+---------------+
@@ -14,7 +14,7 @@
  *   |                                                               |
  *   +---------------------------------------------------------------+
  *
- * Native: the nonce is random in a SYN and what answers it untagged, zero once set-up is over (wire.md B2).
+ * Native: the nonce is random in a SYN and what answers it untagged, zero once set-up is over (README.md, "Extensions").
  */
 import { readU32, writeU32 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'

@@ -1,5 +1,5 @@
 /**
- * COOKIE (type 7, wire.md B2, B5): opaque bytes of a host or router under load, which the client repeats in
+ * COOKIE (type 7, README.md, "Extensions", B5): opaque bytes of a host or router under load, which the client repeats in
  * its next SYN to the one who issued it.
  *
  *    0               8              16                            31

@@ -1,5 +1,5 @@
 /**
- * END (type 13): the final offset of the stream, in a FIN and under its TAG (wire.md B5). The reader sees
+ * END (type 13): the final offset of the stream, in a FIN and under its TAG (README.md, "Control numbers"). The reader sees
  * the end once every byte before that offset is there.
  *
  *    0               8              16                            31

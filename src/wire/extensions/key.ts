@@ -1,5 +1,5 @@
 /**
- * KEY (type 5, wire.md B2, B4): the mode offered (SYN) or chosen (SYN-ACK), and this end's share of the keys.
+ * KEY (type 5, README.md, "Extensions", B4): the mode offered (SYN) or chosen (SYN-ACK), and this end's share of the keys.
  *
  *    0               8              16              24            31
  *   +---------------+---------------+---------------+---------------+

@@ -1,5 +1,5 @@
 /**
- * Large (type 15, wire.md B2): for what is longer than 252 bytes, and for types that the four bits of the
+ * Large (type 15, README.md, "Extensions"): for what is longer than 252 bytes, and for types that the four bits of the
  * start have no room for.
  *
  *    0               8              16                            31
@@ -42,7 +42,7 @@ export function large(largeType: number, data: Uint8Array, bits = 0): LargeExten
 }
 
 /**
- * A random large extension, to send now and then so that skipping stays true (wire.md B2). Its types,
+ * A random large extension, to send now and then so that skipping stays true (README.md, "Extensions"). Its types,
  * 0x8000 and up, will never have a meaning. `randomBytes` yields n random bytes.
  */
 export function greaseExtension(randomBytes: (n: number) => Uint8Array): LargeExtension {

@@ -1,4 +1,4 @@
-/** Pad (type 0, wire.md A3): one byte and no length. 2014 profile only, where nobody has ever sent it. */
+/** Pad (type 0, README.md, "Extensions"): one byte and no length. 2014 profile only, where nobody has ever sent it. */
 import { type ExtensionBase, type ExtensionCodec, readBits } from './codec.ts'
 
 export interface PadExtension extends ExtensionBase {

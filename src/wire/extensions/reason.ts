@@ -1,5 +1,5 @@
 /**
- * REASON (type 12, wire.md B2): why a NACK or RST was sent.
+ * REASON (type 12, README.md, "Extensions"): why a NACK or RST was sent.
  *
  *    0               8              16              24            31
  *   +---------------+---------------+---------------+---------------+

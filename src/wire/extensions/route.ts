@@ -1,5 +1,5 @@
 /**
- * ROUTE (type 9) and PATHS (type 10, wire.md B2): lists of at most 8 end points.
+ * ROUTE (type 9) and PATHS (type 10, README.md, "Extensions"): lists of at most 8 end points.
  *
  *    0               8              16              24            31
  *   +---------------+---------------+---------------+---------------+

@@ -1,5 +1,5 @@
 /**
- * Service (type 2, wire.md A3.2). A SYN and the third ACK carry one, the service that is contacted; an
+ * Service (type 2, README.md, "Extensions"). A SYN and the third ACK carry one, the service that is contacted; an
  * unconnected datagram carries two, destination first, source second.
  *
  *    0               8              16                            31

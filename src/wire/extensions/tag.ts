@@ -1,5 +1,5 @@
 /**
- * TAG (type 6, wire.md B2): authenticates the packet; always the last extension, so that its value ends
+ * TAG (type 6, README.md, "Extensions"): authenticates the packet; always the last extension, so that its value ends
  * where the SAL header ends. What it covers: `tagInput` in ../packet-tag.ts.
  *
  *    0               8              16                            31

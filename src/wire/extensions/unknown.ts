@@ -1,6 +1,6 @@
 /**
  * An extension of the native profile whose type is not known here, kept as it came. A receiver skips it,
- * unless MUST_UNDERSTAND is set: then it refuses the packet (wire.md B2).
+ * unless MUST_UNDERSTAND is set: then it refuses the packet (README.md, "Extensions").
  */
 import { BODY, type ExtensionBase, readBits, writeStart } from './codec.ts'
 
