@@ -1,7 +1,7 @@
 /**
  * Who was heard from lately. One that says nothing for a lease is silent and to be withdrawn; but where many
  * fall silent at once, the network or this process is the likelier cause, and evictions hold for a while
- * (Eureka's self-preservation, after Eureka's self-preservation).
+ * (after Eureka's self-preservation).
  */
 
 export interface LeaseOptions {
