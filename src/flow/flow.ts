@@ -606,6 +606,7 @@ export class Flow {
         this.#timers.disarm('deadline')
         return this.#signal(FlowSignal.connected)
       case 'end':
+        this.#stream?.acknowledgeNow()
         return this.#signal(FlowSignal.end)
       case 'defer':
         this.#earlyEnd = true

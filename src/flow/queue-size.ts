@@ -1,4 +1,4 @@
-/** How much a peer makes this end keep: every queue that a peer can fill has a cap (wire.md B5), and shows both. */
+/** How much a peer makes this end keep: every queue that a peer can fill has a cap (src/wire/README.md, "Control numbers"), and shows both. */
 export interface QueueSize {
   readonly name: string
   readonly size: number

@@ -145,7 +145,7 @@ export class RandomMoves {
       delayMs: this.#random.pick([0.5, 2, 10, 25, 60]) * this.#between(0.5, 1.5),
       jitterMs: maybe(0.3, 10),
       loss: maybe(0.7, 0.04),
-      burst: this.#random.chance(0.15) ? { begins: 0.005, most: 8 } : undefined,
+      burst: this.#random.chance(0.15) ? { begins: 0.005, most: 5 } : undefined,
       reorder: maybe(0.3, 0.1),
       reorderMs: this.#between(1, 20),
       duplicate: maybe(0.3, 0.05),

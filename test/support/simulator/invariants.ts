@@ -69,7 +69,8 @@ export class Invariants implements Watcher {
 
   // ---- amplification and loops: by packets ------------------------------------------------------------------
 
-  handleSent({ from, to, bytes }: Packet): void {
+  handleSent({ from, to, bytes, isInjected }: Packet): void {
+    if (isInjected) return
     const ledger = this.#ledger(from.node, to)
     const packet = controlPacketOf(bytes)
     if (packet && isSyn(packet)) {

@@ -30,6 +30,8 @@ export interface Packet {
   readonly bytes: Uint8Array
   readonly from: Port
   readonly to: Endpoint
+  /** Nobody's own: put on the wire by the test. */
+  readonly isInjected?: boolean
 }
 
 /** Told of every packet. `fates`: what became of it, and of each copy, as far as that is known yet. */
@@ -87,10 +89,11 @@ export class Network {
 
   /** Puts a packet on the wire as it is, past the interceptors: a copy, a forgery. */
   inject(packet: Packet, delayMs = 0): void {
+    const injected = { ...packet, isInjected: true }
     const fates: PacketFate[] = []
     this.#queue.at(this.#queue.nowMs + delayMs, () => {
-      for (const watcher of this.watchers) watcher.handleSent(packet, fates)
-      this.#cross(packet, fates, packet.from.link, 'up')
+      for (const watcher of this.watchers) watcher.handleSent(injected, fates)
+      this.#cross(injected, fates, packet.from.link, 'up')
     })
   }
 

@@ -49,12 +49,15 @@ export class Tracer implements Watcher {
     })
   }
 
-  /** `client > server SYN`, with `(lost)` or the like behind it where no copy arrived. */
-  summaries(): string[] {
-    return this.packets.map(packet => {
-      const arrived = packet.fates.some(fate => typeof fate === 'number') || packet.fates.length === 0
-      const fate = arrived ? '' : ` (${packet.fates.join(', ')})`
-      return `${packet.from} > ${packet.to} ${summarize(packet.bytes)}${fate}`
+  /**
+   * The packets since the last call in short: `client > server SYN`, with `(lost)` or the like behind it where no copy
+   * arrived.
+   */
+  take(): { readonly atMs: number; readonly summary: string }[] {
+    return this.packets.splice(0).map(({ atMs, from, to, bytes, fates }) => {
+      const arrived = fates.some(fate => typeof fate === 'number') || fates.length === 0
+      const fate = arrived ? '' : ` (${fates.join(', ')})`
+      return { atMs, summary: `${from} > ${to} ${summarize(bytes)}${fate}` }
     })
   }
 

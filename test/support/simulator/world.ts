@@ -19,6 +19,7 @@ import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { Random } from '../random.ts'
 import { summarize } from './describe-packet.ts'
 import { EventQueue } from './event-queue.ts'
+import { Bystander } from './forge.ts'
 import { Invariants, InvariantViolation } from './invariants.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { Network, type Packet, type Port } from './network.ts'
@@ -89,6 +90,12 @@ export class World implements HostWorld {
     return router
   }
 
+  /** An address where no stack answers. */
+  bystander(name: string, link: Link): { readonly node: Bystander; readonly port: Port } {
+    const node = new Bystander(name)
+    return { node, port: this.network.attach(node, this.nextEndpoint(link), link, name) }
+  }
+
   // ---- time -----------------------------------------------------------------------------------------------------
 
   /** Lets `ms` pass. */
@@ -145,11 +152,14 @@ export class World implements HostWorld {
     return `${from.label} > ${this.network.find(to)?.label ?? formatEndpoint(to)} ${summarize(bytes)}`
   }
 
-  /** What has gone over the wire since the last call, one line a packet. */
+  /** What has gone over the wire since the last call, one line a packet: `client > server SYN`. */
   exchange(): string[] {
-    const lines = this.tracer?.summaries() ?? []
-    if (this.tracer) this.tracer.packets.length = 0
-    return lines
+    return this.tracer?.take().map(({ summary }) => summary) ?? []
+  }
+
+  /** The same with the times, in whole milliseconds since `sinceMs`: `1000 client > server SYN`. */
+  timeline(sinceMs = 0): string[] {
+    return this.tracer?.take().map(({ atMs, summary }) => `${Math.round(atMs - sinceMs)} ${summary}`) ?? []
   }
 
   // ---- what nodes tell ---------------------------------------------------------------------------------------------
@@ -191,5 +201,3 @@ function outline(flow: SimFlow): string {
   const { migrationState } = flow.flow.info()
   return `${flow.flow.role} ${flow.state} ${migrationState}, sent ${flow.sentBytes} (${flow.flow.bufferedBytes} unacknowledged), read ${flow.receivedBytes}`
 }
-
-export type { Port }
