@@ -1,9 +1,9 @@
 /**
- * HOT: writes segments. A batch holds up to 44 packets of one size back to back, which the kernel cuts apart; nothing
- * is allocated a segment.
+ * HOT: writes segments. A batch holds up to 44 packets of one size back to back, which the kernel cuts apart;
+ * nothing is allocated a segment.
  *
- * The bytes of a batch are copied once as a whole to the batch's end, and from there moved to their places behind the
- * headers, first to last: a move within the buffer needs no view, and stays in the cache.
+ * The bytes of a batch are copied once as a whole to the batch's end, and from there moved to their places
+ * behind the headers, first to last: a move within the buffer needs no view, and stays in the cache.
  */
 import { setLength } from '../wire/encapsulation.ts'
 import { emitSackRange, SACK_RANGE_BYTES, type SegmentCodec, segmentFlags } from '../wire/segment.ts'
@@ -14,7 +14,9 @@ import type { Sender } from './sender.ts'
 import type { StreamStats } from './stream-stats.ts'
 import type { Transmission } from './transmissions.ts'
 
-/** What one call to the kernel takes: so many packets, and so many bytes in one IPv4 datagram's length field. */
+/**
+ * What one call to the kernel takes: so many packets, and so many bytes in one IPv4 datagram's length field.
+ */
 export const MAX_BATCH_PACKETS = 44
 export const MAX_BATCH_BYTES = 65_507
 
@@ -73,8 +75,8 @@ export class Emitter {
   }
 
   /**
-   * Writes one segment at `buffer[offset...]`, inside a packet of the caller's: with the next data if all that may
-   * leave fits `maxPayloadBytes`. Returns its length.
+   * Writes one segment at `buffer[offset...]`, inside a packet of the caller's: with the next data if all
+   * that may leave fits `maxPayloadBytes`. Returns its length.
    */
   emitSegment(buffer: Uint8Array, offset: number, maxPayloadBytes: number, nowMs: number): number {
     const { headerBytes } = this.#codec

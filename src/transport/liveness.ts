@@ -1,4 +1,6 @@
-/** Whether the peer is still there: keepalive (RFC 9293 section 3.8.4), and the time that an answer may take. */
+/**
+ * Whether the peer is still there: keepalive (RFC 9293 section 3.8.4), and the time that an answer may take.
+ */
 import { streamTimers, type TimerTable } from './timers.ts'
 
 export class Liveness {

@@ -1,6 +1,6 @@
 /**
- * RACK (RFC 8985 section 6): data is lost when data sent later on the same path has arrived, and a little time for
- * reordering has passed. One detector a path.
+ * RACK (RFC 8985 section 6): data is lost when data sent later on the same path has arrived, and a little
+ * time for reordering has passed. One detector a path.
  */
 import type { RttEstimator } from './rtt.ts'
 import type { Scoreboard } from './scoreboard.ts'

@@ -1,6 +1,6 @@
 /**
- * What the transport knows of one path: its segment size, RTT, congestion window, what is in flight on it, and whether
- * it is recovering from loss. A new address gets a new one of these, all fresh.
+ * What the transport knows of one path: its segment size, RTT, congestion window, what is in flight on it,
+ * and whether it is recovering from loss. A new address gets a new one of these, all fresh.
  */
 import type { CongestionControl } from './congestion/congestion.ts'
 import { Cubic } from './congestion/cubic.ts'
@@ -91,8 +91,8 @@ export class TransportPath {
   handleDeliveries(una: number, nowMs: number): void {
     const { flight, rtt } = this
     if (flight.deliveredBytes === 0) return
-    // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported must have
-    // drawn the answer, or the time since counts as well in which earlier answers were lost.
+    // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported
+    // must have drawn the answer, or the time since counts as well in which earlier answers were lost.
     if (flight.originalSentAt >= 0 && flight.originalSentAt >= flight.repeatSentAt) {
       rtt.sample(nowMs - flight.originalSentAt)
     }

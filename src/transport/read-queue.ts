@@ -1,7 +1,7 @@
 /**
- * In-order bytes that the reader has not taken yet, as views. A view must not keep much more memory alive than its own
- * bytes, or a peer that sends crumbs would fill it: while the reader lags, small views are packed together, and a view
- * of a far larger buffer is copied out of it.
+ * In-order bytes that the reader has not taken yet, as views. A view must not keep much more memory alive
+ * than its own bytes, or a peer that sends crumbs would fill it: while the reader lags, small views are
+ * packed together, and a view of a far larger buffer is copied out of it.
  */
 export class ReadQueue {
   readonly #views: (Uint8Array | undefined)[] = []

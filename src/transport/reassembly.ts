@@ -1,6 +1,6 @@
 /**
- * Puts the received bytes in order. Bytes ahead of a gap are kept as views in `pieces`, and their offsets in `ranges`,
- * which is what SACK tells the peer. What was received first stands; no byte is delivered twice.
+ * Puts the received bytes in order. Bytes ahead of a gap are kept as views in `pieces`, and their offsets in
+ * `ranges`, which is what SACK tells the peer. What was received first stands; no byte is delivered twice.
  */
 import { RangeSet } from './ranges.ts'
 import { ownBytes, ReadQueue } from './read-queue.ts'
@@ -43,10 +43,6 @@ export class Reassembly {
   /** Bytes that the reader has taken. */
   get readOffset(): number {
     return this.#nextOffset - this.#ready.bytes
-  }
-
-  get finalOffset(): number | undefined {
-    return this.#finalOffset
   }
 
   /** Every byte up to the stream's end is here. */
@@ -96,12 +92,16 @@ export class Reassembly {
   /** Keeps what of `bytes` lies between the pieces. */
   #fillGaps(offset: number, bytes: Uint8Array): void {
     const end = offset + bytes.length
+    // What closes the first gap, and all that follows it here, leaves at once and is never refused.
+    const limit = offset === this.#nextOffset ? Number.POSITIVE_INFINITY : this.#maxPieces
     let index = this.#firstEndingAfter(offset)
     for (let at = offset; at < end; ) {
       const piece = this.#pieces[index]
       const gapEnd = piece === undefined ? end : Math.min(end, piece.start)
       if (at < gapEnd) {
-        if (this.#keep(index, at, bytes.subarray(at - offset, gapEnd - offset))) index++
+        if (this.#pieces.length < limit) {
+          this.#keep(index++, at, bytes.subarray(at - offset, gapEnd - offset))
+        }
         at = gapEnd
       }
       if (piece !== undefined && at < end) {
@@ -113,12 +113,9 @@ export class Reassembly {
     }
   }
 
-  #keep(index: number, start: number, bytes: Uint8Array): boolean {
-    // What closes the first gap leaves at once and is never refused.
-    if (this.#pieces.length >= this.#maxPieces && start !== this.#nextOffset) return false
+  #keep(index: number, start: number, bytes: Uint8Array): void {
     this.#pieces.splice(index, 0, { start, bytes: ownBytes(bytes) })
     this.ranges.add(start, start + bytes.length)
-    return true
   }
 
   #drain(): void {

@@ -1,9 +1,9 @@
 /**
- * The receiving half of a stream: reassembles, keeps the window open as far as the reader keeps up, and decides when
- * to acknowledge.
+ * The receiving half of a stream: reassembles, keeps the window open as far as the reader keeps up, and
+ * decides when to acknowledge.
  *
- * A buffer from the link holds many segments. Those that follow each other in the stream are compacted in place, so
- * that the reader gets one view a buffer and nothing is allocated a segment.
+ * A buffer from the link holds many segments. Those that follow each other in the stream are compacted in
+ * place, so that the reader gets one view a buffer and nothing is allocated a segment.
  */
 import { Reassembly } from './reassembly.ts'
 import type { StreamStats } from './stream-stats.ts'
@@ -49,17 +49,9 @@ export class Receiver {
     return this.#reassembly.readableBytes
   }
 
-  get finalOffset(): number | undefined {
-    return this.#reassembly.finalOffset
-  }
-
   /** Every byte of the stream is here. */
   get complete(): boolean {
     return this.#reassembly.complete
-  }
-
-  get readOffset(): number {
-    return this.#reassembly.readOffset
   }
 
   /** An acknowledgement must not wait. */
@@ -137,9 +129,9 @@ export class Receiver {
   }
 
   /**
-   * Hands at most `maxRanges` ranges of offsets to `emit` and returns how many. First the duplicate, if `hasDuplicate`
-   * (RFC 2883), which is told once; then the range that grew last (RFC 2018 section 4); then from the top down: new
-   * ranges arise there, so that each is told several times.
+   * Hands at most `maxRanges` ranges of offsets to `emit` and returns how many. First the duplicate, if
+   * `hasDuplicate` (RFC 2883), which is told once; then the range that grew last (RFC 2018 section 4); then
+   * from the top down: new ranges arise there, so that each is told several times.
    */
   takeSack(maxRanges: number, emit: (index: number, start: number, end: number) => void): number {
     const { ranges, duplicateStart, duplicateEnd } = this.#reassembly

@@ -17,7 +17,6 @@ export class RttEstimator {
   rttvarMs = 0
   /** Infinity before the first sample. */
   minRttMs = Number.POSITIVE_INFINITY
-  latestRttMs: number | undefined
   readonly #policy: RtoPolicy
   readonly #granularityMs: number
   #backoffs = 0
@@ -29,7 +28,6 @@ export class RttEstimator {
 
   /** Takes a measurement of something that was sent once only (Karn: RFC 6298 section 3). */
   sample(rttMs: number): void {
-    this.latestRttMs = rttMs
     this.minRttMs = Math.min(this.minRttMs, rttMs)
     if (this.srttMs === undefined) {
       // RFC 6298 (2.2)

@@ -1,9 +1,10 @@
 /**
- * The sender's memory of `[una, nxt)`: which bytes are in flight, lost or SACKed (RFC 2018, RFC 6675 section 3), as a
- * list of transmissions by offset without holes. Records are used again; a steady transfer makes none.
+ * The sender's memory of `[una, nxt)`: which bytes are in flight, lost or SACKed (RFC 2018, RFC 6675 section
+ * 3), as a list of transmissions by offset without holes. Records are used again; a steady transfer makes
+ * none.
  *
- * SACK ranges count only in whole segments of what was sent, so a peer cannot break the list into more pieces than
- * there were segments.
+ * SACK ranges count only in whole segments of what was sent, so a peer cannot break the list into more pieces
+ * than there were segments.
  */
 import { type Flight, Transmission, transmissionStates } from './transmissions.ts'
 
@@ -122,8 +123,8 @@ export class Scoreboard {
   }
 
   /**
-   * After a time-out: a peer that has SACKed the very first byte and not acknowledged it has taken its SACKs back (RFC
-   * 2018 section 8), and everything is to be sent again.
+   * After a time-out: a peer that has SACKed the very first byte and not acknowledged it has taken its SACKs
+   * back (RFC 2018 section 8), and everything is to be sent again.
    */
   forgetReneged(): void {
     if (this.#first?.state !== sacked) return
@@ -251,7 +252,9 @@ function launch(
   flight.add(transmission)
 }
 
-/** The edge between two segments of `transmission` that is nearest to `offset` in the direction of `round`. */
+/**
+ * The edge between two segments of `transmission` that is nearest to `offset` in the direction of `round`.
+ */
 function segmentEdge(transmission: Transmission, offset: number, round: (value: number) => number): number {
   const { origin, segmentBytes } = transmission
   return origin + round((offset - origin) / segmentBytes) * segmentBytes

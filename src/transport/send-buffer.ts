@@ -1,10 +1,12 @@
 /**
- * What the program has written and the peer has not yet acknowledged, by offset in the stream. Large chunks are kept
- * by reference and copied once, into the batch that carries them; small ones are gathered while they wait, so that a
- * thousand tiny writes cost a few chunks.
+ * What the program has written and the peer has not yet acknowledged, by offset in the stream. Large chunks
+ * are kept by reference and copied once, into the batch that carries them; small ones are gathered while they
+ * wait, so that a thousand tiny writes cost a few chunks.
  */
 export class SendBuffer {
-  /** Chunk `i` holds the bytes from `#offsets[i]` to `#offsets[i + 1]`, the last one those up to `endOffset`. */
+  /**
+   * Chunk `i` holds the bytes from `#offsets[i]` to `#offsets[i + 1]`, the last one those up to `endOffset`.
+   */
   readonly #chunks: (Uint8Array | undefined)[] = []
   readonly #offsets: number[] = []
   /** Chunks before this index are released. */

@@ -1,6 +1,7 @@
 /**
- * The sending half of a stream: decides what leaves next, and keeps what left until the peer has it. Flow control is
- * RFC 9293's with an unscaled window; loss recovery RFC 8985's and RFC 6298's; congestion control the path's.
+ * The sending half of a stream: decides what leaves next, and keeps what left until the peer has it. Flow
+ * control is RFC 9293's with an unscaled window; loss recovery RFC 8985's and RFC 6298's; congestion control
+ * the path's.
  */
 import type { TransportPath } from './path.ts'
 import { Scoreboard } from './scoreboard.ts'
@@ -81,8 +82,8 @@ export class Sender {
   }
 
   /**
-   * Takes the bytes that leave next, at most `maxSegments` full segments of the active path, and remembers them as
-   * sent; undefined if there is nothing or it must wait.
+   * Takes the bytes that leave next, at most `maxSegments` full segments of the active path, and remembers
+   * them as sent; undefined if there is nothing or it must wait.
    */
   take(maxSegments: number, nowMs: number): Transmission | undefined {
     this.#path.noteIdle(nowMs)
@@ -109,7 +110,9 @@ export class Sender {
     this.#timers.disarm(streamTimers.persist)
   }
 
-  /** A SACK range, as offsets of which nothing is beyond `nxt`. Before `handleAcknowledgement` of its segment. */
+  /**
+   * A SACK range, as offsets of which nothing is beyond `nxt`. Before `handleAcknowledgement` of its segment.
+   */
   handleSack(start: number, end: number): void {
     this.#board.sack(Math.max(start, this.#board.una), end)
   }
@@ -212,7 +215,8 @@ export class Sender {
     if (usable >= maxBytes) return maxBytes
     const tail = usable % this.#path.mss
     if (tail === 0) return usable
-    // RFC 9293 section 3.8.6.2.1: a part of a segment goes if it is all there is (2), or half the peer's window (3).
+    // RFC 9293 section 3.8.6.2.1: a part of a segment goes if it is all there is (2), or half the peer's
+    // window (3).
     if (usable === unsent && (this.noDelay || una === nxt)) return usable
     if (tail >= this.#largestWindowBytes / 2 || this.#overrideSilly) return usable
     return usable - tail
@@ -252,8 +256,8 @@ export class Sender {
   }
 
   /**
-   * RFC 8985 section 7.4.2. A repeated tail that came twice was not needed; one of which nothing is heard until later
-   * data is acknowledged has repaired a loss.
+   * RFC 8985 section 7.4.2. A repeated tail that came twice was not needed; one of which nothing is heard
+   * until later data is acknowledged has repaired a loss.
    */
   #handleTailProbeAnswer(ack: number, duplicate: boolean, flightBytes: number, nowMs: number): void {
     if (this.#tailProbeEnd === undefined || ack < this.#tailProbeEnd) return
@@ -278,7 +282,9 @@ export class Sender {
     else if (repeatsOldest || !this.#timers.armed(streamTimers.retransmit)) this.#armRetransmit(nowMs)
   }
 
-  /** RFC 6298 (5.2) and (5.3); RFC 8985 section 7.2. Either the probe's timer runs or the retransmission's. */
+  /**
+   * RFC 6298 (5.2) and (5.3); RFC 8985 section 7.2. Either the probe's timer runs or the retransmission's.
+   */
   #armAfterAcknowledgement(advanced: boolean, nowMs: number): void {
     const { retransmit, probe } = streamTimers
     if (this.#board.una === this.#board.nxt) {
@@ -339,5 +345,7 @@ export class Sender {
   }
 }
 
-/** A probe costs one small packet, and a reader that has made room should not wait a minute for a lost update. */
+/**
+ * A probe costs one small packet, and a reader that has made room should not wait a minute for a lost update.
+ */
 const MAX_PERSIST_MS = 10_000

@@ -2,7 +2,7 @@
 export class StreamStats {
   segmentsIn = 0
   segmentsOut = 0
-  /** Taken in for the first time, out of order or not. */
+  /** Received, in order. */
   bytesIn = 0
   /** Sent for the first time. */
   bytesOut = 0

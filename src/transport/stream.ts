@@ -1,10 +1,10 @@
 /**
- * A reliable stream of bytes each way between two ends of a flow: TCP's behaviour (RFC 9293) behind a segment header
- * that the profile chooses. Synchronous and total: it has no clock and no socket, takes segments in, fills batches, and
- * says when it wants to be woken.
+ * A reliable stream of bytes each way between two ends of a flow: TCP's behaviour (RFC 9293) behind a segment
+ * header that the profile chooses. Synchronous and total: it has no clock and no socket, takes segments in,
+ * fills batches, and says when it wants to be woken.
  *
- * It knows nothing of addresses, flowIDs or control packets. Set-up, end and reset are theirs; the end of the stream
- * comes as a number (`handleFinalOffset`). Inside, offsets count from 0 and never wrap.
+ * It knows nothing of addresses, flowIDs or control packets. Set-up, end and reset are theirs; the end of the
+ * stream comes as a number (`handleFinalOffset`). Inside, offsets count from 0 and never wrap.
  */
 import type { SegmentCodec, SegmentFields } from '../wire/segment.ts'
 import { nativeSegment, segmentFlags } from '../wire/segment.ts'
@@ -97,9 +97,11 @@ export class Stream {
     this.#liveness = new Liveness(this.#timers, options.deadPeerMs ?? DEFAULT_DEAD_PEER_MS, options.nowMs)
   }
 
-  // ---- the program's side -------------------------------------------------------------------------------------------
+  // ---- the program's side ---------------------------------------------------------------------------------
 
-  /** Queues bytes behind those written before. A large chunk is kept, not copied, until it is acknowledged. */
+  /**
+   * Queues bytes behind those written before. A large chunk is kept, not copied, until it is acknowledged.
+   */
   write(chunk: Uint8Array): void {
     if (this.#finalOffset !== undefined) return
     this.#sender.buffer.write(chunk)
@@ -159,12 +161,12 @@ export class Stream {
     this.#liveness.setKeepAlive(intervalMs, nowMs)
   }
 
-  // ---- the peer's side ----------------------------------------------------------------------------------------------
+  // ---- the peer's side ------------------------------------------------------------------------------------
 
   /**
-   * HOT. Takes one segment, whose payload is `buffer[fields.payloadStart, fields.payloadEnd)`. The buffer is the
-   * stream's from now on, which moves payloads within it: `handleBatchEnd` must be called before another flow's packet
-   * of the same buffer is handled, and at the buffer's end.
+   * HOT. Takes one segment, whose payload is `buffer[fields.payloadStart, fields.payloadEnd)`. The buffer is
+   * the stream's from now on, which moves payloads within it: `handleBatchEnd` must be called before another
+   * flow's packet of the same buffer is handled, and at the buffer's end.
    */
   handleSegment(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): void {
     this.stats.segmentsIn++
@@ -210,12 +212,12 @@ export class Stream {
     this.#receiver.requestAcknowledgement()
   }
 
-  /** Where the newest data came from: acknowledgements go out there (wire.md B6). */
+  /** Where the newest data came from: acknowledgements go out there (src/wire/README.md, "Set-up and keys"). */
   get newestDataPath(): TransportPath {
     return this.#newestDataPath
   }
 
-  // ---- output -------------------------------------------------------------------------------------------------------
+  // ---- output ---------------------------------------------------------------------------------------------
 
   wantsToSend(nowMs: number): boolean {
     if (this.#suspended) return false
@@ -224,8 +226,9 @@ export class Stream {
 
   /**
    * Fills `batch` with what leaves next on `path`: data to send again, new data, or when there is neither an
-   * acknowledgement or a probe of one packet. Each packet is `prefix` (shim, SAL header, extensions; the shim's length
-   * is filled in), segment header, payload. Data goes out on the active path only. False if nothing may leave now.
+   * acknowledgement or a probe of one packet. Each packet is `prefix` (shim, SAL header, extensions; the
+   * shim's length is filled in), segment header, payload. Data goes out on the active path only. False if
+   * nothing may leave now.
    */
   emitBatch(batch: TransmitBatch, prefix: Uint8Array, path: TransportPath, nowMs: number): boolean {
     if (this.#suspended) return false
@@ -243,8 +246,9 @@ export class Stream {
   }
 
   /**
-   * Writes one segment at `buffer[offset...]` inside a packet that the flow builds (SYN-ACK, third ACK, FIN): with the
-   * data that may leave now, if it is at most `maxPayloadBytes` and a segment. Returns the bytes written.
+   * Writes one segment at `buffer[offset...]` inside a packet that the flow builds (SYN-ACK, third ACK, FIN):
+   * with the data that may leave now, if it is at most `maxPayloadBytes` and a segment. Returns the bytes
+   * written.
    */
   emitSegment(buffer: Uint8Array, offset: number, nowMs: number, maxPayloadBytes = 0): number {
     const length = this.#emitter.emitSegment(buffer, offset, this.#suspended ? 0 : maxPayloadBytes, nowMs)
@@ -252,7 +256,7 @@ export class Stream {
     return length
   }
 
-  // ---- time ---------------------------------------------------------------------------------------------------------
+  // ---- time -----------------------------------------------------------------------------------------------
 
   /** When `handleTimeout` is due; Infinity if nothing waits. */
   get nextTimeoutAt(): number {
@@ -268,13 +272,15 @@ export class Stream {
     this.#liveness.update(this.#sender.outstanding, nowMs)
   }
 
-  // ---- moves --------------------------------------------------------------------------------------------------------
+  // ---- moves ----------------------------------------------------------------------------------------------
 
   get path(): TransportPath {
     return this.#sender.path
   }
 
-  /** Sends on `path` from now on; what was in flight is taken for lost, at no cost to the new path's window. */
+  /**
+   * Sends on `path` from now on; what was in flight is taken for lost, at no cost to the new path's window.
+   */
   switchPath(path: TransportPath, nowMs: number): void {
     this.#sender.switchPath(path, nowMs)
   }
@@ -299,7 +305,7 @@ export class Stream {
     return signals
   }
 
-  // ---- details ------------------------------------------------------------------------------------------------------
+  // ---- details --------------------------------------------------------------------------------------------
 
   #announceEnd(): void {
     if (this.#endAnnounced || !this.#receiver.complete) return

@@ -32,11 +32,6 @@ export class TimerTable {
     return earliestAt
   }
 
-  /** Infinity if `timer` is not armed. */
-  at(timer: StreamTimer): number {
-    return this.#deadlines[timer]!
-  }
-
   armed(timer: StreamTimer): boolean {
     return this.#deadlines[timer]! !== Number.POSITIVE_INFINITY
   }

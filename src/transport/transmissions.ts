@@ -1,7 +1,8 @@
 /**
- * What was sent and is not yet acknowledged, as transmissions: bytes that left together, in one batch. A transmission
- * is split only where a SACK range, a partial acknowledgement or a repetition demands it, so that bulk transfer costs
- * one record a batch. Each is in one list by offset; those in flight are also in a list by time, one a path.
+ * What was sent and is not yet acknowledged, as transmissions: bytes that left together, in one batch. A
+ * transmission is split only where a SACK range, a partial acknowledgement or a repetition demands it, so
+ * that bulk transfer costs one record a batch. Each is in one list by offset; those in flight are also in a
+ * list by time, one a path.
  */
 
 export const transmissionStates = { inFlight: 0, lost: 1, sacked: 2 } as const
@@ -11,7 +12,10 @@ type TransmissionState = (typeof transmissionStates)[keyof typeof transmissionSt
 export class Transmission {
   start = 0
   end = 0
-  /** Where the first segment of the batch began, and the size of all its segments: SACK is obeyed in whole segments. */
+  /**
+   * Where the first segment of the batch began, and the size of all its segments: SACK is obeyed in whole
+   * segments.
+   */
   origin = 0
   segmentBytes = 0
   sentAt = 0
@@ -29,8 +33,9 @@ export class Transmission {
 }
 
 /**
- * What was last sent on one path and is neither acknowledged nor taken for lost, oldest first; and what the peer has
- * reported of it since `forgetDeliveries`. An acknowledgement of what was last sent elsewhere does not come here.
+ * What was last sent on one path and is neither acknowledged nor taken for lost, oldest first; and what the
+ * peer has reported of it since `forgetDeliveries`. An acknowledgement of what was last sent elsewhere does
+ * not come here.
  */
 export class Flight {
   bytes = 0

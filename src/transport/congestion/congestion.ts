@@ -1,6 +1,6 @@
 /**
- * What a stream asks of a congestion control: one object a path, one short file an algorithm. Windows and amounts are
- * payload bytes; times are milliseconds.
+ * What a stream asks of a congestion control: one object a path, one short file an algorithm. Windows and
+ * amounts are payload bytes; times are milliseconds.
  */
 export interface CongestionControl {
   readonly name: string

@@ -1,4 +1,6 @@
-/** CUBIC (RFC 9438), with slow start by bytes. Its equations are in segments and seconds; so is the code here. */
+/**
+ * CUBIC (RFC 9438), with slow start by bytes. Its equations are in segments and seconds; so is the code here.
+ */
 import { type CongestionControl, initialWindowBytes } from './congestion.ts'
 
 /** RFC 9438 section 5.1 */
@@ -38,7 +40,8 @@ export class Cubic implements CongestionControl {
   }
 
   setMss(mss: number): void {
-    // A window that is still the initial one is what it would have been; RFC 9438 counts in segments otherwise.
+    // A window that is still the initial one is what it would have been; RFC 9438 counts in segments
+    // otherwise.
     const initial = this.#windowBytes === initialWindowBytes(this.#mss)
     this.#mss = mss
     this.#windowBytes = initial ? initialWindowBytes(mss) : Math.max(this.#windowBytes, mss)
@@ -46,7 +49,8 @@ export class Cubic implements CongestionControl {
 
   handleDelivered(bytes: number, srttMs: number, nowMs: number): void {
     if (this.#windowBytes < this.#ssthreshBytes) {
-      // RFC 5681 section 3.1, by bytes (RFC 3465) and without a limit an acknowledgement: one stands for a batch.
+      // RFC 5681 section 3.1, by bytes (RFC 3465) and without a limit an acknowledgement: one stands for a
+      // batch.
       const grown = this.#windowBytes + bytes
       this.#windowBytes = Math.min(grown, Math.max(this.#ssthreshBytes, this.#windowBytes))
       bytes = grown - this.#windowBytes
@@ -63,8 +67,9 @@ export class Cubic implements CongestionControl {
   handleTimeout(flightBytes: number, first: boolean): void {
     // RFC 5681 section 3.1: ssthresh is held while the same data times out again.
     if (first) this.#reduce(flightBytes)
-    // RFC 9438 section 4.8, but with the minimum of RFC 9002 section 7.2 for a loss window: where one packet in three
-    // is lost, a window of one segment waits for the doubled time-out every other time, and never gets anywhere.
+    // RFC 9438 section 4.8, but with the minimum of RFC 9002 section 7.2 for a loss window: where one packet
+    // in three is lost, a window of one segment waits for the doubled time-out every other time, and never
+    // gets anywhere.
     this.#windowBytes = 2 * this.#mss
   }
 

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { ReadQueue } from '../../../src/transport/read-queue.ts'
+import { SendBuffer } from '../../../src/transport/send-buffer.ts'
+import { firstWrong, pattern } from '../../support/transport/pattern.ts'
+
+describe('the send buffer', () => {
+  it('keeps a large chunk by reference', () => {
+    const buffer = new SendBuffer()
+    const chunk = pattern(0, 5_000)
+    buffer.write(chunk)
+    chunk[3_000] = 0
+    const target = new Uint8Array(5_000)
+    buffer.copyTo(0, 5_000, target, 0)
+    expect(firstWrong(0, target)).toBe(3_000)
+  })
+
+  it('copies small chunks behind others, so that the program may use its memory again', () => {
+    const buffer = new SendBuffer()
+    const scratch = new Uint8Array(10)
+    buffer.write(pattern(0, 2_000))
+    for (let offset = 2_000; offset < 3_000; offset += 10) {
+      scratch.set(pattern(offset, 10))
+      buffer.write(scratch)
+    }
+    const target = new Uint8Array(3_000)
+    buffer.copyTo(0, 3_000, target, 0)
+    expect(firstWrong(0, target)).toBe(-1)
+  })
+
+  it('counts what is held, and ignores an empty write', () => {
+    const buffer = new SendBuffer()
+    buffer.write(new Uint8Array(0))
+    buffer.write(pattern(0, 100))
+    buffer.release(40)
+    expect([buffer.startOffset, buffer.endOffset, buffer.bytes]).toEqual([40, 100, 60])
+  })
+})
+
+describe('the read queue', () => {
+  it('hands a view on as it is when the reader keeps up', () => {
+    const queue = new ReadQueue()
+    const view = pattern(0, 100)
+    queue.push(view)
+    expect(queue.shift()).toBe(view)
+    expect(queue.shift()).toBeUndefined()
+  })
+
+  it('packs crumbs while the reader lags, into not much more memory than they need', () => {
+    const queue = new ReadQueue()
+    for (let offset = 0; offset < 20_000; offset += 8) queue.push(pattern(offset, 8))
+    expect(queue.bytes).toBe(20_000)
+    const buffers = new Set<ArrayBufferLike>()
+    let offset = 0
+    for (let bytes = queue.shift(); bytes !== undefined; bytes = queue.shift()) {
+      expect(firstWrong(offset, bytes)).toBe(-1)
+      offset += bytes.length
+      buffers.add(bytes.buffer)
+    }
+    expect(offset).toBe(20_000)
+    expect([...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0)).toBeLessThan(40_000)
+  })
+
+  it('does not keep a large buffer alive for a small part of it', () => {
+    const queue = new ReadQueue()
+    const views = Array.from({ length: 10 }, (_, i) => new Uint8Array(64_000).subarray(i, i + 2_000))
+    for (const view of views) queue.push(view)
+    queue.shift()
+    for (let bytes = queue.shift(); bytes !== undefined; bytes = queue.shift()) {
+      expect(bytes.buffer.byteLength).toBeLessThanOrEqual(4_000)
+    }
+    expect.assertions(9)
+  })
+
+  it('gives a view away for good: what comes later does not touch it', () => {
+    const queue = new ReadQueue()
+    queue.push(pattern(0, 1))
+    queue.push(pattern(1, 4))
+    queue.shift()
+    const taken = queue.shift()!
+    queue.push(pattern(5, 4))
+    queue.push(pattern(9, 4))
+    expect(firstWrong(1, taken)).toBe(-1)
+    expect(taken.length).toBe(4)
+  })
+})

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { initialWindowBytes } from '../../../src/transport/congestion/congestion.ts'
+import { Cubic } from '../../../src/transport/congestion/cubic.ts'
+
+const mss = 1_000
+
+/** A window of 100 segments at which a loss has just been found. */
+function afterLoss(): Cubic {
+  const cubic = new Cubic(mss)
+  cubic.handleDelivered(90 * mss, 100, 0)
+  cubic.handleLoss(100 * mss)
+  return cubic
+}
+
+/** One round trip: a window's worth is delivered, segment by segment. */
+function round(cubic: Cubic, rttMs: number, nowMs: number): void {
+  for (let left = Math.round(cubic.windowBytes / mss); left > 0; left--) {
+    cubic.handleDelivered(mss, rttMs, nowMs)
+  }
+}
+
+describe('the initial window', () => {
+  it.each([
+    [536, 5_360],
+    [1_436, 14_360],
+    [2_000, 14_600],
+    [9_000, 18_000],
+  ])('of %i-byte segments is %i bytes (RFC 6928)', (mss, bytes) => {
+    expect(initialWindowBytes(mss)).toBe(bytes)
+  })
+})
+
+describe('CUBIC', () => {
+  it('doubles in slow start with each window delivered', () => {
+    const cubic = new Cubic(mss)
+    cubic.handleDelivered(10 * mss, 100, 0)
+    cubic.handleDelivered(20 * mss, 100, 100)
+    expect(cubic.windowBytes).toBe(40 * mss)
+  })
+
+  it('falls to 0.7 of what was in flight (RFC 9438 section 4.6), not below two segments', () => {
+    expect(afterLoss().windowBytes).toBeCloseTo(70 * mss)
+    const small = new Cubic(mss)
+    small.handleLoss(mss)
+    expect(small.windowBytes).toBe(2 * mss)
+  })
+
+  it('is back where the loss was after K seconds (equation 2), flat there, and then grows again', () => {
+    const cubic = afterLoss()
+    // A long RTT, so that the cubic function and not the Reno estimate leads.
+    const rttMs = 200
+    const kMs = 1_000 * Math.cbrt((100 * 0.3) / 0.4)
+    for (let nowMs = 0; nowMs <= kMs; nowMs += rttMs) round(cubic, rttMs, nowMs)
+    expect(cubic.windowBytes / mss).toBeGreaterThan(95)
+    expect(cubic.windowBytes / mss).toBeLessThan(102)
+    const plateau = cubic.windowBytes
+    for (let nowMs = kMs; nowMs <= 2 * kMs; nowMs += rttMs) round(cubic, rttMs, nowMs)
+    expect(cubic.windowBytes).toBeGreaterThan(plateau + 20 * mss)
+  })
+
+  it('grows as Reno does where that is faster (section 4.3)', () => {
+    const cubic = afterLoss()
+    // At an RTT of 1 ms the cubic function hardly moves in 90 round trips.
+    const alpha = (3 * 0.3) / 1.7
+    for (let i = 0; i < 50; i++) round(cubic, 1, i)
+    expect(cubic.windowBytes / mss).toBeCloseTo(70 + 50 * alpha, -1)
+    // Beyond the window of before the loss it is one segment a round trip.
+    for (let i = 50; i < 90; i++) round(cubic, 1, i)
+    expect(cubic.windowBytes / mss).toBeCloseTo(100 + 90 - 30 / alpha, -1)
+  })
+
+  it('never grows faster than half as much again in a round trip (section 4.2)', () => {
+    const cubic = afterLoss()
+    round(cubic, 100, 0)
+    const before = cubic.windowBytes
+    round(cubic, 100, 60_000)
+    expect(cubic.windowBytes).toBeLessThanOrEqual(1.5 * before + mss)
+  })
+
+  it('aims lower after a second loss below the first (section 4.7)', () => {
+    const once = afterLoss()
+    const twice = afterLoss()
+    twice.handleLoss(70 * mss)
+    for (let nowMs = 0; nowMs < 8_000; nowMs += 200) {
+      round(once, 200, nowMs)
+      round(twice, 200, nowMs)
+    }
+    expect(twice.windowBytes).toBeLessThan(once.windowBytes)
+  })
+
+  it('starts again from two segments after a time-out, and halts slow start at 0.7 of the flight', () => {
+    const cubic = afterLoss()
+    cubic.handleTimeout(70 * mss, true)
+    expect(cubic.windowBytes).toBe(2 * mss)
+    expect(cubic.ssthreshBytes).toBeCloseTo(49 * mss)
+    cubic.handleTimeout(2 * mss, false)
+    expect(cubic.ssthreshBytes).toBeCloseTo(49 * mss)
+    for (let i = 0; i < 5; i++) round(cubic, 100, 0)
+    expect(cubic.windowBytes).toBeGreaterThan(48 * mss)
+    expect(cubic.windowBytes).toBeLessThan(52 * mss)
+  })
+
+  it('restarts from the initial window after a pause, and soon has most of the old one again', () => {
+    const cubic = new Cubic(mss)
+    cubic.handleDelivered(90 * mss, 100, 0)
+    cubic.handleIdle(5_000)
+    expect(cubic.windowBytes).toBe(10 * mss)
+    for (let i = 0; i < 3; i++) round(cubic, 100, 0)
+    expect(cubic.windowBytes).toBe(80 * mss)
+  })
+
+  it('counts its initial window anew when the segment size is learnt', () => {
+    const cubic = new Cubic(1_136)
+    cubic.setMss(1_436)
+    expect(cubic.windowBytes).toBe(14_360)
+  })
+})
