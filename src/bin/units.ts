@@ -21,9 +21,9 @@ export function formatMs(ms: number): string {
   return ms < 1 ? `${ms.toFixed(3)} ms` : `${significant(ms)} ms`
 }
 
-/** `1 move`, `3 moves`, `no moves`. */
-export function count(number: number, one: string, several = `${one}s`): string {
-  return `${number === 0 ? 'no' : number} ${number === 1 ? one : several}`
+/** `1 move`, `3 moves`. */
+export function count(number: number, one: string): string {
+  return `${number} ${one}${number === 1 ? '' : 's'}`
 }
 
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P']

@@ -75,7 +75,8 @@ function showOf(play: Play, terminal: Terminal): Show {
 function picture(play: Play, terminal: Terminal): Show {
   const block = new LiveBlock(terminal)
   const update = () => {
-    const moment = { nowMs: play.nowMs, totalMs: 1000 * play.seconds, title: play.title }
+    const { nowMs, seconds, title, footnote } = play
+    const moment = { nowMs, totalMs: 1000 * seconds, title, footnote }
     block.draw(drawPicture(play.scene, moment, terminal.paint))
   }
   const showCursor = () => block.end()

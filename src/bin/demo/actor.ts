@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts'
 export interface ActorOptions {
   /** For messages about it. */
   readonly name: string
+  readonly role: string
   readonly module: URL
   readonly args?: readonly string[]
   readonly directory: string
@@ -19,13 +20,15 @@ export interface ActorOptions {
 
 export class Actor {
   readonly name: string
+  readonly role: string
   readonly #process: ChildProcess
   readonly #ended: Promise<unknown>
   readonly #lastWords: string[] = []
   #isDismissed = false
 
-  constructor({ name, module, args = [], directory, env, onMessage, onLost }: ActorOptions) {
+  constructor({ name, role, module, args = [], directory, env, onMessage, onLost }: ActorOptions) {
     this.name = name
+    this.role = role
     // A group of its own: Ctrl-C is for the demo, which dismisses its actors in order.
     this.#process = fork(module, args, { cwd: directory, env, execArgv: [], silent: true, detached: true })
     this.#ended = once(this.#process, 'exit')

@@ -17,19 +17,22 @@ export const PICTURE_ACTORS = 4
 export interface Moment {
   readonly nowMs: number
   readonly totalMs: number
-  /** What the play does at the moment, or waits for. */
+  /** What the play does at the moment. */
   readonly title: string
+  /** Of the processes that have no box. */
+  readonly footnote: string
 }
 
 export function drawPicture(scene: Scene, moment: Moment, paint: Terminal['paint']): string[] {
   const canvas = new Canvas(PICTURE_COLUMNS, PICTURE_ROWS)
-  drawTitle(canvas, moment)
+  drawTitle(canvas, scene, moment)
   // Wires first: the boxes' ends lie over theirs.
   for (const [index, client] of scene.clients.entries()) drawWire(canvas, scene, index, client)
   for (const [index, client] of scene.clients.entries()) drawClient(canvas, index, client, moment.nowMs)
   for (const [index, replica] of scene.replicas.entries()) drawReplica(canvas, index, replica, moment.nowMs)
+  canvas.text(1, FOOTNOTE_Y, moment.footnote, 'dim')
   drawLog(canvas, scene)
-  drawSums(canvas, scene, moment.nowMs)
+  drawSums(canvas, scene)
   return canvas.lines(paint)
 }
 
@@ -41,16 +44,18 @@ const CLIENTS_Y = 2
 const REPLICAS_X = PICTURE_COLUMNS - 1 - BOX_COLUMNS
 /** A row lower than the clients, so that no line's last stretch lies on another's first. */
 const REPLICAS_Y = CLIENTS_Y + 1
-const LOG_Y = REPLICAS_Y + PICTURE_ACTORS * BOX_ROWS + 1
+const FOOTNOTE_Y = REPLICAS_Y + PICTURE_ACTORS * BOX_ROWS
+const LOG_Y = FOOTNOTE_Y + 2
 const SUMS_Y = PICTURE_ROWS - 1
 const LOG_ROWS = SUMS_Y - LOG_Y - 1
 const BAR_COLUMNS = 18
 
-function drawTitle(canvas: Canvas, { nowMs, totalMs, title }: Moment): void {
+function drawTitle(canvas: Canvas, scene: Scene, { nowMs, totalMs, title }: Moment): void {
   const passed = Math.min(nowMs, totalMs)
   canvas.text(1, 0, `serval demo · ${title}`, 'bold')
-  const seconds = `${(passed / 1000).toFixed(0)} of ${(totalMs / 1000).toFixed(0)} s`
-  canvas.textBefore(PICTURE_COLUMNS - 2, 0, seconds, 'dim')
+  const rate = scene.clients.reduce((sum, client) => sum + client.meter.rate(nowMs), 0)
+  const seconds = `${Math.floor(passed / 1000)} of ${Math.round(totalMs / 1000)} s`
+  canvas.textBefore(PICTURE_COLUMNS - 2, 0, `${formatBytesPerSecond(rate)} · ${seconds}`)
   const columns = PICTURE_COLUMNS - 2
   const done = Math.round((columns * passed) / totalMs)
   canvas.text(1, 1, '━'.repeat(done), 'blue')
@@ -74,10 +79,11 @@ function drawClient(canvas: Canvas, index: number, client: ClientView, nowMs: nu
   const style = CLIENT_STYLES[index]
   canvas.box(x, y, BOX_COLUMNS, BOX_ROWS, style)
   canvas.text(x + 2, y, ` ${client.name} `, style)
-  canvas.textBefore(end - 2, y, ` ${client.address} `, client.moves > 0 ? 'bold' : style)
+  const address = client.movedFrom === undefined ? '' : `${client.movedFrom} → `
+  canvas.textBefore(end - 2, y, ` ${address}${client.address} `, address === '' ? style : 'bold')
   canvas.text(x + 2, y + 1, bar(client.fileBytes > 0 ? client.atBytes / client.fileBytes : 0), style)
   canvas.textBefore(end - 2, y + 1, formatBytesPerSecond(client.meter.rate(nowMs)))
-  const facts = [count(client.downloads, 'file')]
+  const facts = [`✓ ${client.downloads}`]
   if (client.moves > 0) facts.push(count(client.moves, 'move'))
   if (client.resumed > 0) facts.push(`${client.resumed} resumed`)
   canvas.text(x + 2, y + 2, ` ${facts.join(' · ')} `, 'dim')
@@ -113,19 +119,16 @@ function drawLog(canvas: Canvas, scene: Scene): void {
   }
 }
 
-function drawSums(canvas: Canvas, scene: Scene, nowMs: number): void {
-  const hashes = scene.mismatches === 0 ? 'every SHA-256 right' : `${scene.mismatches} SHA-256 wrong`
-  const rate = scene.clients.reduce((sum, client) => sum + client.meter.rate(nowMs), 0)
+function drawSums(canvas: Canvas, scene: Scene): void {
   const sums = [
-    `${scene.downloads} files`,
+    count(scene.downloads, 'file'),
     formatBytes(scene.bytes),
-    formatBytesPerSecond(rate),
-    hashes,
+    scene.mismatches === 0 ? 'all SHA-256 right' : `${scene.mismatches} SHA-256 wrong`,
     count(scene.moves.length, 'move'),
     `${scene.resumptions.length} resumed`,
     count(scene.errors.length, 'error'),
   ]
-  canvas.text(1, SUMS_Y, sums.join(' · '), scene.errors.length > 0 ? 'red' : 'dim')
+  canvas.text(1, SUMS_Y, sums.join(' · '), scene.errors.length > 0 ? 'red' : 'green')
 }
 
 /** ████████▌───── with eighths of a character. */

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Failure } from '../failure.ts'
-import { Actor } from './actor.ts'
+import { count } from '../units.ts'
+import { Actor, type ActorOptions } from './actor.ts'
 import { MEAN_FILE_BYTES, makeFiles } from './files.ts'
 import type { ClientCue, ClientReport, DemoFile, ReplicaCue } from './messages.ts'
 import { type ClientView, type ReplicaView, Scene } from './scene.ts'
@@ -21,16 +22,20 @@ export class Play {
   readonly scene = new Scene()
   /** What it does at the moment, for the picture's title. */
   title = 'starting the processes'
+  footnote = ''
   /** Every process that there has been. */
   readonly processes: { readonly name: string; readonly pid: number }[] = []
   readonly seconds: number
   readonly #directory = mkdtempSync(join(tmpdir(), 'serval-demo-'))
   readonly #files: readonly DemoFile[]
-  readonly #staff: Actor[] = []
+  /** All that were hired, ready or not, in order. */
+  readonly #actors: Actor[] = []
   readonly #replicas = new Map<ReplicaView, Actor>()
   readonly #clients = new Map<ClientView, Actor>()
   readonly #aborted: Promise<never>
   #abort: (reason: Error) => void = () => undefined
+  #isAborted = false
+  #isOver = false
   #startedAt = performance.now()
 
   constructor(seconds: number) {
@@ -38,7 +43,10 @@ export class Play {
     process.on('exit', this.#cleanUp)
     this.#files = makeFiles(this.#directory)
     this.#aborted = new Promise((_, reject) => {
-      this.#abort = reject
+      this.#abort = reason => {
+        this.#isAborted = true
+        reject(reason)
+      }
     })
     this.#aborted.catch(() => undefined)
   }
@@ -79,20 +87,15 @@ export class Play {
   }
 
   async #raiseCurtain(): Promise<void> {
-    const [controller] = await this.#hireStaff([
-      'controller',
-      '--bind',
-      '127.0.0.1:0',
-      '--api',
-      '127.0.0.1:0',
-    ])
-    const [router] = await this.#hireStaff(['router', '--bind', FIRST_ADDRESS])
-    await Promise.all(FIRST_REPLICAS.map(name => this.#hireReplica(name)))
+    const controller = await this.#hireStaff('controller', ['--bind', '127.0.0.1:0', '--api', '127.0.0.1:0'])
+    const router = await this.#hireStaff('router', ['--bind', `${FIRST_ADDRESS}:0`])
+    await this.#hireReplicas(FIRST_REPLICAS)
     for (let number = 1; number <= CLIENTS; number++) this.#hireClient(number)
     this.#startedAt = performance.now()
     this.title = SERVICE
+    this.footnote = `router pid ${router} finds a replica, then data goes direct · controller pid ${controller}`
     this.#note(
-      `controller pid ${controller}, router pid ${router}; ${FIRST_REPLICAS.length} replicas, ${CLIENTS} clients`,
+      `up: a controller, a router, ${count(FIRST_REPLICAS.length, 'replica')}, ${count(CLIENTS, 'client')}`,
     )
     for (const [index, actor] of [...this.#clients.values()].entries()) {
       actor.send({ type: 'start', service: SERVICE, files: this.#files, first: index } satisfies ClientCue)
@@ -102,7 +105,7 @@ export class Play {
   async #take(step: Step): Promise<void> {
     switch (step.act) {
       case 'join':
-        await this.#hireReplica(step.replica)
+        await this.#hireReplicas([step.replica])
         return this.#note(`${step.replica} joins`)
       case 'move': {
         const client = this.scene.clients[step.client]!
@@ -136,44 +139,48 @@ export class Play {
     await this.#happens('a download is resumed elsewhere', () => this.scene.resumptions.length > length)
   }
 
-  async #hireStaff(args: readonly string[]): Promise<number[]> {
-    const actor = this.#hire({ name: args[0]!, module: new URL('../serval.js', import.meta.url), args })
-    this.#staff.push(actor)
+  /** Resolves to its pid. */
+  async #hireStaff(command: string, options: readonly string[]): Promise<number> {
+    const module = new URL('../serval.js', import.meta.url)
+    const actor = this.#hire({ name: command, role: command, module, args: [command, ...options] })
     await actor.firstLine()
-    return [actor.pid]
+    return actor.pid
   }
 
-  async #hireReplica(name: string): Promise<void> {
-    const actor = this.#hire({ name, module: new URL('./replica.js', import.meta.url) })
+  async #hireReplicas(names: readonly string[]): Promise<void> {
+    const actors = names.map(name => this.#hireReplica(name))
+    await Promise.all(actors.map(actor => actor.firstMessage()))
+    for (const actor of actors) this.#replicas.set(this.scene.addReplica(actor.name, actor.pid), actor)
+  }
+
+  #hireReplica(name: string): Actor {
+    const actor = this.#hire({ name, role: 'replica', module: new URL('./replica.js', import.meta.url) })
     const bytesPerSecond = MEAN_FILE_BYTES / downloadSeconds(this.seconds)
-    const { directory, files } = { directory: this.#directory, files: this.#files }
-    actor.send({
-      type: 'serve',
-      service: SERVICE,
-      name,
-      directory,
-      files,
-      bytesPerSecond,
-    } satisfies ReplicaCue)
-    await actor.firstMessage()
-    this.#replicas.set(this.scene.addReplica(name, actor.pid), actor)
+    const world = { service: SERVICE, directory: this.#directory, files: this.#files }
+    actor.send({ type: 'serve', name, bytesPerSecond, ...world } satisfies ReplicaCue)
+    return actor
   }
 
   #hireClient(number: number): void {
     const name = `client ${number}`
     const view = this.scene.addClient(name, FIRST_ADDRESS)
     const onMessage = (message: unknown) => this.scene.handle(view, message as ClientReport, this.nowMs)
-    this.#clients.set(view, this.#hire({ name, module: new URL('./client.js', import.meta.url), onMessage }))
+    this.#clients.set(
+      view,
+      this.#hire({ name, role: 'client', module: new URL('./client.js', import.meta.url), onMessage }),
+    )
   }
 
-  #hire(role: Pick<ConstructorParameters<typeof Actor>[0], 'name' | 'module' | 'args' | 'onMessage'>): Actor {
+  #hire(part: Omit<ActorOptions, 'directory' | 'env' | 'onLost'>): Actor {
+    if (this.#isOver) throw new Failure('the demo is over')
     const actor = new Actor({
-      ...role,
+      ...part,
       directory: this.#directory,
       env: environment(this.#directory),
       onLost: how => this.#abort(new Failure(`${how}; the demo cannot go on`)),
     })
-    this.processes.push({ name: role.name, pid: actor.pid })
+    this.#actors.push(actor)
+    this.processes.push({ name: part.name, pid: actor.pid })
     return actor
   }
 
@@ -193,18 +200,17 @@ export class Play {
     }
   }
 
-  /** Clients, replicas, router, controller: so each can still say goodbye to the next. */
+  /** In an order in which each can still say goodbye to the next. */
   async #sendHome(): Promise<void> {
-    const groups = [this.#clients.values(), this.#replicas.values(), [...this.#staff].reverse()]
+    this.#isOver = true
     for (const replica of this.scene.replicas) if (replica.state === 'serving') replica.state = 'left'
-    for (const group of groups) {
-      await Promise.all(
-        [...group].map(async actor => {
-          const isKilled = this.scene.replica(actor.name)?.state === 'killed'
-          if (!(await actor.stop()) && !isKilled)
-            this.scene.fail(this.nowMs, `${actor.name} did not end in order`)
-        }),
-      )
+    for (const role of ['client', 'replica', 'router', 'controller']) {
+      const group = this.#actors.filter(actor => actor.role === role && !actor.hasEnded)
+      const ends = await Promise.all(group.map(async actor => ({ actor, isOrderly: await actor.stop() })))
+      for (const { actor, isOrderly } of ends) {
+        // One that is told to stop before it is ready just ends.
+        if (!isOrderly && !this.#isAborted) this.scene.fail(this.nowMs, `${actor.name} did not end in order`)
+      }
     }
     this.#cleanUp()
     process.off('exit', this.#cleanUp)

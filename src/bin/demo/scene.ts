@@ -10,6 +10,8 @@ export interface ClientView {
   readonly name: string
   /** Where it is now. */
   address: string
+  /** Where it was when the download under way began, if it has moved since. */
+  movedFrom: string | undefined
   /** Who serves it now. */
   replica: string | undefined
   file: string
@@ -74,6 +76,7 @@ export class Scene {
     const client: ClientView = {
       name,
       address,
+      movedFrom: undefined,
       replica: undefined,
       file: '',
       fileBytes: 0,
@@ -119,6 +122,7 @@ export class Scene {
         client.fileBytes = report.bytes
         client.atBytes = 0
         client.replica = undefined
+        client.movedFrom = undefined
         return
       case 'served':
         client.replica = report.replica
@@ -146,9 +150,10 @@ export class Scene {
         const { from, to, atBytes, confirmedMs } = report
         this.moves.push({ client: client.name, from, to, atBytes, confirmedMs })
         client.address = to
+        client.movedFrom = from
         client.moves++
-        const where = `${from} -> ${to} at ${formatBytes(atBytes)}`
-        this.note(atMs, 'move', `${client.name} moved ${where}, confirmed in ${formatMs(confirmedMs)}`)
+        const where = `${from} → ${to} at ${formatBytes(atBytes)}`
+        this.note(atMs, 'move', `${client.name} moved ${where}, done in ${formatMs(confirmedMs)}`)
         return
       }
       case 'completed':
