@@ -31,7 +31,10 @@ export const segmentFlags = {
   PSH: 0x02,
   /** The first SACK range tells of a duplicate (RFC 2883). */
   DSACK: 0x04,
-  /** A path probe: padding of the size under test, not part of the stream. */
+  /**
+   * Asks for an acknowledgement at once; the payload is padding, not part of the stream: a probe of a shut
+   * window, of a silent peer, or of the size that a path takes.
+   */
   PROBE: 0x08,
   /** These three only ever come out of the 2014 TCP header: in the native profile the SAL's FIN, SYN, RST do. */
   FIN: 0x10,
