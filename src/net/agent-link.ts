@@ -14,6 +14,9 @@ import type { ControllerAddress } from './config.ts'
 /** How often it is looked whether a controller of this host has come. */
 const LOOK_INTERVAL_MS = 250
 
+/** After so long without an answer of a configured controller the program's user is told. */
+const PATIENCE_MS = 3000
+
 export interface AgentLinkOptions {
   readonly agent: AgentOptions
   /** Where the controller is to be found now; undefined: there is none. */
@@ -103,7 +106,18 @@ export class AgentLink {
   }
 
   #wait(id: number, name: string): Promise<void> {
+    if (this.#options.isConfigured && !this.#isReady) this.#warnIfStillWaiting(id, name)
     return new Promise((resolve, reject) => this.#waiting.set(id, { name, resolve, reject }))
+  }
+
+  /** Whoever configured a controller wants to know that nothing happens before it answers. */
+  #warnIfStillWaiting(id: number, name: string): void {
+    setTimeout(() => {
+      if (!this.#waiting.has(id)) return
+      process.emitWarning(`${this.description} does not answer; ${name} waits for it`, {
+        code: 'SERVAL_CONTROLLER',
+      })
+    }, PATIENCE_MS).unref()
   }
 
   /** A controller of this host is found by its socket; before that, there is nothing to dial. */

@@ -28,6 +28,7 @@ export class UdpLink implements Link {
   #segmenting: Segmenting | undefined
   /** What UDP_SEGMENT is set to. */
   #segmentBytes = 0
+  #lastRemote: Endpoint
   #full = false
   #isClosed = false
 
@@ -43,11 +44,12 @@ export class UdpLink implements Link {
     checkSocketBuffer(this.#socket.getRecvBufferSize())
     this.id = id
     this.endpoint = { address, port: this.#socket.address().port }
+    this.#lastRemote = this.endpoint
     this.#events = events
     // One function for all sends, so that none allocates.
     this.#sent = error => this.#handleSent(error)
-    this.#socket.on('message', (buffer: Uint8Array, remote: RemoteInfo) =>
-      events.onDatagram(this, buffer, buffer.length, remote),
+    this.#socket.on('message', (buffer: Uint8Array, from: RemoteInfo) =>
+      events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from)),
     )
     this.#socket.on('error', error => this.#handleError(error))
   }
@@ -82,6 +84,14 @@ export class UdpLink implements Link {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#socket.close()
+  }
+
+  /** Datagrams come in runs: one value stands for all of a run. */
+  #remoteOf({ address, port }: RemoteInfo): Endpoint {
+    const last = this.#lastRemote
+    if (last.port === port && last.address === address) return last
+    this.#lastRemote = { address, port }
+    return this.#lastRemote
   }
 
   #sendPart({ buffer, remote }: TransmitBatch, offset: number, length: number): void {

@@ -205,7 +205,7 @@ describe('a flow', () => {
     const end = FlowEnd.connect(client, 'web.example')
     await end.seen(FlowSignal.connected)
     const refused = { code: 'EADDRNOTAVAIL', message: expect.stringContaining('127.0.0.1') }
-    await expect(client.migrate(end.flow, { address: '192.0.2.99' })).rejects.toMatchObject(refused)
+    await expect(client.migrate(end.flow, { address: '198.51.100.99' })).rejects.toMatchObject(refused)
     await expect(client.migrate(end.flow, { interface: 'nosuch0' })).rejects.toMatchObject({
       code: 'EADDRNOTAVAIL',
       message: expect.stringContaining('lo'),

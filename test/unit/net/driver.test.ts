@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest'
+import { nowMs } from '../../../src/net/clock.ts'
+import { type Core, Driver } from '../../../src/net/driver.ts'
+import type { Link } from '../../../src/net/links/link.ts'
+import type { Endpoint } from '../../../src/wire/endpoint.ts'
+import type { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
+
+const REMOTE: Endpoint = { address: '10.0.0.9', port: 9 }
+
+/** A core that does as it is told, and notes what was done to it. */
+class ScriptedCore implements Core<string> {
+  readonly log: string[] = []
+  readonly events: string[] = []
+  nextTimeoutAt = Number.POSITIVE_INFINITY
+  batches = 0
+  onTimeout: () => void = () => undefined
+
+  handleDatagram(_buffer: Uint8Array, length: number, localId: number): void {
+    this.log.push(`datagram ${length} at ${localId}`)
+  }
+
+  handleTimeout(): void {
+    this.log.push('timeout')
+    this.nextTimeoutAt = Number.POSITIVE_INFINITY
+    this.onTimeout()
+  }
+
+  pollEvent(): string | undefined {
+    return this.events.shift()
+  }
+
+  pollTransmit(batch: TransmitBatch): boolean {
+    if (this.batches === 0) return false
+    this.batches--
+    batch.buffer[0] = this.batches
+    batch.length = batch.segmentBytes = 1
+    batch.packets = 1
+    batch.localId = 1
+    batch.remote = REMOTE
+    return true
+  }
+}
+
+/** A link that notes what it gets; `capacity` batches fill it. */
+class ScriptedLink implements Link {
+  readonly id = 1
+  readonly endpoint: Endpoint = { address: '10.0.0.1', port: 1 }
+  readonly kept: Uint8Array[] = []
+  readonly log: string[]
+  capacity = Number.POSITIVE_INFINITY
+  isRef = true
+  onSend: () => void = () => undefined
+
+  constructor(log: string[]) {
+    this.log = log
+  }
+
+  get full(): boolean {
+    return this.kept.length >= this.capacity
+  }
+
+  get queuedBytes(): number {
+    return this.kept.length
+  }
+
+  send(batch: TransmitBatch): boolean {
+    this.log.push(`send ${batch.buffer[0]}`)
+    this.onSend()
+    if (this.capacity === Number.POSITIVE_INFINITY) return true
+    this.kept.push(batch.buffer)
+    return false
+  }
+
+  hold(isRef: boolean): void {
+    this.isRef = isRef
+  }
+
+  close(): void {}
+}
+
+function open(onEvent: (event: string) => void = () => undefined) {
+  const core = new ScriptedCore()
+  const link = new ScriptedLink(core.log)
+  const driver = new Driver<string>(core, event => {
+    core.log.push(`event ${event}`)
+    onEvent(event)
+  })
+  driver.attach(link)
+  return { core, link, driver }
+}
+
+const turn = () => new Promise<void>(resolve => setImmediate(resolve))
+
+describe('the driver', () => {
+  it('handles all datagrams of a turn, then tells the program, then sends', async () => {
+    const { core, link, driver } = open()
+    driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
+    core.events.push('a', 'b')
+    core.batches = 2
+    driver.onDatagram(link, new Uint8Array(6), 6, REMOTE)
+    await turn()
+    expect(core.log).toEqual(['datagram 5 at 1', 'datagram 6 at 1', 'event a', 'event b', 'send 1', 'send 0'])
+  })
+
+  it("serves a handler's own commands in the same turn", async () => {
+    const { core, driver } = open(() => {
+      core.batches++
+      driver.wake()
+    })
+    core.events.push('a')
+    driver.wake()
+    await turn()
+    expect(core.log).toEqual(['event a', 'send 0'])
+  })
+
+  it('wakes its core at the instant that it asks for, and not before', async () => {
+    const { core, driver } = open()
+    const at = nowMs() + 20
+    core.nextTimeoutAt = at
+    await new Promise<void>(resolve => {
+      core.onTimeout = resolve
+      driver.wake()
+    })
+    expect(nowMs()).toBeGreaterThanOrEqual(at)
+  })
+
+  it('heeds a deadline that moved closer', async () => {
+    const { core, driver } = open()
+    core.nextTimeoutAt = nowMs() + 60_000
+    driver.wake()
+    await turn()
+    core.nextTimeoutAt = nowMs() + 5
+    await new Promise<void>(resolve => {
+      core.onTimeout = resolve
+      driver.wake()
+    })
+    expect(core.log).toEqual(['timeout'])
+  })
+
+  it('stops polling while a link is full, and loses nothing', async () => {
+    const { core, link, driver } = open()
+    link.capacity = 1
+    core.batches = 3
+    driver.wake()
+    await turn()
+    expect(core.log).toEqual(['send 2'])
+    const [first] = link.kept.splice(0)
+    driver.onDrain(link)
+    await turn()
+    expect(core.log).toEqual(['send 2', 'send 1'])
+    expect(first?.[0], 'a buffer that the link keeps is not used again').toBe(2)
+  })
+
+  it('goes on with the others when a full link is closed', async () => {
+    const { core, link, driver } = open()
+    link.capacity = 1
+    core.batches = 2
+    driver.wake()
+    await turn()
+    driver.detach(link)
+    await turn()
+    expect({ left: core.batches, lost: driver.lostBatches }).toEqual({ left: 0, lost: 1 })
+  })
+
+  it('lets the program have its turn when there is more to send than 10 ms allow', async () => {
+    const { core, link, driver } = open()
+    const startedAt = nowMs()
+    core.batches = 1000
+    // Each batch takes 0.1 ms, all of them 100 ms.
+    link.onSend = () => {
+      const until = nowMs() + 0.1
+      while (nowMs() < until);
+    }
+    driver.wake()
+    await turn()
+    expect(nowMs() - startedAt).toBeLessThan(50)
+    expect(core.batches).toBeGreaterThan(0)
+    while (core.batches > 0) await turn()
+  })
+
+  it("lets a handler's exception out, and delivers the rest afterwards", async () => {
+    const { core, driver } = open(event => {
+      if (event === 'a') throw new Error("the program's own fault")
+    })
+    core.events.push('a', 'b')
+    core.batches = 1
+    expect(() => driver.flush()).toThrow("the program's own fault")
+    await turn()
+    expect(core.log).toEqual(['event a', 'event b', 'send 0'])
+  })
+
+  it('holds the process by its links as long as it is told to', () => {
+    const { link, driver } = open()
+    driver.hold(false)
+    expect(link.isRef).toBe(false)
+    driver.hold(true)
+    expect(link.isRef).toBe(true)
+  })
+
+  it('does nothing more when it is closed', async () => {
+    const { core, driver } = open()
+    core.batches = 1
+    driver.wake()
+    driver.close()
+    await turn()
+    expect(core.log).toEqual([])
+  })
+})

@@ -1,0 +1,197 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Link, LinkEvents } from '../../../src/net/links/link.ts'
+import { type Offload, systemOffload } from '../../../src/net/links/offload.ts'
+import { UdpLink } from '../../../src/net/links/udp-link.ts'
+import { PacketWalk } from '../../../src/wire/encapsulation.ts'
+import type { Endpoint } from '../../../src/wire/endpoint.ts'
+import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
+
+interface Datagram {
+  readonly bytes: Uint8Array
+  readonly remote: Endpoint
+}
+
+/** What a link tells, as promises. */
+class Recorder implements LinkEvents {
+  readonly datagrams: Datagram[] = []
+  readonly errors: string[] = []
+  #wake: () => void = () => undefined
+
+  onDatagram(_link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void {
+    this.datagrams.push({ bytes: buffer.subarray(0, length), remote })
+    this.#wake()
+  }
+
+  onError(_link: Link, code: string): void {
+    this.errors.push(code)
+    this.#wake()
+  }
+
+  onDrain(): void {}
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+  }
+}
+
+const links: UdpLink[] = []
+afterEach(() => {
+  for (const link of links.splice(0)) link.close()
+})
+
+function open(local: Endpoint, offload: Offload | undefined) {
+  const events = new Recorder()
+  const link = new UdpLink(links.length + 1, local, events, offload)
+  links.push(link)
+  return { link, events }
+}
+
+/** `sizes` packets behind shims, each filled with its number. */
+function batchTo(remote: Endpoint, sizes: readonly number[]): TransmitBatch {
+  const batch = new TransmitBatch()
+  for (const [i, size] of sizes.entries()) {
+    const packet = batch.buffer.subarray(batch.length, batch.length + size)
+    packet.fill(i)
+    packet.set([1, 32, size >> 8, size & 0xff])
+    batch.length += size
+  }
+  batch.segmentBytes = sizes[0] ?? 0
+  batch.packets = sizes.length
+  batch.remote = remote
+  return batch
+}
+
+/** The fills of the packets that came, in order, whichever way the kernel merged them. */
+function packetsOf(events: Recorder): { readonly fill: number; readonly size: number }[] {
+  return events.datagrams.flatMap(({ bytes }) => {
+    const walk = new PacketWalk()
+    walk.reset(bytes, 0, bytes.length)
+    const packets = []
+    while (walk.next())
+      packets.push({ fill: bytes[walk.packetStart]!, size: walk.packetEnd - walk.packetStart + 4 })
+    return packets
+  })
+}
+
+const equal = (count: number, size: number) => Array.from({ length: count }, () => size)
+
+const kinds: [string, Offload | undefined][] = [['plain', undefined]]
+const offload = systemOffload()
+if (offload !== undefined) kinds.push(["with the kernel's help", offload])
+
+describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
+  it.each(['127.0.0.1', '::1'])('carries a datagram from %s, and tells from where', async address => {
+    const [a, b] = [open({ address, port: 0 }, help), open({ address, port: 0 }, help)]
+    expect(a.link.send(batchTo(b.link.endpoint, [100]))).toBe(true)
+    await b.events.until(() => b.events.datagrams.length === 1)
+    expect(b.events.datagrams[0]?.remote).toEqual(a.link.endpoint)
+    expect(b.events.datagrams[0]?.bytes.length).toBe(100)
+  })
+
+  it('carries a batch of 44 equal segments and a shorter one, then one that is longer than they', async () => {
+    const [a, b] = [
+      open({ address: '127.0.0.1', port: 0 }, help),
+      open({ address: '127.0.0.1', port: 0 }, help),
+    ]
+    const sizes = [...equal(44, 1400), 77]
+    a.link.send(batchTo(b.link.endpoint, sizes))
+    a.link.send(batchTo(b.link.endpoint, [8000]))
+    await b.events.until(() => packetsOf(b.events).length === 46)
+    const expected = [...sizes.map((size, fill) => ({ fill, size })), { fill: 0, size: 8000 }]
+    expect(packetsOf(b.events)).toEqual(expected)
+  })
+
+  it('changes the size of its segments from batch to batch', async () => {
+    const [a, b] = [
+      open({ address: '127.0.0.1', port: 0 }, help),
+      open({ address: '127.0.0.1', port: 0 }, help),
+    ]
+    for (const size of [1200, 100, 9000, 1200]) a.link.send(batchTo(b.link.endpoint, equal(5, size)))
+    await b.events.until(() => packetsOf(b.events).length === 20)
+    expect(packetsOf(b.events).map(({ size }) => size)).toEqual(
+      [1200, 100, 9000, 1200].flatMap(size => equal(5, size)),
+    )
+  })
+
+  it('gives each datagram a buffer of its own', async () => {
+    const [a, b] = [
+      open({ address: '127.0.0.1', port: 0 }, help),
+      open({ address: '127.0.0.1', port: 0 }, help),
+    ]
+    a.link.send(batchTo(b.link.endpoint, [100]))
+    await b.events.until(() => b.events.datagrams.length === 1)
+    b.events.datagrams[0]?.bytes.fill(0xff)
+    a.link.send(batchTo(b.link.endpoint, [100]))
+    await b.events.until(() => b.events.datagrams.length === 2)
+    expect(b.events.datagrams[1]?.bytes[50]).toBe(0)
+    expect(b.events.datagrams[0]?.bytes[50]).toBe(0xff)
+  })
+
+  it('tells when a packet is longer than the path takes, and goes on', async () => {
+    const [a, b] = [
+      open({ address: '127.0.0.1', port: 0 }, help),
+      open({ address: '127.0.0.1', port: 0 }, help),
+    ]
+    a.link.send(batchTo(b.link.endpoint, [65_520]))
+    await a.events.until(() => a.events.errors.length === 1)
+    expect(a.events.errors).toEqual(['EMSGSIZE'])
+    a.link.send(batchTo(b.link.endpoint, [100]))
+    await b.events.until(() => b.events.datagrams.length === 1)
+  })
+
+  it('tells when there is no way to a remote', async () => {
+    const a = open({ address: '127.0.0.1', port: 0 }, help)
+    a.link.send(batchTo({ address: '198.51.100.1', port: 9 }, [100]))
+    await a.events.until(() => a.events.errors.length === 1)
+    expect(a.events.errors[0]).toMatch(/^(EINVAL|ENETUNREACH|EADDRNOTAVAIL)$/)
+  })
+
+  it('cannot be bound twice, nor to an address that is not here', () => {
+    const { link } = open({ address: '127.0.0.1', port: 0 }, help)
+    expect(() => open(link.endpoint, help)).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }))
+    expect(() => open({ address: '198.51.100.77', port: 0 }, help)).toThrow(
+      expect.objectContaining({ code: 'EADDRNOTAVAIL' }),
+    )
+  })
+
+  it('sends nothing, and tells nothing, once it is closed', () => {
+    const { link, events } = open({ address: '127.0.0.1', port: 0 }, help)
+    link.close()
+    expect(link.send(batchTo(link.endpoint, [100]))).toBe(true)
+    expect(link.queuedBytes).toBe(0)
+    expect(events.errors).toEqual([])
+  })
+})
+
+describe("the kernel's help", () => {
+  const refusing: Offload = {
+    openSocket: (address, port) => offload!.openSocket(address, port),
+    closeSocket: fd => offload!.closeSocket(fd),
+    setSegmentBytes: () => false,
+  }
+
+  it.runIf(offload !== undefined)('is done without where the kernel refuses it', async () => {
+    const [a, b] = [
+      open({ address: '127.0.0.1', port: 0 }, refusing),
+      open({ address: '127.0.0.1', port: 0 }, undefined),
+    ]
+    a.link.send(batchTo(b.link.endpoint, equal(5, 1000)))
+    await b.events.until(() => packetsOf(b.events).length === 5)
+    expect(b.events.datagrams.map(({ bytes }) => bytes.length)).toEqual(equal(5, 1000))
+  })
+
+  it.runIf(offload !== undefined)('closes what it opened when binding fails', () => {
+    const closed: number[] = []
+    const counting: Offload = {
+      ...refusing,
+      openSocket: () => 0x7fff_fff0,
+      closeSocket: fd => closed.push(fd),
+    }
+    expect(() => open({ address: '127.0.0.1', port: 0 }, counting)).toThrow()
+    expect(closed).toEqual([0x7fff_fff0])
+  })
+})
