@@ -2,7 +2,7 @@
  * Taking the addresses that the controller listens on, or saying who asked for one that cannot be had, and
  * who has it.
  */
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, unlink } from 'node:fs/promises'
 import type { AddressInfo, ListenOptions, Server } from 'node:net'
 import { join } from 'node:path'
 import { ServalError } from '../src/errors.ts'
@@ -86,9 +86,11 @@ function bound(server: Server, at: ListenAddress): ListenAddress {
 async function ownDirectory(path: string, askedBy?: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 })
   const { uid, mode } = await lstat(path)
-  // Not changed here: a directory that others use is a mistake in the name, /tmp for one.
   const isOwn = process.getuid === undefined || uid === process.getuid()
   if (isOwn && (process.platform === 'win32' || (mode & 0o077) === 0)) return
+  // Closed to others only if nothing but sockets is in it: else its name is a mistake, /tmp or /run for one.
+  const entries = await readdir(path, { withFileTypes: true })
+  if (isOwn && entries.every(entry => entry.isSocket())) return chmod(path, 0o700)
   throw new ServalError('ERR_INVALID_ARG_VALUE', {
     argument: `runtimeDir${asked(askedBy)}`,
     expected: "a directory of this user's own that nobody else can enter (mode 0700)",

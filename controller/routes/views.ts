@@ -1,4 +1,4 @@
-/** What the REST shows of the registry. The shapes are the schemas `rest-*.json` of the package. */
+/** What the REST shows of the registry. The shapes are held by src/schemas/rest-*. */
 import { formatEndpoint } from '../../src/wire/endpoint.ts'
 import type { Hub } from '../hub.ts'
 import type { Member, Service } from '../registry.ts'
