@@ -90,6 +90,17 @@ describe('the package', () => {
     expect(stdout).toBe('')
   })
 
+  it("runs the README's first program, of ten lines at most", () => {
+    const [first = ''] = readmePrograms()
+    expect(first.trim().split('\n').length).toBeLessThanOrEqual(10)
+    expect(run(program, first)).toMatch(/^connected to 127\.0\.0\.1:\d+\nhello from hello\.example\n$/)
+  })
+
+  it("runs the README's program over HTTP", () => {
+    const [, second = ''] = readmePrograms()
+    expect(run(program, second)).toBe('hello by http\n\n')
+  })
+
   it.each(Object.entries(manifest.bin))('has the command %s, which the shell can start', (_name, file) => {
     const path = join(program, 'node_modules/serval', file)
     expect(statSync(path).mode & 0o111).toBe(0o111)
@@ -119,11 +130,19 @@ function install(program: string) {
   }
 }
 
-/** What an ES module prints. */
+/** The JavaScript in README.md, in its order. */
+function readmePrograms(): string[] {
+  const blocks = readFileSync('README.md', 'utf8').matchAll(/^```js\n(.*?)^```$/gms)
+  return Array.from(blocks, ([, code]) => code ?? '')
+}
+
+/** What an ES module prints. It finds no other program of this host. */
 function run(program: string, code: string) {
   return execFileSync(process.execPath, ['--input-type=module', '--eval', code], {
     cwd: program,
     encoding: 'utf8',
+    env: { ...process.env, SERVAL_RUNTIME_DIR: join(program, 'runtime') },
+    timeout: 20_000,
   })
 }
 
