@@ -47,7 +47,7 @@ export class Emitter {
   /** Fills `batch` with data of the active path; false if none may leave. */
   emitData(batch: TransmitBatch, prefix: Uint8Array, path: TransportPath, nowMs: number): boolean {
     const packetBytes = prefix.length + this.#codec.headerBytes + path.mss
-    const maxPackets = Math.min(MAX_BATCH_PACKETS, Math.floor(MAX_BATCH_BYTES / packetBytes))
+    const maxPackets = Math.min(MAX_BATCH_PACKETS, Math.max(1, Math.floor(MAX_BATCH_BYTES / packetBytes)))
     const transmission = this.#sender.take(maxPackets, nowMs)
     if (transmission === undefined) return false
     this.#fill(batch, prefix, transmission)

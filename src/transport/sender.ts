@@ -142,8 +142,10 @@ export class Sender {
     this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
   }
 
-  handleProbeTimer(): void {
+  handleProbeTimer(nowMs: number): void {
     this.#tailProbeDue = true
+    // Should the probe not get away, the time-out still comes.
+    this.#armRetransmit(nowMs)
   }
 
   handleReorderTimer(nowMs: number): void {

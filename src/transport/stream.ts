@@ -360,7 +360,7 @@ export class Stream {
         this.#sender.handleRetransmitTimer(nowMs)
         break
       case streamTimers.probe:
-        this.#sender.handleProbeTimer()
+        this.#sender.handleProbeTimer(nowMs)
         break
       case streamTimers.reorder:
         this.#sender.handleReorderTimer(nowMs)
