@@ -522,7 +522,16 @@ export class Flow {
     const fields = this.#context.segmentFields
     const error = nativeSegment.parseInto(fields, packet.transport, 0, packet.transport.length)
     if (error !== undefined) return this.#context.count(error.code)
+    const { badAcknowledgements } = this.#stream.stats
     this.#stream.handleSegment(fields, packet.transport, path.transport, nowMs)
+    if (this.#stream.stats.badAcknowledgements > badAcknowledgements) this.#handleLie(nowMs)
+  }
+
+  /** The peer itself, for the packet is tagged, acknowledges what was never sent: nothing that it says can be relied on. */
+  #handleLie(nowMs: number): void {
+    if (this.#state === 'CLOSED') return
+    this.error = new ServalError('ECONNRESET', { syscall: 'read', reason: 'impossible acknowledgement' })
+    this.#input('abort', nowMs)
   }
 
   /** Something of the peer's, and not what could be sent before it knew of us. */

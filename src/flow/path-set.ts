@@ -48,7 +48,7 @@ export class PathSet {
   /** HOT. Whether the peer has proven that it is at `remote`. */
   proves(remote: Endpoint): boolean {
     const active = this.#active
-    if (active !== undefined && active.proven && sameEndpoint(active.remote, remote)) return true
+    if (active?.proven && sameEndpoint(active.remote, remote)) return true
     for (const path of this.#former) if (sameEndpoint(path.remote, remote)) return true
     return false
   }

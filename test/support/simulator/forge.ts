@@ -1,11 +1,15 @@
 /** Packets that nobody of the stack has made: forged, or changed on their way. */
+import { derivePlainKeys, type FlowKeys } from '../../../src/security/keys.ts'
+import { computeTag } from '../../../src/security/tag.ts'
 import { emitShim, SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { control } from '../../../src/wire/extensions/control.ts'
 import { tag } from '../../../src/wire/extensions/tag.ts'
 import type { Extension } from '../../../src/wire/extensions.ts'
 import { emitPacket, packetLength, SalPacket } from '../../../src/wire/packet.ts'
+import { tagInput, writeTag } from '../../../src/wire/packet-tag.ts'
 import { profiles } from '../../../src/wire/profile.ts'
 import { fillSalChecksum, protocols } from '../../../src/wire/sal-header.ts'
+import { packetOf } from './describe-packet.ts'
 import type { Node, Port } from './network.ts'
 import type { SimFlow } from './sim-flow.ts'
 
@@ -41,6 +45,30 @@ export function forgeControl(
       ...(tagged ? [tag(0, new Uint8Array(16).fill(0xa5))] : []),
     ],
   })
+}
+
+/** The keys of a flow in mode `plain`, as anyone has them who has seen its SYN and its SYN-ACK. */
+export function keysFrom(syn: Uint8Array, synAck: Uint8Array): FlowKeys {
+  const [client, server] = [syn, synAck].map(bytes => packetOf(bytes)!.extension('key')!.share)
+  return derivePlainKeys(client!, server!)
+}
+
+/** A control packet of `sender`'s that it would never send, with a TAG that holds. */
+export function forgeTagged(
+  keys: FlowKeys,
+  sender: SimFlow,
+  extensions: readonly Extension[],
+  transport: Uint8Array,
+) {
+  const bytes = forge({
+    srcFlowId: sender.flow.flowId,
+    dstFlowId: sender.flow.peerFlowId,
+    extensions: [...extensions, tag(0)],
+    transport,
+  })
+  const covered = tagInput(bytes, SHIM_BYTES, bytes.length)
+  writeTag(bytes, SHIM_BYTES, computeTag(keys.tagKey, 0, sender.flow.role, covered))
+  return bytes
 }
 
 /** A copy in which the byte at `offset` of the SAL packet differs, its checksum put right again. */
