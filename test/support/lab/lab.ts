@@ -9,6 +9,7 @@
  * A packet leaves the client by the interface that has its source address, as with policy routing on a real host that has
  * two providers.
  */
+import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -129,6 +130,14 @@ export class LabHost {
   traffic(name = 'eth0'): Traffic {
     const [link] = JSON.parse(this.#namespace.ip('-j', '-s', 'link', 'show', 'dev', name))
     return { receivedBytes: link.stats64.rx.bytes, sentBytes: link.stats64.tx.bytes }
+  }
+
+  /** UDP datagrams that it has taken and sent so far, over any interface (RFC 4113). */
+  datagrams(): { readonly received: number; readonly sent: number } {
+    const text = execFileSync(...this.#namespace.command('cat', '/proc/net/snmp'), { encoding: 'utf8' })
+    const [names, values] = [...text.matchAll(/^Udp: (.*)$/gm)].map(([, row]) => row!.split(' '))
+    const counterOf = (name: string) => Number(values![names!.indexOf(name)])
+    return { received: counterOf('InDatagrams'), sent: counterOf('OutDatagrams') }
   }
 
   /** Runs a program of test/e2e/programs. */
