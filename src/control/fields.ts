@@ -108,7 +108,9 @@ export function parseInstance(bytes: Maybe<Uint8Array>): InstanceId {
 
 /** The text of 16 bytes. */
 export function instanceId(bytes: Uint8Array): InstanceId {
-  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+  let text = ''
+  for (const byte of bytes) text += (byte < 16 ? '0' : '') + byte.toString(16)
+  return text
 }
 
 export function emitInstance(instance: InstanceId): Uint8Array {
@@ -134,7 +136,7 @@ export function parseText(text: Maybe<string>): string {
 
 /** As much of a text as `parseText` takes. */
 export function clip(text: string): string {
-  return text.replace(new RegExp(CONTROL_CHARACTER, 'g'), ' ').slice(0, MAX_TEXT_CHARACTERS)
+  return text.replace(CONTROL_CHARACTERS, ' ').slice(0, MAX_TEXT_CHARACTERS)
 }
 
 function parseList<Fields, T>(list: Maybe<Fields[]>, max: number, parse: (fields: Fields) => T): T[] {
@@ -147,3 +149,4 @@ export const INSTANCE_BYTES = 16
 const SERVICE_NAME = /^[\x21-\x7e]{0,255}$/
 const MAX_TEXT_CHARACTERS = 512
 const CONTROL_CHARACTER = /\p{Cc}/u
+const CONTROL_CHARACTERS = /\p{Cc}/gu

@@ -4,7 +4,7 @@
  * keeps the same account of each host, to tell it of changes.
  */
 import { sameEndpoint } from '../wire/endpoint.ts'
-import type { ControlRule, InstanceId, NamedPrefix, RuleUpdate } from './messages.ts'
+import type { ControlRule, ControlRuleKey, InstanceId, NamedPrefix, RuleUpdate } from './messages.ts'
 
 /** Both empty: nothing changed. A rule that changed is in both; take `remove` away before you put `add` in. */
 export interface RuleChange {
@@ -102,22 +102,21 @@ export class KnownRules {
   }
 
   #applyIncrement(update: RuleUpdate): RuleChange {
-    const remove: ControlRule[] = []
-    const add: ControlRule[] = []
-    for (const key of update.remove) {
-      const old = this.#take(key, key.instance)
-      if (old !== undefined) remove.push(old)
-    }
-    for (const rule of update.add) {
-      if (!this.#takesUnasked && !this.#groups.has(keyOf(rule))) continue
-      const old = this.#groups.get(keyOf(rule))?.rules.get(rule.instance)
-      if (old !== undefined && sameRule(old, rule)) continue
-      if (old !== undefined) remove.push(old)
-      putRule(this.#groups, rule)
-      add.push(rule)
-    }
+    const add = update.add.filter(rule => this.#takesUnasked || this.#groups.has(keyOf(rule)))
+    const touched = new Map([...update.remove, ...add].map(key => [ruleKeyOf(key), key]))
+    const before = [...touched.values()].map(key => this.#find(key))
+    for (const key of update.remove) this.#groups.get(keyOf(key))?.rules.delete(key.instance)
+    for (const rule of add) putRule(this.#groups, rule)
+    const after = [...touched.values()].map(key => this.#find(key))
     for (const key of update.remove) this.#dropIfEmpty(keyOf(key))
-    return { remove, add }
+    return {
+      remove: before.filter((rule, i): rule is ControlRule => rule !== undefined && !isSame(rule, after[i])),
+      add: after.filter((rule, i): rule is ControlRule => rule !== undefined && !isSame(rule, before[i])),
+    }
+  }
+
+  #find(key: ControlRuleKey): ControlRule | undefined {
+    return this.#groups.get(keyOf(key))?.rules.get(key.instance)
   }
 
   #replaceAll(): RuleChange {
@@ -141,13 +140,6 @@ export class KnownRules {
     return { remove: missingFrom(rules, old), add: missingFrom(old, rules) }
   }
 
-  #take(service: NamedPrefix, instance: InstanceId): ControlRule | undefined {
-    const rules = this.#groups.get(keyOf(service))?.rules
-    const rule = rules?.get(instance)
-    rules?.delete(instance)
-    return rule
-  }
-
   #dropIfEmpty(key: string): void {
     if (this.#groups.get(key)?.rules.size === 0) this.#groups.delete(key)
   }
@@ -164,6 +156,10 @@ const NO_CHANGE: RuleChange = { remove: [], add: [] }
 
 function keyOf({ prefix }: NamedPrefix): string {
   return prefix.toString()
+}
+
+function ruleKeyOf(key: ControlRuleKey): string {
+  return `${key.prefix} ${key.instance}`
 }
 
 function putRule(groups: Map<string, Group>, rule: ControlRule): void {
@@ -183,14 +179,12 @@ function missingFrom(
   others: ReadonlyMap<InstanceId, ControlRule>,
   rules: ReadonlyMap<InstanceId, ControlRule>,
 ): ControlRule[] {
-  return [...rules.values()].filter(rule => {
-    const other = others.get(rule.instance)
-    return other === undefined || !sameRule(other, rule)
-  })
+  return [...rules.values()].filter(rule => !isSame(rule, others.get(rule.instance)))
 }
 
-function sameRule(a: ControlRule, b: ControlRule): boolean {
+function isSame(a: ControlRule, b: ControlRule | undefined): boolean {
   return (
+    b !== undefined &&
     a.weight === b.weight &&
     a.priority === b.priority &&
     a.name === b.name &&
