@@ -10,7 +10,8 @@ export class Liveness {
   #heardAt: number
   /** Since when the peer has owed an answer; undefined if it owes none. */
   #owedSince: number | undefined
-  #keepAliveSent = false
+  /** The peer was asked for a sign of life and has not given one. */
+  #asked = false
 
   constructor(timers: TimerTable, deadPeerMs: number, nowMs: number) {
     this.#timers = timers
@@ -18,9 +19,12 @@ export class Liveness {
     this.#heardAt = nowMs
   }
 
-  handleHeard(nowMs: number): void {
+  /** Something of the peer's came. True if it was asked for: the peer can be reached after all. */
+  handleHeard(nowMs: number): boolean {
+    const answered = this.#asked
     this.#heardAt = nowMs
-    this.#keepAliveSent = false
+    this.#asked = false
+    return answered
   }
 
   /** 0 switches keepalive off. */
@@ -32,12 +36,12 @@ export class Liveness {
 
   /** To be called when it may have changed: `owed` if sent data or a window probe is unanswered. */
   update(owed: boolean, nowMs: number): void {
-    if (!owed && !this.#keepAliveSent) {
+    if (!owed && !this.#asked) {
       if (this.#owedSince !== undefined) this.#timers.disarm(streamTimers.deadPeer)
       this.#owedSince = undefined
     } else if (this.#owedSince === undefined) {
       this.#owedSince = nowMs
-      this.#timers.arm(streamTimers.deadPeer, nowMs + this.#deadPeerMs)
+      this.#timers.arm(streamTimers.deadPeer, nowMs + this.#deadPeerMs * ASK_AFTER)
     }
   }
 
@@ -54,16 +58,28 @@ export class Liveness {
     const dueAt = this.#heardAt + this.#keepAliveMs
     const due = dueAt <= nowMs
     this.#timers.arm(streamTimers.keepAlive, due ? nowMs + this.#keepAliveMs : dueAt)
-    if (due) this.#keepAliveSent = true
+    if (due) this.#asked = true
     return due
   }
 
-  /** True if the peer has been silent for too long. */
-  handleDeadPeerTimer(nowMs: number): boolean {
-    if (this.#owedSince === undefined) return false
-    const deadAt = Math.max(this.#owedSince, this.#heardAt) + this.#deadPeerMs
-    if (deadAt <= nowMs) return true
-    this.#timers.arm(streamTimers.deadPeer, deadAt)
-    return false
+  /**
+   * What a silence calls for. Time-outs double, so that in a long one little is sent that could be answered:
+   * before a peer is taken for dead it is asked, often enough that bad luck is not taken for death.
+   */
+  handleDeadPeerTimer(nowMs: number): 'dead' | 'ask' | 'wait' {
+    if (this.#owedSince === undefined) return 'wait'
+    const silentSince = Math.max(this.#owedSince, this.#heardAt)
+    const deadAt = silentSince + this.#deadPeerMs
+    if (deadAt <= nowMs) return 'dead'
+    const askAt = silentSince + this.#deadPeerMs * ASK_AFTER
+    const ask = askAt <= nowMs
+    if (ask) this.#asked = true
+    const againAt = ask ? Math.min(nowMs + this.#deadPeerMs * ASK_EVERY, deadAt) : askAt
+    this.#timers.arm(streamTimers.deadPeer, againAt)
+    return ask ? 'ask' : 'wait'
   }
 }
+
+/** Parts of deadPeerMs. */
+const ASK_AFTER = 1 / 4
+const ASK_EVERY = 1 / 16

@@ -142,6 +142,16 @@ export class Sender {
     this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
   }
 
+  /**
+   * The peer is there again: a time-out that was doubled in its silence says nothing of the path any more.
+   */
+  handleReachable(nowMs: number): void {
+    const { rtt } = this.#path
+    if (this.#board.una === this.#board.nxt || rtt.backoffs === 0) return
+    rtt.resetBackoff()
+    this.#timers.arm(streamTimers.retransmit, nowMs + rtt.rtoMs)
+  }
+
   handleProbeTimer(nowMs: number): void {
     this.#tailProbeDue = true
     // Should the probe not get away, the time-out still comes.

@@ -170,7 +170,7 @@ export class Stream {
    */
   handleSegment(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): void {
     this.stats.segmentsIn++
-    this.#liveness.handleHeard(nowMs)
+    if (this.#liveness.handleHeard(nowMs)) this.#sender.handleReachable(nowMs)
     // Segments of one batch all carry the same acknowledgement.
     const news =
       fields.ack !== this.#lastAck || fields.windowBytes !== this.#lastWindow || fields.sackCount > 0
@@ -212,7 +212,9 @@ export class Stream {
     this.#receiver.requestAcknowledgement()
   }
 
-  /** Where the newest data came from: acknowledgements go out there (src/wire/README.md, "Set-up and keys"). */
+  /**
+   * Where the newest data came from: acknowledgements go out there (src/wire/README.md, "Set-up and keys").
+   */
   get newestDataPath(): TransportPath {
     return this.#newestDataPath
   }
@@ -375,9 +377,15 @@ export class Stream {
         this.#keepAliveDue ||= this.#liveness.handleKeepAliveTimer(nowMs)
         break
       case streamTimers.deadPeer:
-        if (this.#liveness.handleDeadPeerTimer(nowMs)) this.#signals |= StreamSignal.dead
+        this.#handleSilence(nowMs)
         break
     }
+  }
+
+  #handleSilence(nowMs: number): void {
+    const verdict = this.#liveness.handleDeadPeerTimer(nowMs)
+    if (verdict === 'dead') this.#signals |= StreamSignal.dead
+    else if (verdict === 'ask') this.#keepAliveDue = true
   }
 }
 

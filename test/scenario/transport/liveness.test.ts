@@ -10,9 +10,43 @@ describe('a silent peer', () => {
     1025  > 0:100
     2025  > 0:100
     4050  > 0:100
-    4999  signals
-    5000  signals dead`,
-    { deadPeerMs: 5_000 },
+    8075  > 0:100
+    16000 > probe         # a quarter of the time has passed: it is asked, and asked again
+    16100 > 0:100
+    20000 > probe
+    24000 > probe
+    28000 > probe
+    32000 > probe
+    32125 > 0:100
+    36000 > probe
+    40000 > probe
+    44000 > probe
+    48000 > probe
+    52000 > probe
+    56000 > probe
+    60000 > probe
+    63999 signals
+    64000 signals dead`,
+    { deadPeerMs: 64_000 },
+  )
+
+  holds(
+    'that gives a sign of life need not wait for the doubled time-out',
+    `
+    0     write 100
+    0     > 0:100
+    1025  > 0:100
+    2025  > 0:100
+    4050  > 0:100
+    8075  > 0:100
+    16000 > probe
+    16020 < ack 0
+    16100 signals
+    17020 > 0:100
+    17040 < ack 100
+    17040 signals allAcknowledged
+    17040 next none`,
+    { deadPeerMs: 64_000 },
   )
 
   holds(
@@ -25,8 +59,16 @@ describe('a silent peer', () => {
     3020  < win 0
     7000  > probe
     7020  < win 0
-    9000  signals`,
-    { deadPeerMs: 5_000, window: 0 },
+    15000 > probe
+    15020 < win 0
+    25000 > probe         # every 10 s at least
+    25020 < win 0
+    35000 > probe
+    35020 < win 0
+    45000 > probe
+    45020 < win 0
+    46000 signals`,
+    { deadPeerMs: 44_000, window: 0 },
   )
 
   holds(
@@ -41,7 +83,7 @@ describe('a silent peer', () => {
   )
 
   holds(
-    'is asked for a sign of life after the keepalive interval, and is dead if it gives none',
+    'is asked for a sign of life after the keepalive interval, and again if it gives none',
     `
     0      keepalive 10000
     4000   < 0:10
@@ -49,9 +91,14 @@ describe('a silent peer', () => {
     14000  > probe ack 10
     14001  <
     24001  > probe
-    29000  signals readable
-    29001  signals dead`,
-    { deadPeerMs: 5_000 },
+    34001  > probe
+    40001  > probe       # 16 s after the first that was not answered, every 4 s
+    44001  > probe
+    48001  > probe
+    48010  <
+    48010  signals readable
+    58010  > probe`,
+    { deadPeerMs: 64_000 },
   )
 })
 

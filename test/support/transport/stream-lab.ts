@@ -1,9 +1,9 @@
 /**
- * Two streams, a link each way between them, and a clock that jumps to whatever is due next. Every datagram is one
- * packet, or a whole batch where the link says so (as UDP_GRO would merge it).
+ * Two streams, a link each way between them, and a clock that jumps to whatever is due next. Every datagram
+ * is one packet, or a whole batch where the link says so (as UDP_GRO would merge it).
  *
- * Each packet that leaves is held to what flow control promises: nothing beyond the window that the peer has given, and
- * no window that is taken back. What is read is compared with the pattern.
+ * Each packet that leaves is held to what flow control promises: nothing beyond the window that the peer has
+ * given, and no window that is taken back. What is read is compared with the pattern.
  */
 
 import { TransportPath } from '../../../src/transport/path.ts'

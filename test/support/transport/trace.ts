@@ -1,6 +1,6 @@
 /**
- * Scripted exchanges with one stream, one packet a line, each at its time in milliseconds. The script plays the program
- * and the peer, and says what must leave, in order, and nothing else:
+ * Scripted exchanges with one stream, one packet a line, each at its time in milliseconds. The script plays
+ * the program and the peer, and says what must leave, in order, and nothing else:
  *
  *     0    write 2500
  *     0    > 0:1000
@@ -8,14 +8,15 @@
  *     0    > 2000:2500 push
  *     20   < ack 2500
  *
- * `>` is what the stream must send then, `<` what it gets. A segment is `[start:end] [ack N] [win N] [sack A-B ...]
- * [dsack] [probe] [push]`, in offsets. Of a segment that leaves, range, sack, dsack and probe are compared always, ack,
- * win, push and no-push where the line has them. A segment that arrives acknowledges what the last one did, and its window is
- * that of the last one. Packets that follow each other with `<+` arrive in one datagram.
+ * `>` is what the stream must send then, `<` what it gets. A segment is `[start:end] [ack N] [win N] [sack
+ * A-B ...] [dsack] [probe] [push]`, in offsets. Of a segment that leaves, range, sack, dsack and probe are
+ * compared always, ack, win, push and no-push where the line has them. A segment that arrives acknowledges
+ * what the last one did, and its window is that of the last one. Packets that follow each other with `<+`
+ * arrive in one datagram.
  *
- * Other lines: `write N`, `end`, `read` (all there is), `final N`, `nagle`, `keepalive N`, `path` (a move to a fresh one,
- * `path N`: whose RTT is known to be N), `suspend`, `resume`, and assertions: `signals a b`, `cwnd N`, `flight N`, `srtt N`,
- * `next N`, `next none`, `readable N`, `stats name N`.
+ * Other lines: `write N`, `end`, `read` (all there is), `final N`, `nagle`, `keepalive N`, `path` (a move to
+ * a fresh one, `path N`: whose RTT is known to be N), `suspend`, `resume`, and assertions: `signals a b`,
+ * `cwnd N`, `flight N`, `srtt N`, `next N`, `next none`, `readable N`, `stats name N`.
  */
 import { TransportPath } from '../../../src/transport/path.ts'
 import { Stream, type StreamOptions, StreamSignal } from '../../../src/transport/stream.ts'
