@@ -68,10 +68,13 @@ export class Setup {
     return this.#sends === 1 ? nowMs - this.#lastSentAt : undefined
   }
 
-  /** The third ACK starts a count of its own. */
+  /**
+   * The third ACK starts a count of its own. The server may have used up what it may send to an unproven address and
+   * waits for `halfOpenMs` only: this end must not slow down too much.
+   */
   restart(firstRepeatMs: number): (nowMs: number) => number {
     let sends = 0
-    return nowMs => nowMs + firstRepeatMs * 2 ** Math.min(sends++, 6)
+    return nowMs => nowMs + firstRepeatMs * 2 ** Math.min(sends++, 2)
   }
 
   /** An instance refused; returns when to ask for another one, or undefined when it is time to give up. */

@@ -22,8 +22,11 @@ import { PacketWalk, WIRE_VERSION } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
+import type { LargeExtension } from '../wire/extensions/large.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
-import { parsePacket } from '../wire/packet.ts'
+import type { UnknownExtension } from '../wire/extensions/unknown.ts'
+import { formatExtensionType } from '../wire/extensions.ts'
+import { parsePacket, type SalPacket } from '../wire/packet.ts'
 import { type Profile, profiles } from '../wire/profile.ts'
 import {
   BASE_HEADER_BYTES,
@@ -130,14 +133,13 @@ export class Sal {
     )
   }
 
-  /** What peers make this stack keep, the flows' own queues included. */
+  /** What peers make this stack keep, beside what each flow keeps (`Flow.queues`). */
   get queues(): readonly QueueSize[] {
-    const flows = [...this.flows].flatMap(flow => flow.queues)
     const listeners = [...this.#listeners.values()].map(({ halfOpen, backlog }) => {
       return { name: 'half-open flows', size: halfOpen, limit: backlog }
     })
     const answers = { name: 'answers', size: this.#answers.size, limit: ANSWERS_LIMIT }
-    return [...flows, ...listeners, answers, ...this.#routerProbes.queues, ...this.#resolver.queues]
+    return [...listeners, answers, ...this.#routerProbes.queues, ...this.#resolver.queues]
   }
 
   // ---- addresses ------------------------------------------------------------------------------------------
@@ -308,9 +310,27 @@ export class Sal {
     const flow = this.flows.lookup(packet.dstFlowId)
     if (packet.dstFlowId === 0) this.#handleSyn(arrival, nowMs)
     else if (flow === undefined) this.#handleUnknown(arrival, nowMs)
+    else if (packet.mustUnderstand !== undefined)
+      this.#handleNotUnderstood(arrival, packet.mustUnderstand, nowMs)
     else if (packet.control !== undefined) flow.handlePacket(arrival, nowMs)
+    else if (flow.believes(packet.srcFlowId, remote)) this.#handleExtendedData(flow, packet, nowMs)
     else if (packet.srcFlowId !== flow.peerFlowId) this.#handleUnknown(arrival, nowMs)
     else this.#count('unproven')
+  }
+
+  /** Data behind extensions that may be skipped. */
+  #handleExtendedData(flow: Flow, { transport }: SalPacket, nowMs: number): void {
+    const error = this.profile.segment.parseInto(this.#fields, transport, 0, transport.length)
+    if (error !== undefined) return this.#count(error.code)
+    flow.handleData(this.#fields, transport, nowMs)
+    flow.handleBatchEnd(nowMs)
+  }
+
+  /** The sender insists on an extension that is not known here: it is told which. */
+  #handleNotUnderstood(arrival: Arrival, extension: UnknownExtension | LargeExtension, nowMs: number): void {
+    this.#count('notUnderstood')
+    const { UNSUPPORTED } = reasonCodes
+    this.#answers.refuse(arrival, arrival.remote, UNSUPPORTED, formatExtensionType(extension), nowMs)
   }
 
   #handleUnknown(arrival: Arrival, nowMs: number): void {
@@ -333,8 +353,9 @@ export class Sal {
       this.#count('synRefused')
       this.#answers.refuse(arrival, replyTo, code, detail, nowMs)
     }
-    if (packet.mustUnderstand !== undefined || offered?.mode !== keyModes.PLAIN)
-      return refuse(reasonCodes.UNSUPPORTED)
+    if (packet.mustUnderstand)
+      return refuse(reasonCodes.UNSUPPORTED, formatExtensionType(packet.mustUnderstand))
+    if (offered?.mode !== keyModes.PLAIN) return refuse(reasonCodes.UNSUPPORTED)
     const known = this.#halfOpen.find(packet.srcFlowId, offered.share)
     if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
     const listener = this.#listenerFor(serviceId, arrival)

@@ -96,7 +96,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       // RFC 6298 (2.5): a maximum is allowed from 60 s up.
       maxRtoMs: 60_000,
       synTimeoutMs: 10_000,
-      halfOpenMs: 10_000,
+      halfOpenMs: 20_000,
       finWait2Ms: 60_000,
       // FlowIDs are random, so nothing but a lost last ACK depends on TIMEWAIT, and the peer says when it has come. What
       // is left is an outage, or a move, at that very moment: 3 PTO (README.md, "Control numbers") would make an error of it at the peer.

@@ -154,7 +154,7 @@ describe('set-up', () => {
 
   it('leaves nothing when the third ACK never comes', () => {
     const { world, client, server } = pair()
-    world.lose('client > server ACK', 100)
+    world.lose('client > server ACK', 1000)
     const flow = client.connect(SERVICE)
     world.run(300_000)
     expect(server.sal.flows.size).toBe(0)
