@@ -1,6 +1,11 @@
 /** The REST: what the controller knows, read-only, as JSON. Errors are `{ error: { code, message } }`. */
 import { timingSafeEqual } from 'node:crypto'
-import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  LogController,
+} from 'fastify'
 import { ServalError } from '../../src/errors.ts'
 import { parseServicePattern } from '../../src/id/name.ts'
 import {
@@ -24,7 +29,7 @@ export interface ApiOptions {
 export function createApi({ state, logger, token }: ApiOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_NAME_CHARACTERS },
     forceCloseConnections: true,
