@@ -60,7 +60,7 @@ function pathInfo(path: Path, active: boolean): PathInfo {
     local: formatEndpoint(path.local.endpoint),
     remote: formatEndpoint(path.remote),
     srttMs: rtt.srttMs ?? null,
-    cwnd: congestion.windowBytes,
+    cwnd: Math.round(congestion.windowBytes),
     mtu: mss + DATA_PREFIX_BYTES + SEGMENT_HEADER_BYTES + udpOverheadBytes(path.remote),
     active,
   }
