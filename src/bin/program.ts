@@ -1,5 +1,6 @@
 /** `serval` and its commands: what they have in common is here, each command is a file of commands/. */
 import { Command, CommanderError } from 'commander'
+import { loadConfig } from '../net/config.ts'
 import { version } from '../net/version.ts'
 import { addController } from './commands/controller.ts'
 import { addDemo } from './commands/demo.ts'
@@ -33,6 +34,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(asOneLine(text)) })
     .showSuggestionAfterError()
     .exitOverride()
+    .hook('preAction', (_program, command) => checkConfig(command))
     .addHelpText('after', ABOUT)
   for (const add of [addRouter, addController, addServices, addFlows, addPing, addPerf, addDemo]) add(program)
   return program
@@ -49,6 +51,11 @@ Examples:
   $ serval demo                       see it work, on this machine alone
   $ serval router                     let other hosts find services here
   $ serval ping web.example           does anybody serve web.example?`
+
+/** What is wrong with the configuration is said at once, whichever of it a command uses. The demo uses none. */
+function checkConfig(command: Command): void {
+  if (command.name() !== 'demo') loadConfig()
+}
 
 /** Commander's words in our form: `serval: unknown option '--wiegth' (Did you mean --weight?)`. */
 function asOneLine(text: string): string {

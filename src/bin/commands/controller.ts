@@ -45,8 +45,8 @@ export function addController(program: Command): void {
 }
 
 const EXAMPLES = `
-Port 0 picks a free one; the line "ready ..." tells which. A REST beyond loopback
-needs SERVAL_API_TOKEN, which readers then send as a bearer token.
+Port 0 picks a free one; the line "ready ..." tells which. A REST that is not on
+loopback needs SERVAL_API_TOKEN, which its readers send as a bearer token.
 
 Examples:
   $ serval controller

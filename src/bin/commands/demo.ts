@@ -32,8 +32,8 @@ export function addDemo(program: Command): void {
 }
 
 const EXAMPLES = `
-The exit status is 0 only if the SHA-256 of every download was right and all that
-was to happen has happened.
+The exit status is 0 only if the SHA-256 of every download was right, and all
+that was to happen has happened.
 
 Examples:
   $ serval demo

@@ -44,14 +44,16 @@ export function addRouter(program: Command): void {
 }
 
 const EXAMPLES = `
-A rule is PATTERN FORWARD ADDRESS:PORT [weight N] [priority N], ... or PATTERN DELAY
-or PATTERN DROP [why]. A PATTERN is a name, *.name, a raw ID with an optional /bits,
-or default. Patterns with a * need quotes in most shells.
+A rule is one of
+  PATTERN FORWARD ADDRESS:PORT [weight N] [priority N], ...
+  PATTERN DELAY
+  PATTERN DROP [why]
+and a PATTERN is a name, *.name, a raw ID with an optional /bits, or default.
 
 Examples:
   $ serval router
   $ serval router --bind 10.0.0.1 --controller 10.0.0.2:54326
-  $ serval router --rule 'web.example FORWARD 10.0.0.7:7000' --rule 'default DROP'`
+  $ serval router --rule 'web.example FORWARD 10.0.0.7:7000'`
 
 async function router({ bind, controller, rule, rules, grace, json = false }: RouterOptions): Promise<void> {
   const stopped = toldToStop()

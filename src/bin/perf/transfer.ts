@@ -93,7 +93,10 @@ export class Transfer {
       }
     })
     socket.on('error', error => this.#reject(error))
-    socket.on('close', () => this.#reject(new Error('the peer left before the end')))
+    // What the peer has to say is said before its end of stream.
+    const left = () => this.#reject(new Error('the peer left before the end'))
+    socket.on('end', left)
+    socket.on('close', left)
   }
 
   /** The client's end, on a socket that has just connected. */
