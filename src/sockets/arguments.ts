@@ -12,7 +12,7 @@ export function splitArguments<O extends TargetOptions>(args: readonly unknown[]
   if (typeof first === 'object' && first !== null) return { options: { ...(first as O) }, callback }
   if (isName(first)) return { options: { service: first } as O, callback }
   const options: TargetOptions = {}
-  if (args.length > 0 && typeof first !== 'function') options.port = first as number | string
+  if (args.length > 0) options.port = first as number | string
   if (typeof second === 'string') options.host = second
   return { options: options as O, callback }
 }

@@ -36,12 +36,16 @@ export class FlowWriter {
     if (early) this.write(early.chunks, early.callback)
   }
 
-  /** The flow is let go of. A write that waited for room is with the stack; one that waited for the flow is not. */
+  /** The flow is let go of: a write that waited for room is with the stack. */
   detach(): void {
-    const waiting = this.#waiting
+    this.#flow = undefined
+    this.#finish()
+  }
+
+  /** The socket is closed: a write that waited for the flow will never be done. */
+  dropHeld(): void {
     const early = this.#early
-    this.#flow = this.#waiting = this.#early = undefined
-    waiting?.callback()
+    this.#early = undefined
     early?.callback(new ServalError('ERR_SOCKET_CLOSED_BEFORE_CONNECTION', {}))
   }
 

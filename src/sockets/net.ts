@@ -51,7 +51,8 @@ export function connect(...args: unknown[]): Socket {
   const { options, callback } = splitArguments<ConnectOptions>(args)
   const socket = new Socket(options)
   if (options.timeout) socket.setTimeout(options.timeout)
-  return socket.connect(options, callback)
+  // Its signal was aborted already.
+  return socket.destroyed ? socket : socket.connect(options, callback)
 }
 
 export const createConnection = connect

@@ -6,7 +6,7 @@
  *   program <-- data, end --- Readable <-- FlowReader <-- flow
  */
 import type * as net from 'node:net'
-import { Duplex, type DuplexOptions } from 'node:stream'
+import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream'
 import { ServalError } from '../errors.ts'
 import type { Flow } from '../flow/flow.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
@@ -136,6 +136,8 @@ export class Socket extends Duplex implements net.Socket {
       fail: (error: ServalError) => this.destroy(error),
     }
     this.#reader = new FlowReader(sink, options.onread)
+    // Last, for it may destroy the socket at once.
+    if (options.signal) addAbortSignal(options.signal, this)
   }
 
   // ---- connecting -------------------------------------------------------------------------------------------------
@@ -339,21 +341,22 @@ export class Socket extends Duplex implements net.Socket {
     }
     this.#flow?.end(nowMs())
     this.#stack?.wake()
-    callback()
+    // Never in the same turn: programs hear of an error that follows, rather than of `finish`.
+    setImmediate(callback)
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
+    const wasUsed = this.connecting || !this.pending
     this.connecting = false
     this.#idle.stop()
-    const emitClose = () => this.emit('close', error !== null)
-    if (this.#flow) {
-      this.#letGo(this.#flow)
-      setImmediate(emitClose)
-      callback(error)
-    } else {
-      callback(error)
-      process.nextTick(emitClose)
+    const emitClose = (...hadError: boolean[]) => {
+      this.emit('close', ...hadError)
+      this.#writer.dropHeld()
     }
+    if (this.#flow) this.#letGo(this.#flow)
+    callback(error)
+    if (wasUsed) setImmediate(emitClose, error !== null)
+    else process.nextTick(emitClose)
     this.#writer.detach()
     this.#onRelease?.()
     this.#onRelease = undefined
@@ -518,7 +521,6 @@ const STREAM_OPTIONS = [
   'highWaterMark',
   'readableHighWaterMark',
   'writableHighWaterMark',
-  'signal',
 ] as const
 
 /** A stream takes an option that is there and undefined for another thing than one that is not. */
