@@ -111,7 +111,7 @@ export class Driver<E> implements LinkEvents {
     this.#isDraining = true
     try {
       if (this.#core.nextTimeoutAt <= startedAt) this.#core.handleTimeout(startedAt)
-      isDone = this.#poll(startedAt + BUDGET_MS)
+      isDone = this.#poll(nowMs() + BUDGET_MS)
     } finally {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
@@ -123,12 +123,14 @@ export class Driver<E> implements LinkEvents {
   /** Whether nothing is left to do. */
   #poll(until: number): boolean {
     const core = this.#core
-    for (let now = nowMs(); now < until; now = nowMs()) {
+    let now: number
+    do {
+      now = nowMs()
       const event = core.pollEvent()
       if (event !== undefined) this.#onEvent(event)
       else if (this.#full > 0 || !core.pollTransmit(this.#batch, now)) return true
       else this.#send(this.#batch)
-    }
+    } while (now < until)
     return false
   }
 

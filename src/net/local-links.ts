@@ -20,6 +20,9 @@ const GONE_CODES: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
 ])
 
+/** Every IPv6 link carries it (RFC 8200 section 5), and in practice every other. */
+const UNKNOWN_MTU = 1280
+
 export interface LocalLinksOptions {
   readonly network: Network
   /** Empty: all addresses. */
@@ -32,9 +35,15 @@ export interface LocalLinksOptions {
 }
 
 interface Entry {
-  readonly local: Local
+  /** What is known of the interface may change; the link stays. */
+  readonly local: { -readonly [K in keyof Local]: Local[K] }
   readonly link: Link
+  host: HostAddress
+}
+
+interface Wanted {
   readonly host: HostAddress
+  readonly port: number
 }
 
 export class LocalLinks {
@@ -42,6 +51,8 @@ export class LocalLinks {
   readonly #entries = new Map<string, Entry>()
   /** Why an address could not be bound when last tried. */
   readonly #failures = new Map<string, Error>()
+  /** Addresses that an interface has had. */
+  readonly #listed = new Set<string>()
   /** Loopback addresses that no interface lists. */
   readonly #extra: HostAddress[] = []
   #stopWatching: (() => void) | undefined
@@ -99,15 +110,16 @@ export class LocalLinks {
 
   /** Binds what is new, lets go of what is no more. */
   look(): void {
+    const present = [...this.#options.network.addresses(), ...this.#extra]
+    for (const { address } of present) this.#listed.add(address)
     this.#failures.clear()
-    const wanted = this.#wanted()
+    const wanted = this.#wanted(present)
     for (const [address, entry] of this.#entries) {
-      if (wanted.has(address)) continue
-      this.#entries.delete(address)
-      this.#options.onRemoved(entry.local, entry.link)
-      entry.link.close()
+      const host = wanted.get(address)?.host
+      if (host !== undefined) refresh(entry, host)
+      else this.#remove(address, entry)
     }
-    for (const { host, port } of wanted.values()) if (!this.#entries.has(host.address)) this.#open(host, port)
+    for (const [address, { host, port }] of wanted) if (!this.#entries.has(address)) this.#open(host, port)
   }
 
   close(): void {
@@ -117,23 +129,41 @@ export class LocalLinks {
     this.#entries.clear()
   }
 
-  #wanted(): Map<string, { readonly host: HostAddress; readonly port: number }> {
-    const present = [...this.#options.network.addresses(), ...this.#extra]
+  #wanted(present: readonly HostAddress[]): Map<string, Wanted> {
     const { bind, defaultPort } = this.#options
-    const wanted = new Map<string, { host: HostAddress; port: number }>()
-    const isAll = bind.length === 0
-    for (const host of isAll ? present : this.#extra) wanted.set(host.address, { host, port: defaultPort })
+    const wanted = new Map<string, Wanted>()
+    for (const host of bind.length === 0 ? present : this.#extra) {
+      wanted.set(host.address, { host, port: defaultPort })
+    }
     for (const { address, port = defaultPort } of bind) {
-      if (isUnspecified(address)) {
-        const isSameFamily = (host: HostAddress) => host.address.includes(':') === address.includes(':')
-        for (const host of present.filter(isSameFamily)) wanted.set(host.address, { host, port })
-        continue
-      }
-      const host = present.find(other => other.address === address) ?? loopbackLike(address, present)
-      if (host !== undefined) wanted.set(address, { host, port })
-      else this.#failures.set(address, notAvailable(address, port))
+      const hosts = isUnspecified(address)
+        ? present.filter(host => host.address.includes(':') === address.includes(':'))
+        : [this.#hostOf(address, present) ?? this.#fail(address, port)]
+      for (const host of hosts) if (host !== undefined) wanted.set(host.address, { host, port })
     }
     return wanted
+  }
+
+  /**
+   * What is known of an address that was asked for. The system lists an interface only when it has found it to be
+   * running, up to a second after it is; binding shows at once whether the address is there.
+   */
+  #hostOf(address: string, present: readonly HostAddress[]): HostAddress | undefined {
+    const listed = present.find(host => host.address === address) ?? loopbackLike(address, present)
+    if (listed !== undefined || this.#listed.has(address)) return listed
+    const prefixBits = address.includes(':') ? 128 : 32
+    return { address, prefixBits, mtu: UNKNOWN_MTU, interfaceName: 'unknown' }
+  }
+
+  #fail(address: string, port: number): undefined {
+    const message = `bind EADDRNOTAVAIL ${address}:${port}`
+    this.#failures.set(address, Object.assign(new Error(message), { code: 'EADDRNOTAVAIL', address }))
+  }
+
+  #remove(address: string, { local, link }: Entry): void {
+    this.#entries.delete(address)
+    this.#options.onRemoved(local, link)
+    link.close()
   }
 
   #open(host: HostAddress, port: number): void {
@@ -152,6 +182,12 @@ export class LocalLinks {
   }
 }
 
+function refresh(entry: Entry, host: HostAddress): void {
+  entry.host = host
+  entry.local.prefixBits = host.prefixBits
+  entry.local.mtu = host.mtu
+}
+
 /** All of 127.0.0.0/8 is this host, though interfaces list one address (RFC 1122 section 3.2.1.3). */
 function loopbackLike(address: string, present: readonly HostAddress[]): HostAddress | undefined {
   if (!isIpv4Loopback(address)) return undefined
@@ -165,8 +201,4 @@ function isIpv4Loopback(address: string): boolean {
 
 function isUnspecified(address: string): boolean {
   return address === '0.0.0.0' || address === '::'
-}
-
-function notAvailable(address: string, port: number): NodeJS.ErrnoException {
-  return Object.assign(new Error(`bind EADDRNOTAVAIL ${address}:${port}`), { code: 'EADDRNOTAVAIL', address })
 }

@@ -16,6 +16,11 @@ export interface Offload {
   closeSocket(fd: number): void
   /** Datagrams longer than `bytes` are cut into such from now on; 0: never. False where the kernel refuses. */
   setSegmentBytes(fd: number, bytes: number): boolean
+  /**
+   * Receives into `buffer` at once: the bytes of a datagram, or of several merged ones, and into `from` (28 bytes or more)
+   * the socket address of their sender. Negative: there is nothing.
+   */
+  receive(fd: number, buffer: Uint8Array, from: Uint8Array): number
 }
 
 let loaded: { readonly offload: Offload | undefined } | undefined
@@ -56,6 +61,7 @@ const LINUX = {
   SO_RCVBUF: 8,
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
+  MSG_DONTWAIT: 0x40,
   IPPROTO_IP: 0,
   IP_MTU_DISCOVER: 10,
   IP_PMTUDISC_PROBE: 3,
@@ -73,7 +79,16 @@ class LinuxOffload implements Offload {
   readonly #bind: (fd: number, address: Uint8Array, length: number) => number
   readonly #close: (fd: number) => number
   readonly #setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number
+  readonly #recvfrom: (
+    fd: number,
+    buffer: Uint8Array,
+    length: number,
+    flags: number,
+    from: Uint8Array,
+    fromLength: Uint32Array,
+  ) => number
   readonly #value = new Int32Array(1)
+  readonly #fromLength = new Uint32Array(1)
 
   constructor(koffi: Koffi) {
     const libc = koffi.load(null)
@@ -83,6 +98,9 @@ class LinuxOffload implements Offload {
     this.#close = libc.func('int close(int fd)')
     this.#setsockopt = libc.func(
       'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+    )
+    this.#recvfrom = libc.func(
+      'intptr_t recvfrom(int fd, void *buffer, size_t length, int flags, void *from, void *fromLength)',
     )
   }
 
@@ -120,6 +138,11 @@ class LinuxOffload implements Offload {
 
   setSegmentBytes(fd: number, bytes: number): boolean {
     return this.#set(fd, LINUX.IPPROTO_UDP, LINUX.UDP_SEGMENT, bytes)
+  }
+
+  receive(fd: number, buffer: Uint8Array, from: Uint8Array): number {
+    this.#fromLength[0] = from.length
+    return this.#recvfrom(fd, buffer, buffer.length, LINUX.MSG_DONTWAIT, from, this.#fromLength)
   }
 
   #enableOffloads(fd: number): boolean {

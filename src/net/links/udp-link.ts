@@ -9,6 +9,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
+import { BulkReceiver } from './bulk-receiver.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { Offload } from './offload.ts'
 import { checkSocketBuffer, SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
@@ -19,12 +20,18 @@ interface Segmenting {
   readonly fd: number
 }
 
+/** Where so much comes at once there is more behind it. */
+const BULK_BYTES = 16_384
+/** Datagrams that are received in one go. */
+const BULK_LIMIT = 16
+
 export class UdpLink implements Link {
   readonly id: number
   readonly endpoint: Endpoint
   readonly #socket: Socket
   readonly #events: LinkEvents
   readonly #sent: (error: Error | null) => void
+  readonly #receiver: BulkReceiver | undefined
   #segmenting: Segmenting | undefined
   /** What UDP_SEGMENT is set to. */
   #segmentBytes = 0
@@ -48,9 +55,9 @@ export class UdpLink implements Link {
     this.#events = events
     // One function for all sends, so that none allocates.
     this.#sent = error => this.#handleSent(error)
-    this.#socket.on('message', (buffer: Uint8Array, from: RemoteInfo) =>
-      events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from)),
-    )
+    this.#receiver =
+      this.#segmenting && new BulkReceiver(this.#segmenting.offload, this.#segmenting.fd, local)
+    this.#socket.on('message', (buffer: Uint8Array, from: RemoteInfo) => this.#handleMessage(buffer, from))
     this.#socket.on('error', error => this.#handleError(error))
   }
 
@@ -84,6 +91,19 @@ export class UdpLink implements Link {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#socket.close()
+  }
+
+  #handleMessage(buffer: Uint8Array, from: RemoteInfo): void {
+    this.#events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from))
+    if (this.#receiver !== undefined && buffer.length >= BULK_BYTES) this.#receiveBulk(this.#receiver)
+  }
+
+  #receiveBulk(receiver: BulkReceiver): void {
+    for (let i = 0; i < BULK_LIMIT && !this.#isClosed; i++) {
+      const bytes = receiver.receive()
+      if (bytes === undefined) return
+      this.#events.onDatagram(this, bytes, bytes.length, receiver.remote)
+    }
   }
 
   /** Datagrams come in runs: one value stands for all of a run. */

@@ -5,6 +5,8 @@ import { LocalLinks } from '../../../src/net/local-links.ts'
 class ScriptedNetwork implements Network {
   readonly id = 'udp'
   present: HostAddress[] = []
+  /** Addresses that are there, but not listed: the interface is not known to be running yet. */
+  readonly unlisted = new Set<string>()
   /** Codes that binding an address fails with. */
   readonly failing = new Map<string, string>()
 
@@ -21,8 +23,10 @@ class ScriptedNetwork implements Network {
   }
 
   open(id: number, { address }: HostAddress, port: number): Link {
-    const code = this.failing.get(address)
-    if (code !== undefined) throw Object.assign(new Error(code), { code })
+    const isThere = this.unlisted.has(address) || this.present.some(host => host.address === address)
+    const code =
+      this.failing.get(address) ?? (isThere || address.startsWith('127.') ? undefined : 'EADDRNOTAVAIL')
+    if (code !== undefined) throw Object.assign(new Error(`bind ${code} ${address}`), { code })
     const endpoint = { address, port: port || 1000 }
     return { id, endpoint, full: false, queuedBytes: 0, send: () => true, hold() {}, close() {} }
   }
@@ -109,8 +113,24 @@ describe('the links of a host', () => {
     network.set('10.0.0.1', '10.0.0.2')
     links.look()
     links.close()
-    expect(log).toEqual(['+1 10.0.0.1', '+2 10.0.0.2'])
+    expect(log).toEqual(['+1 10.0.0.1', '+3 10.0.0.2'])
     expect(() => watch(network, [{ address: '10.0.0.3' }]).links.start()).toThrow(/EADDRNOTAVAIL 10\.0\.0\.3/)
+  })
+
+  it('take an address that was asked for before its interface is listed, and follow it from then on', () => {
+    const network = new ScriptedNetwork().set('127.0.0.1 lo')
+    network.unlisted.add('10.0.0.1')
+    const { links, log } = start(network, [{ address: '10.0.0.1' }])
+    const local = links.find('10.0.0.1')?.local
+    expect(local).toMatchObject({ prefixBits: 32, mtu: 1280 })
+    network.set('10.0.0.1')
+    links.look()
+    expect(local).toMatchObject({ prefixBits: 24, mtu: 1500 })
+    network.set('127.0.0.1 lo')
+    links.look()
+    links.look()
+    links.close()
+    expect(log).toEqual(['+1 10.0.0.1', '-1 10.0.0.1'])
   })
 
   it('are not opened where another program has the port', () => {
