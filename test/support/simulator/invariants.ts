@@ -11,6 +11,7 @@ import { controlFlags } from '../../../src/wire/extensions/control.ts'
 import type { SalPacket } from '../../../src/wire/packet.ts'
 import { BASE_HEADER_BYTES, peekHeaderBytes } from '../../../src/wire/sal-header.ts'
 import { packetOf } from './describe-packet.ts'
+import { EndpointMap } from './endpoint-map.ts'
 import type { Node, Packet, Port, Watcher } from './network.ts'
 import type { SimFlow } from './sim-flow.ts'
 
@@ -53,8 +54,7 @@ const AMPLIFICATION_LIMIT = 3
 const { SYN, ACK } = controlFlags
 
 export class Invariants implements Watcher {
-  /** By node and address. */
-  readonly #ledgers = new Map<string, Ledger>()
+  readonly #ledgers = new Map<Node, EndpointMap<Ledger>>()
   /** Nodes and the flowIDs that they have sent SYNs from. */
   readonly #syns = new Set<string>()
   /** By node and flowID: where its SYN-ACK was sent. Who tags a packet for the flow has seen it. */
@@ -109,13 +109,14 @@ export class Invariants implements Watcher {
   }
 
   #ledger(node: Node, remote: Endpoint): Ledger {
-    const key = `${node.name} ${formatEndpoint(remote)}`
-    let ledger = this.#ledgers.get(key)
-    if (ledger === undefined) {
-      ledger = { receivedBytes: 0, sentBytes: 0, isValidated: false, challenges: new Set() }
-      this.#ledgers.set(key, ledger)
-    }
-    return ledger
+    const known = this.#ledgers.get(node)
+    const ledgers = known ?? new EndpointMap<Ledger>()
+    if (known === undefined) this.#ledgers.set(node, ledgers)
+    const ledger = ledgers.get(remote)
+    if (ledger !== undefined) return ledger
+    const opened: Ledger = { receivedBytes: 0, sentBytes: 0, isValidated: false, challenges: new Set() }
+    ledgers.set(remote, opened)
+    return opened
   }
 
   #checkLoop(node: Node, syn: SalPacket, bytes: Uint8Array): void {

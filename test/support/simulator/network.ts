@@ -2,8 +2,9 @@
  * The network between the nodes: addresses on links. Routing is assumed: a packet leaves by the link of its source
  * address, enters by that of its destination, and takes both links' time and faults (one link, where it is the same).
  */
-import { type Endpoint, endpointFamily, formatEndpoint } from '../../../src/wire/endpoint.ts'
+import { type Endpoint, endpointFamily } from '../../../src/wire/endpoint.ts'
 import type { Random } from '../random.ts'
+import { EndpointMap } from './endpoint-map.ts'
 import type { EventQueue } from './event-queue.ts'
 import type { Fate, Link } from './link.ts'
 
@@ -48,7 +49,7 @@ export type Interceptor = (packet: Packet) => boolean
 export class Network {
   readonly #queue: EventQueue
   readonly #random: Random
-  readonly #ports = new Map<string, Port>()
+  readonly #ports = new EndpointMap<Port>()
   readonly watchers: Watcher[] = []
   readonly interceptors: Interceptor[] = []
   #lastId = 0
@@ -60,13 +61,13 @@ export class Network {
 
   attach(node: Node, endpoint: Endpoint, link: Link, label: string): Port {
     const port = { id: ++this.#lastId, node, endpoint, link, label }
-    this.#ports.set(formatEndpoint(endpoint), port)
+    this.#ports.set(endpoint, port)
     return port
   }
 
   /** The address goes: it gets nothing any more, and nothing leaves from it. */
   detach(port: Port): void {
-    if (this.isAttached(port)) this.#ports.delete(formatEndpoint(port.endpoint))
+    if (this.isAttached(port)) this.#ports.delete(port.endpoint)
   }
 
   isAttached(port: Port): boolean {
@@ -74,7 +75,7 @@ export class Network {
   }
 
   find(endpoint: Endpoint): Port | undefined {
-    return this.#ports.get(formatEndpoint(endpoint))
+    return this.#ports.get(endpoint)
   }
 
   /** Sends `bytes`, which nobody changes afterwards. */

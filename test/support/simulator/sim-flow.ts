@@ -10,6 +10,7 @@ import { Pattern } from './pattern.ts'
 import type { SimHost } from './sim-host.ts'
 
 const CHUNK_BYTES = 65_536
+const SIGNALS = Object.entries(FlowSignal)
 
 export class SimFlow {
   readonly host: SimHost
@@ -112,13 +113,13 @@ export class SimFlow {
 
   handleSignals(signals: number): void {
     if (signals & FlowSignal.moved) this.moves++
-    for (const [name, bit] of Object.entries(FlowSignal)) {
+    for (const [name, bit] of SIGNALS) {
       if ((signals & bit) === 0 || this.events.at(-1) === name) continue
       this.events.push(name)
     }
     if (signals & FlowSignal.readable && !this.#isPaused) this.#readAll()
     if (signals & (FlowSignal.connected | FlowSignal.writable)) this.#pump()
-    for (const [name, bit] of Object.entries(FlowSignal)) if (signals & bit) this.onEvent(name)
+    for (const [name, bit] of SIGNALS) if (signals & bit) this.onEvent(name)
   }
 
   /** The server's side of a set-up. */
