@@ -202,14 +202,19 @@ export class Server extends EventEmitter implements net.Server {
     if (this.#binding !== binding) return
     this.#binding = undefined
     this.#hold()
-    this.emit('error', error instanceof ServalError ? systemError(error, { syscall: 'listen' }) : error)
+    const { address, port } = binding.address
+    const details = { syscall: 'listen', address, port }
+    this.emit('error', error instanceof ServalError ? systemError(error, details) : error)
   }
 
   #withdraw(binding: Binding): void {
+    const wasDrained = this.#connections === 0
     const withdrawal = binding.close().then(() => {
       if (this.#withdrawal === withdrawal) this.#withdrawal = undefined
       this.#hold()
-      this.#emitCloseIfDrained()
+      // A server that listens again by now has closed all the same.
+      if (wasDrained && this.#connections === 0) process.nextTick(() => this.emit('close'))
+      else this.#emitCloseIfDrained()
     })
     this.#withdrawal = withdrawal
   }

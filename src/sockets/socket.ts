@@ -1,6 +1,6 @@
 /**
  * An active socket: a flow with the shape, events and order of a `net.Socket`. Where it differs from Node's is listed in
- * test/compliance/differences.ts.
+ * test/compliance/differences.test.ts.
  *
  *   program -- write, end --> Writable --> FlowWriter --> flow
  *   program <-- data, end --- Readable <-- FlowReader <-- flow

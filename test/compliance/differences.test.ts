@@ -1,0 +1,124 @@
+/**
+ * Where `serval/net` differs from `node:net`, and means to: all of it. Each difference is shown on both sides, so that
+ * one which goes away, here or in Node, is seen.
+ */
+import { describe, expect, it } from 'vitest'
+import { modules, play, seen, settled, type World } from './harness.ts'
+
+interface Difference {
+  readonly because: string
+  readonly scenario: (world: World) => Promise<void>
+  readonly node: readonly string[]
+  readonly serval: readonly string[]
+}
+
+const differences: Record<string, Difference> = {
+  'text that is no port is the name of a service, not the path of a unix socket': {
+    because: 'services stand where paths do',
+    scenario: async world => {
+      const client = world.net.connect('web.example')
+      const [error] = (await seen(client, 'error')) as [NodeJS.ErrnoException]
+      world.note('seen', String(error.code))
+      world.attempt('seen', 'path', () => world.watch('socket', world.net.connect({ path: '/nowhere' }), []))
+      world.attempt('seen', 'listen to a path', () => world.net.createServer().listen({ path: '' }))
+    },
+    node: ['ENOENT', 'path: returned', 'listen to a path: TypeError ERR_INVALID_ARG_VALUE'],
+    serval: [
+      'ENOROUTER',
+      'path: TypeError ERR_INVALID_ARG_VALUE',
+      'listen to a path: TypeError ERR_INVALID_ARG_VALUE',
+    ],
+  },
+  'a malformed name is reported by throwing': {
+    because: 'it can never be resolved, so it is an argument error',
+    scenario: async world => {
+      world.attempt('seen', 'connect', () => {
+        world.watch('socket', world.net.connect(80, 'no host'), [])
+      })
+    },
+    node: ['connect: undefined'],
+    serval: ['connect: Error ESERVICENAME'],
+  },
+  'ports of an established socket are those of its path': {
+    because: 'one UDP socket serves all flows, and a service has no port',
+    scenario: async world => {
+      const served = await world.serve()
+      const client = world.connect('socket', served)
+      await seen(client, 'ready')
+      world.note('seen', [client.remotePort === served.port])
+    },
+    node: ['[true]'],
+    serval: ['[false]'],
+  },
+  'an aborted signal keeps connect from connecting': {
+    because: 'Node connects all the same, after the AbortError',
+    scenario: async world => {
+      const client = world.connect('seen', await world.serve(), { signal: AbortSignal.abort() })
+      await seen(client, 'close')
+      world.note('seen', [client.destroyed, client.connecting])
+      client.destroy()
+    },
+    node: ['error AbortError ABORT_ERR', 'close', '[false,true]'],
+    serval: ['error AbortError ABORT_ERR', 'close', '[true,false]'],
+  },
+  'hosts are not looked up by the socket': {
+    because: 'the stack resolves the service, with the first packet',
+    scenario: async world => {
+      const { port } = await world.serve()
+      const client = world.net.connect(port, 'localhost')
+      client.once('lookup', () => world.note('seen', 'lookup'))
+      client.once('connectionAttempt', () => world.note('seen', 'attempt'))
+      await seen(client, 'ready')
+      world.note('seen', 'ready')
+      client.destroy()
+    },
+    node: ['lookup', 'attempt', 'ready'],
+    serval: ['ready'],
+  },
+  'a connection that is reset before the server has heard of it is not told to the server': {
+    because: 'the third packet of the set-up is replaced by the reset',
+    scenario: async world => {
+      const served = await world.serve(() => world.note('seen', 'connection'))
+      const client = world.connect('socket', served)
+      client.resetAndDestroy()
+      await seen(client, 'close')
+      await settled()
+      world.note('seen', 'closed')
+    },
+    node: ['connection', 'closed'],
+    serval: ['closed'],
+  },
+  'there is nothing below a socket or server for others to use': {
+    because: 'a flow has no descriptor',
+    scenario: async world => {
+      const served = await world.serve()
+      const client = world.connect('socket', served)
+      await seen(client, 'ready')
+      world.note('seen', [
+        Boolean(Reflect.get(client, '_handle')),
+        Boolean(Reflect.get(served.server, '_handle')),
+      ])
+      const server = world.watchServer('server', world.net.createServer(), ['error'])
+      world.attempt('seen', 'fd', () => server.listen({ fd: 99 }))
+      await settled()
+    },
+    node: ['[true,true]', 'fd: returned'],
+    serval: ['[false,false]', 'fd: TypeError ERR_INVALID_ARG_VALUE'],
+  },
+  'classes are made with new': {
+    because: 'they are classes',
+    scenario: async world => {
+      world.attempt('seen', 'Socket()', () => (world.net.Socket as unknown as () => unknown)())
+      world.attempt('seen', 'Server()', () => (world.net.Server as unknown as () => unknown)())
+    },
+    node: ['Socket(): returned', 'Server(): returned'],
+    serval: ['Socket(): TypeError undefined', 'Server(): TypeError undefined'],
+  },
+}
+
+describe('serval/net differs from node:net in that', () => {
+  it.each(Object.entries(differences))('%s', async (_name, { scenario, node, serval }) => {
+    expect((await play(modules['node:net'], scenario)).seen).toEqual(node)
+    expect((await play(modules['serval/net'], scenario)).seen).toEqual(serval)
+  })
+})
