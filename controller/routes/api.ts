@@ -30,11 +30,17 @@ export function createApi({ state, logger, token }: ApiOptions): FastifyInstance
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_NAME_CHARACTERS },
     forceCloseConnections: true,
     requestTimeout: REQUEST_MS,
+    // Of URLs that no route is even looked up for.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      reply.code(error.statusCode ?? 400).send(failure(error.code, error.message))
+    },
   })
+  // No resource takes a body, so none is read.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   const { registry } = state.hub
   const members = () => [...registry.members.values()]
 
@@ -82,8 +88,6 @@ export function createApi({ state, logger, token }: ApiOptions): FastifyInstance
 
 const HEALTH = '/v1/health'
 const REQUEST_MS = 10_000
-/** No resource takes a body. */
-const MAX_BODY_BYTES = 1024
 /** A raw ID percent-encoded at its longest. */
 const MAX_NAME_CHARACTERS = 800
 
