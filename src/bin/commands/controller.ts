@@ -1,12 +1,7 @@
 /** `serval controller`: runs the controller. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import {
-  DEFAULT_API,
-  DEFAULT_CONTROL,
-  type ListenAddress,
-  startController,
-} from '../../../controller/index.ts'
-import { loadConfig } from '../../net/config.ts'
+import type { ListenAddress } from '../../../controller/index.ts'
+import { DEFAULT_API, DEFAULT_CONTROLLER_PORT, loadConfig } from '../../net/config.ts'
 import { formatEndpoint, parseEndpoint } from '../../wire/endpoint.ts'
 import { secondsWithin } from '../arguments.ts'
 import { Failure } from '../failure.ts'
@@ -30,8 +25,8 @@ export function addController(program: Command): void {
       'Runs the controller: programs register with it what they serve, it tells routers and hosts, and shows it as ' +
         'REST. Programs of this user on this host find it by the runtime directory; others by SERVAL_CONTROLLER.',
     )
-    .addOption(addressOption('--bind', 'control protocol, TCP', DEFAULT_CONTROL))
-    .addOption(addressOption('--api', 'REST, HTTP', DEFAULT_API))
+    .addOption(addressOption('--bind', 'control protocol, TCP', CONTROL))
+    .addOption(addressOption('--api', 'REST, HTTP', API))
     .option(
       '--lease <s>',
       'silence after which a program is withdrawn',
@@ -53,12 +48,17 @@ Examples:
   $ serval controller --bind 10.0.0.1:54326 --lease 5
   $ curl http://127.0.0.1:54327/v1/services`
 
+const CONTROL: ListenAddress = { address: '127.0.0.1', port: DEFAULT_CONTROLLER_PORT }
+const API: ListenAddress = parseEndpoint(new URL(DEFAULT_API).host)!
+
 const MEND = 'stop that one, or choose another place with --bind, --api or SERVAL_RUNTIME_DIR'
 
 async function controller({ bind, api, lease, grace, json = false }: ControllerOptions): Promise<void> {
   const { log, runtimeDir } = loadConfig()
   const stopped = toldToStop()
   const { SERVAL_API_TOKEN, SERVAL_RUNTIME_DIR } = process.env
+  // Only here, so that no other command waits for an HTTP server to load.
+  const { startController } = await import('../../../controller/index.ts')
   const running = await startController({
     control: bind,
     api,

@@ -2,6 +2,7 @@
  * The play: it hires the actors (controller, router, replicas, clients, each a process), cues them by the script, keeps
  * the scene up to date, and sends everybody home.
  */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,23 +33,17 @@ export class Play {
   readonly #actors: Actor[] = []
   readonly #replicas = new Map<ReplicaView, Actor>()
   readonly #clients = new Map<ClientView, Actor>()
-  readonly #aborted: Promise<never>
-  #abort: (reason: Error) => void = () => undefined
-  #isAborted = false
-  #isOver = false
+  /** Aborted: no more steps. */
+  readonly #steps = new AbortController()
+  readonly #aborted: Promise<unknown>
   #startedAt = performance.now()
 
   constructor(seconds: number) {
     this.seconds = seconds
     process.on('exit', this.#cleanUp)
     this.#files = makeFiles(this.#directory)
-    this.#aborted = new Promise((_, reject) => {
-      this.#abort = reason => {
-        this.#isAborted = true
-        reject(reason)
-      }
-    })
-    this.#aborted.catch(() => undefined)
+    const { signal } = this.#steps
+    this.#aborted = once(signal, 'abort').then(() => Promise.reject(signal.reason))
   }
 
   /** Since the curtain rose. */
@@ -67,7 +62,7 @@ export class Play {
 
   /** Ends it early; `perform` rejects with the reason. */
   stop(reason: Error): void {
-    this.#abort(reason)
+    this.#steps.abort(reason)
   }
 
   async #act(): Promise<void> {
@@ -83,7 +78,7 @@ export class Play {
       actor.send({ type: 'finish' } satisfies ClientCue)
     }
     this.title = 'the last downloads'
-    while ([...this.#clients.values()].some(actor => !actor.hasEnded)) await delay(LOOK_MS)
+    while ([...this.#clients.values()].some(actor => !actor.hasEnded)) await this.#wait(LOOK_MS)
   }
 
   async #raiseCurtain(): Promise<void> {
@@ -172,12 +167,12 @@ export class Play {
   }
 
   #hire(part: Omit<ActorOptions, 'directory' | 'env' | 'onLost'>): Actor {
-    if (this.#isOver) throw new Failure('the demo is over')
+    this.#steps.signal.throwIfAborted()
     const actor = new Actor({
       ...part,
       directory: this.#directory,
       env: environment(this.#directory),
-      onLost: how => this.#abort(new Failure(`${how}; the demo cannot go on`)),
+      onLost: how => this.stop(new Failure(`${how}; the demo cannot go on`)),
     })
     this.#actors.push(actor)
     this.processes.push({ name: part.name, pid: actor.pid })
@@ -189,27 +184,32 @@ export class Play {
   }
 
   async #until(atMs: number): Promise<void> {
-    await delay(Math.max(0, atMs - this.nowMs))
+    await this.#wait(Math.max(0, atMs - this.nowMs))
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const { signal } = this.#steps
+    await delay(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 
   async #happens(what: string, isTrue: () => boolean): Promise<void> {
     const until = this.nowMs + PATIENCE_MS
     while (!isTrue()) {
       if (this.nowMs > until) throw new Failure(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`)
-      await delay(LOOK_MS)
+      await this.#wait(LOOK_MS)
     }
   }
 
   /** In an order in which each can still say goodbye to the next. */
   async #sendHome(): Promise<void> {
-    this.#isOver = true
     for (const replica of this.scene.replicas) if (replica.state === 'serving') replica.state = 'left'
     for (const role of ['client', 'replica', 'router', 'controller']) {
       const group = this.#actors.filter(actor => actor.role === role && !actor.hasEnded)
       const ends = await Promise.all(group.map(async actor => ({ actor, isOrderly: await actor.stop() })))
       for (const { actor, isOrderly } of ends) {
         // One that is told to stop before it is ready just ends.
-        if (!isOrderly && !this.#isAborted) this.scene.fail(this.nowMs, `${actor.name} did not end in order`)
+        if (!isOrderly && !this.#steps.signal.aborted)
+          this.scene.fail(this.nowMs, `${actor.name} did not end in order`)
       }
     }
     this.#cleanUp()
