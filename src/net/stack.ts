@@ -185,10 +185,13 @@ export class Stack {
     options: ListenOptions,
     onFlow: (flow: Flow) => FlowHandler,
   ): Promise<StackListener> {
-    await this.ready
-    const listener = await this.#services.listen(target, options, onFlow)
-    this.wake()
-    return listener
+    this.ref()
+    try {
+      await this.ready
+      return await this.#services.listen(target, options, onFlow)
+    } finally {
+      this.unref()
+    }
   }
 
   /**
@@ -208,7 +211,7 @@ export class Stack {
     const moved = this.#moves.begin(flow, local.id)
     this.#sal.migrate(flow, local.id, nowMs())
     this.wake()
-    await moved
+    return moved
   }
 
   /**

@@ -69,19 +69,28 @@ export class FlowEnd implements FlowHandler {
   }
 
   /** Resolves when all of these signals have been seen; rejects with the flow's error if it closes before. */
-  async seen(signals: number): Promise<void> {
-    await this.until(() => (this.signals & (signals | FlowSignal.closed)) !== 0)
-    if ((this.signals & signals) !== signals) throw this.flow.error ?? new Error('the flow closed')
+  seen(signals: number): Promise<void> {
+    return this.until(() => (this.signals & signals) === signals)
   }
 
   /** The error that the flow closed with; undefined: an orderly close. */
   async closed(): Promise<Error | undefined> {
-    await this.until(() => (this.signals & FlowSignal.closed) !== 0)
+    await this.#either(() => this.#isClosed)
     return this.flow.error
   }
 
-  /** Resolves when `condition` holds; it is looked at after each signal. */
-  until(condition: () => boolean): Promise<void> {
+  /** Resolves when `condition` holds; rejects with the flow's error if it closes before. */
+  async until(condition: () => boolean): Promise<void> {
+    await this.#either(() => condition() || this.#isClosed)
+    if (!condition()) throw this.flow.error ?? new Error('the flow closed')
+  }
+
+  get #isClosed(): boolean {
+    return (this.signals & FlowSignal.closed) !== 0
+  }
+
+  /** Looks after each signal. */
+  #either(condition: () => boolean): Promise<void> {
     if (condition()) return Promise.resolve()
     return new Promise(resolve => this.#waiters.push({ until: condition, resolve }))
   }
@@ -125,8 +134,7 @@ export function echo(end: FlowEnd): void {
 /** Writes `bytes` of `chunk` over and over, as fast as the peer takes them, and ends. */
 export async function pour(end: FlowEnd, chunk: Uint8Array, bytes: number): Promise<void> {
   for (let sent = 0; sent < bytes; sent += chunk.length) {
-    await end.until(() => end.flow.writable || (end.signals & FlowSignal.closed) !== 0)
-    if (end.flow.state === 'CLOSED') throw end.flow.error ?? new Error('the flow closed')
+    await end.until(() => end.flow.writable)
     end.write(chunk.subarray(0, Math.min(chunk.length, bytes - sent)))
   }
   end.end()
