@@ -79,8 +79,8 @@ function drawClient(canvas: Canvas, index: number, client: ClientView, nowMs: nu
   const style = CLIENT_STYLES[index]
   canvas.box(x, y, BOX_COLUMNS, BOX_ROWS, style)
   canvas.text(x + 2, y, ` ${client.name} `, style)
-  const address = client.movedFrom === undefined ? '' : `${client.movedFrom} → `
-  canvas.textBefore(end - 2, y, ` ${address}${client.address} `, address === '' ? style : 'bold')
+  if (client.hasMoved) canvas.textBefore(end - 2, y, ` → ${client.address} `, 'bold')
+  else canvas.textBefore(end - 2, y, ` ${client.address} `, style)
   canvas.text(x + 2, y + 1, bar(client.fileBytes > 0 ? client.atBytes / client.fileBytes : 0), style)
   canvas.textBefore(end - 2, y + 1, formatBytesPerSecond(client.meter.rate(nowMs)))
   const facts = [`✓ ${client.downloads}`]
@@ -95,7 +95,7 @@ function drawReplica(canvas: Canvas, index: number, replica: ReplicaView, nowMs:
   const y = REPLICAS_Y + index * BOX_ROWS
   const end = x + BOX_COLUMNS - 1
   const isUp = replica.state === 'serving'
-  const style = isUp ? 'white' : replica.state === 'killed' ? 'red' : 'dim'
+  const style = isUp ? undefined : replica.state === 'killed' ? 'red' : 'dim'
   canvas.box(x, y, BOX_COLUMNS, BOX_ROWS, style)
   canvas.text(x + 2, y, ` ${replica.name} `, isUp ? 'bold' : style)
   canvas.textBefore(end - 2, y, ` pid ${replica.pid} `, 'dim')

@@ -202,6 +202,7 @@ export class Play {
 
   /** In an order in which each can still say goodbye to the next. */
   async #sendHome(): Promise<void> {
+    for (const client of this.scene.clients) client.replica = undefined
     for (const replica of this.scene.replicas) if (replica.state === 'serving') replica.state = 'left'
     for (const role of ['client', 'replica', 'router', 'controller']) {
       const group = this.#actors.filter(actor => actor.role === role && !actor.hasEnded)

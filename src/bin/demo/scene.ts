@@ -10,8 +10,8 @@ export interface ClientView {
   readonly name: string
   /** Where it is now. */
   address: string
-  /** Where it was when the download under way began, if it has moved since. */
-  movedFrom: string | undefined
+  /** Since the download under way began. */
+  hasMoved: boolean
   /** Who serves it now. */
   replica: string | undefined
   file: string
@@ -76,7 +76,7 @@ export class Scene {
     const client: ClientView = {
       name,
       address,
-      movedFrom: undefined,
+      hasMoved: false,
       replica: undefined,
       file: '',
       fileBytes: 0,
@@ -122,7 +122,7 @@ export class Scene {
         client.fileBytes = report.bytes
         client.atBytes = 0
         client.replica = undefined
-        client.movedFrom = undefined
+        client.hasMoved = false
         return
       case 'served':
         client.replica = report.replica
@@ -150,7 +150,7 @@ export class Scene {
         const { from, to, atBytes, confirmedMs } = report
         this.moves.push({ client: client.name, from, to, atBytes, confirmedMs })
         client.address = to
-        client.movedFrom = from
+        client.hasMoved = true
         client.moves++
         const where = `${from} → ${to} at ${formatBytes(atBytes)}`
         this.note(atMs, 'move', `${client.name} moved ${where}, done in ${formatMs(confirmedMs)}`)
