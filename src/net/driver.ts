@@ -33,6 +33,7 @@ export class Driver<E> implements LinkEvents {
   readonly #onLinkError: (link: Link, code: string) => void
   readonly #links = new Map<number, Link>()
   readonly #timer = new DeadlineTimer(() => this.#drain())
+  readonly #onSettled: (() => void)[] = []
   #batch = new TransmitBatch()
   #full = 0
   #isScheduled = false
@@ -69,9 +70,15 @@ export class Driver<E> implements LinkEvents {
     setImmediate(this.#run)
   }
 
-  /** Sends what can be sent at once, as before the process ends. */
+  /** Resolves when the program has heard of everything, and all that there was to send has been sent. */
+  settled(): Promise<void> {
+    this.wake()
+    return new Promise(resolve => this.#onSettled.push(resolve))
+  }
+
+  /** Sends what can be sent at once, even from within a handler: the process is about to end. */
   flush(): void {
-    if (!this.#isDraining) this.#drain()
+    while (this.#full === 0 && this.#core.pollTransmit(this.#batch, nowMs())) this.#send(this.#batch)
   }
 
   /** Whether the process stays alive for what may come. */
@@ -116,8 +123,13 @@ export class Driver<E> implements LinkEvents {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
       if (!isDone) this.wake()
-      else if (!this.#isClosed) this.#timer.arm(this.#core.nextTimeoutAt)
+      else this.#settle()
     }
+  }
+
+  #settle(): void {
+    if (!this.#isClosed) this.#timer.arm(this.#core.nextTimeoutAt)
+    for (const resolve of this.#onSettled.splice(0)) resolve()
   }
 
   /** Whether nothing is left to do. */

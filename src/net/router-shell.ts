@@ -130,7 +130,7 @@ export class RouterShell {
     this.#agent.stop()
     await this.#quiet(graceMs)
     this.#router.refuseDelayed(ServicePrefix.all, nowMs())
-    this.#driver.flush()
+    await this.#driver.settled()
     this.#driver.close()
     this.#links.close()
   }

@@ -16,7 +16,7 @@ import { ServalError } from '../errors.ts'
 import type { Flow } from '../flow/flow.ts'
 import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
-import type { FlowState } from '../flow/states.ts'
+import { FlowSignal, type FlowState } from '../flow/states.ts'
 import { reaches } from '../sal/locals.ts'
 import { Sal, type SalEvent } from '../sal/sal.ts'
 import type { ServiceTable } from '../service/service-table.ts'
@@ -34,6 +34,7 @@ import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
+import { Neighbours } from './neighbours.ts'
 import { Resolution } from './resolution.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
@@ -78,6 +79,7 @@ export class Stack {
   readonly #services: Services
   readonly #resolution: Resolution
   readonly #moves = new Moves()
+  readonly #neighbours: Neighbours
   readonly #statusServer: StatusServer | undefined
   #users = 0
   /** Flows that their programs have let go of, and that still have something to say. */
@@ -135,6 +137,17 @@ export class Stack {
       statusSocket: this.#statusServer?.path,
       isReachable: remote => this.#sal.locals.some(local => reaches(local, remote)),
       wake: () => this.wake(),
+    })
+    this.#neighbours = new Neighbours({
+      runtimeDirectory: this.#runtimeDirectory,
+      hostId: this.#hostId,
+      statusSocket: this.#statusServer?.path,
+      isOwn: address =>
+        isLoopback(address) || this.#sal.locals.some(local => local.endpoint.address === address),
+      onGone: endpoints => {
+        this.#sal.peersGone(endpoints, nowMs())
+        this.wake()
+      },
     })
     this.#links = new LocalLinks({
       network: network ?? new UdpNetwork(this.config.offload),
@@ -286,8 +299,10 @@ export class Stack {
     if (graceMs > 0) await this.#finished(graceMs)
     this.#forgetExit()
     this.#resetFlows([...this.#sal.flows])
+    await this.#driver.settled()
     this.#agent.stop()
     this.#resolution.close()
+    this.#neighbours.close()
     this.#statusServer?.close()
     this.#driver.close()
     this.#links.close()
@@ -309,11 +324,11 @@ export class Stack {
   #handleExit(): void {
     this.#agent.stop()
     this.#resetFlows([...this.#sal.flows].filter(flow => !this.#lingering.has(flow)))
+    this.#driver.flush()
   }
 
   #resetFlows(flows: readonly Flow[]): void {
     for (const flow of flows) if (flow.unfinished) flow.reset(nowMs())
-    this.#driver.flush()
   }
 
   // ---- parts ----------------------------------------------------------------------------------------------
@@ -324,6 +339,9 @@ export class Stack {
         return this.#handleAccept(event.listener.owner as StackListener, event.flow)
       case 'flow':
         this.#moves.handleSignals(event.flow, event.signals)
+        if (event.signals & FlowSignal.moved && event.flow.activePath) {
+          this.#neighbours.meet(event.flow.activePath.remote)
+        }
         ;(event.flow.owner as FlowHandler | undefined)?.onSignals(event.flow, event.signals)
         return
       case 'resolve':
@@ -341,10 +359,12 @@ export class Stack {
   }
 
   #handleState(flow: Flow, state: FlowState): void {
+    if (state === 'CONNECTED' && flow.activePath) this.#neighbours.meet(flow.activePath.remote)
     if (state !== 'CLOSED' && state !== 'TIMEWAIT') return
     if (this.#lingering.delete(flow)) this.#hold()
+    if (this.#onFinished === undefined) return
     const isLast = ![...this.#sal.flows].some(other => other !== flow && other.unfinished)
-    if (this.#onFinished !== undefined && isLast) this.#onFinished()
+    if (isLast) this.#onFinished()
   }
 
   #handleLocalsChanged(): void {
@@ -398,7 +418,7 @@ export class Stack {
       instance: this.#agent.instance,
       hostId: this.#hostId,
       endpoints: this.endpoints.map(formatEndpoint),
-      services: this.#services.status(isAll ? undefined : request.serviceId),
+      services: request.ask === 'watch' ? [] : this.#services.status(isAll ? undefined : request.serviceId),
       flows: isAll ? this.flows() : [],
       counters: isAll ? this.counters : {},
     }

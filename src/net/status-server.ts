@@ -53,6 +53,7 @@ export class StatusServer {
         const request = parseRequest(line)
         if (request === undefined) connection.destroy()
         else connection.write(`${JSON.stringify(answer(request))}\n`)
+        if (request?.ask === 'watch') connection.setTimeout(0)
       }
       if (text.length > MAX_REQUEST_CHARACTERS) connection.destroy()
     })
@@ -62,7 +63,7 @@ export class StatusServer {
 function parseRequest(line: string): StatusRequest | undefined {
   try {
     const request: StatusRequest = JSON.parse(line)
-    if (request.ask === 'status') return request
+    if (request.ask === 'status' || request.ask === 'watch') return request
     return request.ask === 'service' && typeof request.serviceId === 'string' ? request : undefined
   } catch {
     return undefined

@@ -9,6 +9,8 @@ export type StatusRequest =
   | { readonly ask: 'status' }
   /** Who serves a serviceID (canonical text): an answer with the services that have it, and no flows. */
   | { readonly ask: 'service'; readonly serviceId: string }
+  /** Who it is, without services and flows; the connection is then left open, and ends with the stack. */
+  | { readonly ask: 'watch' }
 
 export interface StackStatus {
   readonly version: string

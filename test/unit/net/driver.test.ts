@@ -98,6 +98,20 @@ async function drained(core: ScriptedCore): Promise<void> {
 
 const turn = () => new Promise<void>(resolve => setImmediate(resolve))
 
+/** What the next exception is that nobody catches; the test runner does not hear of it. */
+function nextUncaught(): Promise<() => never> {
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  return new Promise(resolve => {
+    process.once('uncaughtException', error => {
+      for (const listener of others) process.on('uncaughtException', listener)
+      resolve(() => {
+        throw error
+      })
+    })
+  })
+}
+
 describe('the driver', () => {
   it('handles all datagrams of a turn, then tells the program, then sends', async () => {
     const { core, link, driver } = open()
@@ -191,9 +205,27 @@ describe('the driver', () => {
     })
     core.events.push('a', 'b')
     core.batches = 1
-    expect(() => driver.flush()).toThrow("the program's own fault")
+    const thrown = nextUncaught()
+    driver.wake()
+    expect(await thrown).toThrow("the program's own fault")
     await drained(core)
     expect(core.log).toEqual(['event a', 'event b', 'send 0'])
+  })
+
+  it('says when everything is done', async () => {
+    const { core, driver } = open()
+    core.events.push('a')
+    core.batches = 2
+    await driver.settled()
+    expect(core.log).toEqual(['event a', 'send 1', 'send 0'])
+  })
+
+  it('sends at once where the process ends within a handler', () => {
+    const { core, driver } = open()
+    core.events.push('a')
+    core.batches = 1
+    driver.flush()
+    expect(core.log).toEqual(['send 0'])
   })
 
   it('holds the process by its links as long as it is told to', () => {

@@ -1,0 +1,93 @@
+/**
+ * The other processes of this host with which a stack has flows. When one of them dies the kernel tells nobody, as it
+ * would for TCP; so the stack keeps a connection to the status socket of each, and when that ends with nobody there any
+ * more, the flows to it are reset. (Between hosts the controller does this.)
+ */
+import { createConnection, type Socket } from 'node:net'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import type { RuntimeDirectory } from './runtime-dir.ts'
+import type { StackStatus } from './status.ts'
+
+export interface NeighbourOptions {
+  readonly runtimeDirectory: RuntimeDirectory
+  /** Equal where loopback addresses lead to the same processes. */
+  readonly hostId: string
+  /** This stack's own status socket. */
+  readonly statusSocket: string | undefined
+  isOwn(address: string): boolean
+  onGone(endpoints: readonly Endpoint[]): void
+}
+
+/** Connections kept at once; flows to further processes end when they are silent for too long. */
+const WATCH_LIMIT = 256
+
+export class Neighbours {
+  readonly #options: NeighbourOptions
+  /** Endpoints of this host that were met, watched or not to be found. */
+  readonly #met = new Set<string>()
+  /** By the path of the status socket. */
+  readonly #watches = new Map<string, Socket>()
+
+  constructor(options: NeighbourOptions) {
+    this.#options = options
+  }
+
+  /** A flow has its peer at `remote`. */
+  meet(remote: Endpoint): void {
+    if (!this.#options.isOwn(remote.address) || this.#met.has(formatEndpoint(remote))) return
+    this.#met.add(formatEndpoint(remote))
+    for (const path of this.#options.runtimeDirectory.statusSockets()) {
+      if (path === this.#options.statusSocket || this.#watches.has(path)) continue
+      if (this.#watches.size < WATCH_LIMIT) this.#watch(path)
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#watches.values()) connection.destroy()
+    this.#watches.clear()
+  }
+
+  #watch(path: string): void {
+    const connection = createConnection(path)
+    let endpoints: readonly Endpoint[] = []
+    let text = ''
+    this.#watches.set(path, connection)
+    connection.unref()
+    connection.setEncoding('utf8')
+    connection.write('{"ask":"watch"}\n')
+    connection.on('data', (chunk: string) => {
+      text += chunk
+      if (!text.endsWith('\n')) return
+      endpoints = this.#endpointsOf(text)
+      text = ''
+      // It has no flow with this stack (yet).
+      if (!endpoints.some(endpoint => this.#met.has(formatEndpoint(endpoint)))) connection.destroy()
+    })
+    connection.on('error', () => connection.destroy())
+    connection.on('close', () => {
+      if (!this.#watches.delete(path)) return
+      for (const endpoint of endpoints) this.#met.delete(formatEndpoint(endpoint))
+      if (endpoints.length > 0) this.#askWhetherGone(path, endpoints)
+    })
+  }
+
+  /** The connection ended: with its process, or by some accident? */
+  #askWhetherGone(path: string, endpoints: readonly Endpoint[]): void {
+    const connection = createConnection(path)
+    connection.unref()
+    connection.on('connect', () => connection.destroy())
+    connection.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') this.#options.onGone(endpoints)
+    })
+  }
+
+  #endpointsOf(line: string): readonly Endpoint[] {
+    try {
+      const { hostId, endpoints }: StackStatus = JSON.parse(line)
+      if (hostId !== this.#options.hostId) return []
+      return endpoints.flatMap(text => parseEndpoint(text) ?? [])
+    } catch {
+      return []
+    }
+  }
+}
