@@ -4,8 +4,6 @@
  */
 import { emitMessage, parseMessage } from '../src/control/codec.ts'
 import { controlErrors } from '../src/control/control-error.ts'
-import { FrameReader, MAX_AGENT_FRAME_BYTES } from '../src/control/frame.ts'
-import { KnownRules } from '../src/control/known-rules.ts'
 import {
   type AgentKind,
   CONTROL_VERSION,
@@ -22,9 +20,11 @@ import {
 import type { Endpoint } from '../src/wire/endpoint.ts'
 import { WireError } from '../src/wire/wire-error.ts'
 import { allRules, answer, changeForHost, changeForRouter, ruleUpdates } from './announcements.ts'
+import { DEFAULT_LIMITS, type HubLimits } from './hub-limits.ts'
 import { Leases } from './leases.ts'
 import { exclusiveEndpoints, reachableEndpoints, routersFor } from './policy.ts'
 import { type Member, Registry } from './registry.ts'
+import { Session } from './session.ts'
 
 export interface HubOptions {
   /** This controller's own id, random per start. */
@@ -32,23 +32,6 @@ export interface HubOptions {
   readonly pid: number
   readonly startedAt: number
   readonly limits?: Partial<HubLimits>
-}
-
-export interface HubLimits {
-  /** Silence after which a member is withdrawn. Default 10,000. */
-  readonly leaseMs: number
-  /** For how long evictions hold where too many are silent at once. Default 300,000. */
-  readonly holdMs: number
-  /** For how long a host may use an answer without asking again. Default 30,000. */
-  readonly answerMs: number
-  /** From connection to Hello. Default 5,000. */
-  readonly helloMs: number
-  /** Default 4,096. */
-  readonly registrationsPerMember: number
-  /** Answers that a host is kept up to date about; beyond, they just expire. Default 4,096. */
-  readonly answersPerMember: number
-  /** Unreadable messages after which a connection is closed. Default 8. */
-  readonly malformedPerConnection: number
 }
 
 export type HubCommand =
@@ -410,34 +393,6 @@ export class Hub {
   }
 }
 
-/** One connection. */
-class Session {
-  readonly connection: number
-  readonly from: string
-  readonly frames = new FrameReader(MAX_AGENT_FRAME_BYTES)
-  /** What it was answered, as far as it may still use it. */
-  readonly known = new KnownRules(false)
-  /** From Hello on. */
-  member: Member | undefined
-  malformed = 0
-  /** A router that still holds what an earlier controller told it. */
-  isProvisional = false
-
-  constructor(connection: number, from: string) {
-    this.connection = connection
-    this.from = from
-  }
-}
-
-const DEFAULT_LIMITS: HubLimits = {
-  leaseMs: 10_000,
-  holdMs: 300_000,
-  answerMs: 30_000,
-  helloMs: 5000,
-  registrationsPerMember: 4096,
-  answersPerMember: 4096,
-  malformedPerConnection: 8,
-}
 const PINGS_PER_LEASE = 3
 const NEVER = Number.POSITIVE_INFINITY
 

@@ -2,7 +2,8 @@
  * A controller's hub and agents on one virtual clock, joined by pipes that take time and cut what goes
  * through them into chunks of any size.
  */
-import { Hub, type HubLimits, type HubNotice } from '../../controller/hub.ts'
+import { Hub, type HubNotice } from '../../controller/hub.ts'
+import type { HubLimits } from '../../controller/hub-limits.ts'
 import { Agent, type AgentCommand, type AgentEvent, type AgentOptions } from '../../src/control/agent.ts'
 import { instanceId } from '../../src/control/fields.ts'
 import type { NamedPrefix } from '../../src/control/messages.ts'

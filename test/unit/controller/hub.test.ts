@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Hub, type HubLimits, type HubNotice } from '../../../controller/hub.ts'
+import { Hub, type HubNotice } from '../../../controller/hub.ts'
+import type { HubLimits } from '../../../controller/hub-limits.ts'
 import { emitMessage, parseMessage } from '../../../src/control/codec.ts'
 import { emitFrame, FrameReader, MAX_AGENT_FRAME_BYTES } from '../../../src/control/frame.ts'
 import type { ControlMessage, Hello } from '../../../src/control/messages.ts'
