@@ -25,6 +25,7 @@ export class Actor {
   readonly #ended: Promise<unknown>
   readonly #lastWords: string[] = []
   #isDismissed = false
+  #isKilled = false
 
   constructor({ name, role, module, args = [], directory, env, onMessage, onLost }: ActorOptions) {
     this.name = name
@@ -48,6 +49,11 @@ export class Actor {
     return this.#process.pid!
   }
 
+  /** By `kill`: there is nothing more to expect of it. */
+  get isKilled(): boolean {
+    return this.#isKilled
+  }
+
   get hasEnded(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null
   }
@@ -69,7 +75,7 @@ export class Actor {
 
   /** Ends it as a crash would. Resolves when it is gone. */
   async kill(): Promise<void> {
-    this.#isDismissed = true
+    this.#isDismissed = this.#isKilled = true
     this.#process.kill('SIGKILL')
     await this.#ended
   }

@@ -78,7 +78,9 @@ export class Play {
       actor.send({ type: 'finish' } satisfies ClientCue)
     }
     this.title = 'the last downloads'
-    while ([...this.#clients.values()].some(actor => !actor.hasEnded)) await this.#wait(LOOK_MS)
+    await this.#happens('the last downloads end', () =>
+      [...this.#clients.values()].every(actor => actor.hasEnded),
+    )
   }
 
   async #raiseCurtain(): Promise<void> {
@@ -129,8 +131,8 @@ export class Play {
     const served = this.scene.servedBy(name)
     const { length } = this.scene.resumptions
     victim!.state = 'killed'
-    await this.#replicas.get(victim!)!.kill()
     this.#note(`${name} is killed; it was serving ${served.map(client => client.name).join(', ')}`)
+    await this.#replicas.get(victim!)!.kill()
     await this.#happens('a download is resumed elsewhere', () => this.scene.resumptions.length > length)
   }
 
@@ -205,7 +207,7 @@ export class Play {
     for (const client of this.scene.clients) client.replica = undefined
     for (const replica of this.scene.replicas) if (replica.state === 'serving') replica.state = 'left'
     for (const role of ['client', 'replica', 'router', 'controller']) {
-      const group = this.#actors.filter(actor => actor.role === role && !actor.hasEnded)
+      const group = this.#actors.filter(actor => actor.role === role && !actor.isKilled)
       const ends = await Promise.all(group.map(async actor => ({ actor, isOrderly: await actor.stop() })))
       for (const { actor, isOrderly } of ends) {
         // One that is told to stop before it is ready just ends.
