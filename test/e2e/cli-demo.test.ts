@@ -27,8 +27,8 @@ describe('the demo', () => {
     const summary: Summary = JSON.parse(stdout)
     expect(schemaErrors('demo', summary)).toBe('')
     expect(summary).toMatchObject({ ok: true, seconds: 8, service: 'files.demo', mismatches: 0, errors: [] })
-    expect(summary.downloads).toBeGreaterThan(10)
-    expect(summary.bytes).toBeGreaterThan(40e6)
+    expect(summary.downloads).toBeGreaterThan(4)
+    expect(summary.bytes).toBeGreaterThan(20e6)
     expect(summary.moves).toMatchObject([
       { client: 'client 1', from: '127.0.0.1', to: '127.0.0.2' },
       { client: 'client 2', from: '127.0.0.1', to: '127.0.0.3' },
@@ -55,7 +55,7 @@ describe('the demo', () => {
     expect(stdout).toMatch(/ s {2}client 1 moved 127\.0\.0\.1 → 127\.0\.0\.2 at [\d.]+ [kM]B, done in /)
     expect(stdout).toMatch(/ s {2}replica [ABC] is killed; it was serving client \d/)
     expect(stdout).toMatch(/ s {2}client \d lost replica [ABC] at .*, goes on at replica [A-D] in /)
-    expect(stdout).toMatch(/\n4 clients: \d+ downloads, \d+ MB, every SHA-256 matched\n/)
+    expect(stdout).toMatch(/\n4 clients: \d+ downloads, [\d.]+ MB, every SHA-256 matched\n/)
     expect(stdout).toMatch(/\nno errors\n$/)
   })
 
