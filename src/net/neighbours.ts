@@ -20,6 +20,7 @@ export interface NeighbourOptions {
 
 /** Connections kept at once; flows to further processes end when they are silent for too long. */
 const WATCH_LIMIT = 256
+const QUESTION = '{"ask":"watch"}\n'
 
 export class Neighbours {
   readonly #options: NeighbourOptions
@@ -37,8 +38,11 @@ export class Neighbours {
     if (!this.#options.isOwn(remote.address) || this.#met.has(formatEndpoint(remote))) return
     this.#met.add(formatEndpoint(remote))
     for (const path of this.#options.runtimeDirectory.statusSockets()) {
-      if (path === this.#options.statusSocket || this.#watches.has(path)) continue
-      if (this.#watches.size < WATCH_LIMIT) this.#watch(path)
+      if (path === this.#options.statusSocket) continue
+      // One that is watched may have a new address.
+      const watched = this.#watches.get(path)
+      if (watched !== undefined) watched.write(QUESTION)
+      else if (this.#watches.size < WATCH_LIMIT) this.#watch(path)
     }
   }
 
@@ -54,14 +58,16 @@ export class Neighbours {
     this.#watches.set(path, connection)
     connection.unref()
     connection.setEncoding('utf8')
-    connection.write('{"ask":"watch"}\n')
+    connection.write(QUESTION)
     connection.on('data', (chunk: string) => {
       text += chunk
       if (!text.endsWith('\n')) return
       endpoints = this.#endpointsOf(text)
       text = ''
       // It has no flow with this stack (yet).
-      if (!endpoints.some(endpoint => this.#met.has(formatEndpoint(endpoint)))) connection.destroy()
+      if (endpoints.some(endpoint => this.#met.has(formatEndpoint(endpoint)))) return
+      endpoints = []
+      connection.destroy()
     })
     connection.on('error', () => connection.destroy())
     connection.on('close', () => {

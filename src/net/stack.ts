@@ -18,7 +18,7 @@ import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal, type FlowState } from '../flow/states.ts'
 import { reaches } from '../sal/locals.ts'
-import { Sal, type SalEvent } from '../sal/sal.ts'
+import { DEFAULT_LIMITS, Sal, type SalEvent } from '../sal/sal.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
 import { profiles } from '../wire/profile.ts'
@@ -89,15 +89,16 @@ export class Stack {
   readonly #forgetExit: () => void
 
   constructor(options: StackOptions = {}) {
-    const { network, limits, ...configOptions } = options
+    const { network: given, limits, ...configOptions } = options
     this.config = loadConfig(configOptions)
     if (this.config.profile !== 'native') throw unsupportedProfile(this.config.profile)
-    this.#hostId = network === undefined ? hostId() : `${hostId()}/${network.id}`
+    const network = given ?? new UdpNetwork(this.config.offload)
+    this.#hostId = given === undefined ? hostId() : `${hostId()}/${network.id}`
     this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     this.#sal = new Sal({
       profile: profiles[this.config.profile],
       randomBytes,
-      ...(limits && { limits }),
+      limits: { receiveBufferBytes: windowFor(network), ...limits },
       trace: (flow, _from, to) => this.#handleState(flow, to),
     })
     this.#driver = new Driver(
@@ -150,7 +151,7 @@ export class Stack {
       },
     })
     this.#links = new LocalLinks({
-      network: network ?? new UdpNetwork(this.config.offload),
+      network,
       bind: this.config.bind,
       defaultPort: 0,
       events: this.#driver,
@@ -438,6 +439,14 @@ const MOVABLE_STATES: ReadonlySet<FlowState> = new Set([
   'CLOSEWAIT',
   'LASTACK',
 ])
+
+/** More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow. */
+function windowFor(network: Network): number {
+  const keptBytes = network.receiveBufferBytes?.() ?? Number.POSITIVE_INFINITY
+  return Math.max(MIN_WINDOW_BYTES, Math.min(DEFAULT_LIMITS.receiveBufferBytes, keptBytes / 2))
+}
+
+const MIN_WINDOW_BYTES = 65_536
 
 function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1'

@@ -54,6 +54,8 @@ export interface Network {
    * EADDRNOTAVAIL, EADDRINUSE, EACCES ...).
    */
   open(id: number, address: HostAddress, port: number, events: LinkEvents): Link
+  /** Bytes that may come before they are received, where there is such a limit. */
+  receiveBufferBytes?(): number | undefined
   /** Told whenever `addresses` has changed, where the network can tell; the function returned ends it. */
   watch?(onChange: () => void): () => void
 }

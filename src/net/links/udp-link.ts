@@ -28,6 +28,8 @@ const BULK_LIMIT = 16
 export class UdpLink implements Link {
   readonly id: number
   readonly endpoint: Endpoint
+  /** What the kernel keeps until it is received, as it counts: with its own overhead. */
+  readonly receiveBufferBytes: number
   readonly #socket: Socket
   readonly #events: LinkEvents
   readonly #sent: (error: Error | null) => void
@@ -48,7 +50,8 @@ export class UdpLink implements Link {
       this.#socket.setRecvBufferSize(SOCKET_BUFFER_BYTES)
       this.#socket.setSendBufferSize(SOCKET_BUFFER_BYTES)
     } else this.#segmenting = bindSegmenting(this.#socket, local, offload)
-    checkSocketBuffer(this.#socket.getRecvBufferSize())
+    this.receiveBufferBytes = this.#socket.getRecvBufferSize()
+    checkSocketBuffer(this.receiveBufferBytes)
     this.id = id
     this.endpoint = { address, port: this.#socket.address().port }
     this.#lastRemote = this.endpoint

@@ -37,10 +37,23 @@ export class UdpNetwork implements Network {
     })
   }
 
+  /** What a socket keeps that is not received yet, as the kernel counts; undefined where none can be opened. */
+  receiveBufferBytes(): number | undefined {
+    try {
+      const link = new UdpLink(0, { address: '127.0.0.1', port: 0 }, silent, this.#offload)
+      link.close()
+      return link.receiveBufferBytes
+    } catch {
+      return undefined
+    }
+  }
+
   open(id: number, { address }: HostAddress, port: number, events: LinkEvents): Link {
     return new UdpLink(id, { address, port }, events, this.#offload)
   }
 }
+
+const silent: LinkEvents = { onDatagram() {}, onError() {}, onDrain() {} }
 
 function mtuOf(interfaceName: string): number {
   try {
