@@ -436,7 +436,8 @@ export class Flow {
 
     const isRsynAck = has(controlFlags.RSYN) && has(controlFlags.ACK)
     if (!isRsynAck) this.#heard(nowMs)
-    if (!isRsynAck && !packet.extension('challenge')?.echo) this.#migration.handleHeard(local.id, nowMs)
+    if (has(controlFlags.ACK) && !isRsynAck && !packet.extension('challenge')?.echo)
+      this.#migration.handleAck(control.ackno, local.id, nowMs)
     if (isRsynAck) this.#handleRsynAck(arrival, nowMs)
     else if (has(controlFlags.RSYN)) this.#handleRsyn(arrival, control.verno, nowMs)
     else if (has(controlFlags.FIN)) this.#handleFin(arrival, control.verno, nowMs)

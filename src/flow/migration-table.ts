@@ -5,7 +5,7 @@
  *   RSYN (new address)            ---->    a candidate: the source of this copy
  *                                 <----    RSYN-ACK with a fresh CHALLENGE, to that source
  *   ACK with the echo             ---->    the candidate is proven: adopt it
- *   (sends on the new path)       <----    ACK, data: the mover is confirmed
+ *                                 <----    ACK: the mover knows
  *
  * Data goes on over the old path meanwhile: the peer's until the echo, the mover's until the RSYN-ACK. Both ends may
  * move at once (RSYN_SENT_RECV): each adopts the other's new address and keeps its own. An end without any address
@@ -16,7 +16,7 @@ import type { MigrationState } from './states.ts'
 export const migrationInputs = ['move', 'lost', 'RSYN', 'RSYN_ACK', 'confirmed', 'echo', 'expired'] as const
 /**
  * `move`: this end has a new address for the flow. `lost`: it has none left. `RSYN`, `RSYN_ACK`: with a valid TAG.
- * `confirmed`: the peer was heard on this end's new path. `echo`: a candidate of the peer's returned its CHALLENGE.
+ * `confirmed`: the peer, which knows of the newest RSYN, was heard on this end's new path. `echo`: a candidate of the peer's returned its CHALLENGE.
  * `expired`: the last candidate went unproven.
  */
 export type MigrationInput = (typeof migrationInputs)[number]
@@ -68,7 +68,7 @@ export const migrationTable: Readonly<
     expired: 'ignored',
   },
   RSYN_RECV: {
-    move: ['RSYN_SENT_RECV', 'sendRsyn'],
+    move: ['RSYN_SENT_RECV', 'sendRsyn', 'challenge'],
     lost: ['NOADDRESS_RSYN_RECV', 'suspend'],
     RSYN: ['RSYN_RECV', 'challenge'],
     RSYN_ACK: ['RSYN_RECV', 'sendEcho'],
@@ -77,7 +77,7 @@ export const migrationTable: Readonly<
     expired: ['INITIAL'],
   },
   RSYN_SENT_RECV: {
-    move: ['RSYN_SENT_RECV', 'sendRsyn'],
+    move: ['RSYN_SENT_RECV', 'sendRsyn', 'challenge'],
     lost: ['NOADDRESS_RSYN_RECV', 'suspend'],
     RSYN: ['RSYN_SENT_RECV', 'challenge'],
     RSYN_ACK: ['RSYN_SENT_RECV', 'adoptOwn', 'sendEcho'],

@@ -92,6 +92,8 @@ export class Migration {
   lost(nowMs: number): void {
     this.#own = undefined
     this.#ownAdopted = false
+    // They cannot be asked now, so their time does not run.
+    for (const candidate of this.#candidates) candidate.expiresAt = Number.POSITIVE_INFINITY
     this.#step('lost', nowMs)
   }
 
@@ -129,14 +131,14 @@ export class Migration {
   }
 
   /**
-   * A tagged packet that is neither RSYN-ACK nor an echo came to `localId`: the peer uses this end's new path if it has
+   * A tagged ACK that is neither RSYN-ACK nor an echo came to `localId`: the peer uses this end's new path if it knew of
    * the newest RSYN. What was sent before may still come to an address that this end has come back to, and an echo says
    * nothing of what its sender has adopted.
    */
-  handleHeard(localId: number, nowMs: number): void {
+  handleAck(ackno: number, localId: number, nowMs: number): void {
     const newest = this.#newestRsyn
     if (!this.#ownAdopted || this.#own?.local.id !== localId || newest === undefined) return
-    if (!this.#host.channel.outstanding.includes(newest)) this.#step('confirmed', nowMs)
+    if (serialLt(newest.verno, ackno)) this.#step('confirmed', nowMs)
   }
 
   /** A tagged echo came from `remote` to `localId`; returns whether it proved something. */
@@ -257,6 +259,7 @@ export class Migration {
       again.verno = candidate.verno
       again.receivedBytes = candidate.receivedBytes
       again.sentBytes = candidate.sentBytes
+      again.expiresAt = candidate.expiresAt
       return again
     })
   }

@@ -52,7 +52,7 @@ export class Puppet implements Node {
   verno: number
   ackno = 0
   /** What has come since `take`. */
-  #inbox: SalPacket[] = []
+  #inbox: { readonly packet: SalPacket; readonly port: Port; readonly remote: Endpoint }[] = []
   #summaries: string[] = []
   readonly #share: Uint8Array
   readonly #controlNonce: Uint8Array
@@ -86,7 +86,7 @@ export class Puppet implements Node {
     if (packet === undefined) return
     this.remote = remote
     this.port = port
-    this.#inbox.push(packet)
+    this.#inbox.push({ packet, port, remote })
     this.#summaries.push(summarize(bytes))
     this.#learn(packet)
     if (packet.tag && !this.#verifies(bytes, packet)) throw new Error(`${this.name} got a wrong TAG`)
@@ -99,15 +99,19 @@ export class Puppet implements Node {
     return this.#summaries.splice(0)
   }
 
-  /** The newest packet that came. */
-  get last(): SalPacket | undefined {
-    return this.#inbox.at(-1)
+  /** Returns the newest CHALLENGE, from where it came to. */
+  echoNewest(): void {
+    const asked = this.#inbox.findLast(({ packet }) => packet.extension('challenge')?.echo === false)
+    if (asked === undefined) throw new Error(`${this.name} has been asked nothing`)
+    this.port = asked.port
+    this.remote = asked.remote
+    this.echo(asked.packet.extension('challenge')!.value)
   }
 
   /** The newest CHALLENGE that came. */
   get challenge(): Uint8Array | undefined {
-    const asked = this.#inbox.findLast(packet => packet.extension('challenge')?.echo === false)
-    return asked?.extension('challenge')?.value
+    const asked = this.#inbox.findLast(({ packet }) => packet.extension('challenge')?.echo === false)
+    return asked?.packet.extension('challenge')?.value
   }
 
   // ---- what it says ----------------------------------------------------------------------------------------------
