@@ -79,7 +79,7 @@ describe('wrong usage', () => {
     [['controller', '--lease', '0'], 'A time from 0.1 to 3600 seconds is accepted'],
     [
       ['controller', '--bind', '127.0.0.1:0', '--api', '0.0.0.0:0'],
-      'a loopback address, unless apiToken is set',
+      '--api 0.0.0.0:0 can be reached from other hosts: set SERVAL_API_TOKEN',
     ],
     [['demo', '--seconds', '1'], 'A time from 5 to 3600 seconds is accepted'],
   ])('%j says what is accepted, in one line, with status 2', async (args, message) => {
@@ -314,6 +314,23 @@ describe('services and flows', () => {
     const elsewhere = { ...env, SERVAL_RUNTIME_DIR: join(world.directory, 'elsewhere') }
     const there = JSON.parse((await world.run(['services', '--json'], { env: elsewhere })).stdout)
     expect(there.services[0].instances).toMatchObject([{ pid, knownTo: ['controller'] }])
+  })
+
+  it('need the token of a controller that has one', async () => {
+    const secret = { SERVAL_API_TOKEN: 'secret' }
+    const controller = await world.start(
+      ['controller', '--bind', '127.0.0.1:0', '--api', '0.0.0.0:0', '--json'],
+      {
+        env: secret,
+      },
+    )
+    const { api } = (await controller.firstJson()) as { api: string }
+    const env = { SERVAL_API: api.replace('0.0.0.0', '127.0.0.1') }
+    const without = await world.run(['services'], { env })
+    expect(without.status).toBe(1)
+    expect(without.stderr).toMatch(/^serval: http:\S+ asks for a token: set SERVAL_API_TOKEN\n$/)
+    const withIt = await world.run(['services', '--json'], { env: { ...env, ...secret } })
+    expect(JSON.parse(withIt.stdout)).toEqual({ controller: env.SERVAL_API, services: [] })
   })
 
   it('fail where the controller that was named does not answer', async () => {

@@ -4,7 +4,7 @@ import type { ListenAddress } from '../../../controller/index.ts'
 import { DEFAULT_API, DEFAULT_CONTROLLER_PORT, loadConfig } from '../../net/config.ts'
 import { formatEndpoint, parseEndpoint } from '../../wire/endpoint.ts'
 import { secondsWithin } from '../arguments.ts'
-import { Failure } from '../failure.ts'
+import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { createLogger } from '../logger.ts'
 import { printReady } from '../output.ts'
@@ -57,6 +57,12 @@ async function controller({ bind, api, lease, grace, json = false }: ControllerO
   const { log, runtimeDir } = loadConfig()
   const stopped = toldToStop()
   const { SERVAL_API_TOKEN, SERVAL_RUNTIME_DIR } = process.env
+  if (!SERVAL_API_TOKEN && !isLoopback(api)) {
+    const place = `${formatEndpoint(api)} can be reached from other hosts`
+    throw new UsageError(
+      `--api ${place}: set SERVAL_API_TOKEN, which readers must send, or give a loopback address`,
+    )
+  }
   // Only here, so that no other command waits for an HTTP server to load.
   const { startController } = await import('../../../controller/index.ts')
   const running = await startController({
@@ -82,6 +88,10 @@ async function controller({ bind, api, lease, grace, json = false }: ControllerO
   })
   await stopped
   await running.close(1000 * grace)
+}
+
+function isLoopback({ address }: ListenAddress): boolean {
+  return address.startsWith('127.') || address === '::1' || address === 'localhost'
 }
 
 /** `address:port` or `address`; the value knows who asked for it. */
