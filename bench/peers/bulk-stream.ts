@@ -1,0 +1,41 @@
+/** Bulk over a stream: bulk-stream TRANSPORT sink ADDRESS SECONDS, bulk-stream TRANSPORT source ADDRESS PORT SECONDS */
+
+import { Meter } from '../support/meter.ts'
+import { blockAt } from '../support/pattern.ts'
+import { say } from './say.ts'
+import { type TransportName, transports } from './transports.ts'
+
+const [name, role, address = '', ...numbers] = process.argv.slice(2)
+const transport = transports[name as TransportName]
+
+if (role === 'sink') await sink(Number(numbers[0]))
+else source(Number(numbers[0]), Number(numbers[1]))
+
+async function sink(seconds: number): Promise<void> {
+  const port = await transport.listen(address, socket => {
+    const meter = new Meter(seconds)
+    socket.on('data', chunk => meter.take(chunk as Uint8Array, performance.now()))
+    socket.on('end', () => {
+      say('done', meter.figures)
+      socket.end()
+    })
+  })
+  say('ready', { port })
+}
+
+function source(port: number, seconds: number): void {
+  const socket = transport.connect(address, port)
+  socket.on('connect', () => {
+    const endAt = performance.now() + 1000 * seconds
+    let index = 0
+    const send = () => {
+      for (;;) {
+        if (performance.now() >= endAt) return socket.end()
+        if (!socket.write(blockAt(index++))) return socket.once('drain', send)
+      }
+    }
+    send()
+  })
+  socket.resume()
+  socket.on('close', () => process.exit())
+}

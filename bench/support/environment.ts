@@ -1,0 +1,39 @@
+/** The machine, as far as figures depend on it. */
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus, release, totalmem } from 'node:os'
+
+export function describeMachine() {
+  return {
+    node: process.version,
+    kernel: `${process.platform} ${release()}`,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cpus: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  }
+}
+
+export interface CpuShare {
+  /** Of all CPU time, what anybody here used, and what the hypervisor gave to others; 0 to 1. */
+  readonly busy: number
+  readonly steal: number
+}
+
+/** Call the function that it returns at the end. Zeros where the system does not tell. */
+export function watchCpu(): () => CpuShare {
+  const before = readTimes()
+  return () => {
+    const times = readTimes().map((ticks, index) => ticks - before[index]!)
+    const total = times.reduce((sum, ticks) => sum + ticks, 0) || 1
+    const [, , , idle = 0, iowait = 0, , , steal = 0] = times
+    return { busy: 1 - (idle + iowait + steal) / total, steal: steal / total }
+  }
+}
+
+/** user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)). */
+function readTimes(): number[] {
+  try {
+    return readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/\s+/).slice(1, 9).map(Number)
+  } catch {
+    return [0, 0, 0, 1, 0, 0, 0, 0]
+  }
+}

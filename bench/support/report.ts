@@ -1,0 +1,46 @@
+/** The outcome of a benchmark as a table for people. */
+import type { Benchmark, Outcome } from './benchmark.ts'
+
+export interface Report {
+  readonly environment: Readonly<Record<string, unknown>>
+  readonly results: Outcome['results']
+  readonly ratios: Outcome['ratios']
+}
+
+export function printOutcome({ name, about }: Benchmark, { environment, results, ratios }: Report): void {
+  print(`${name}: ${about}`)
+  print(
+    Object.entries(environment)
+      .map(([key, value]) => `${key} ${formatValue(value)}`)
+      .join(', '),
+  )
+  print('')
+  print(line(['row', 'metric', 'median', 'min', 'max']))
+  for (const [row, metrics] of Object.entries(results)) {
+    for (const [metric, { median, min, max }] of Object.entries(metrics)) {
+      print(line([row, metric, ...[median, min, max].map(formatNumber)]))
+    }
+  }
+  print('')
+  for (const [key, ratio] of Object.entries(ratios)) print(`${key}  ${formatNumber(ratio)}`)
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function line([row = '', metric = '', ...figures]: readonly string[]): string {
+  return [row.padEnd(20), metric.padEnd(12), ...figures.map(figure => figure.padStart(10))].join(' ')
+}
+
+/** Three digits that count. */
+function formatNumber(value: number): string {
+  return Number.isFinite(value) && Math.abs(value) < 100 ? value.toPrecision(3) : String(Math.round(value))
+}
+
+function formatValue(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Object.entries(value)
+    .map(([key, share]) => `${key} ${(100 * Number(share)).toFixed(0)} %`)
+    .join(' ')
+}
