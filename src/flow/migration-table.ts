@@ -16,8 +16,8 @@ import type { MigrationState } from './states.ts'
 export const migrationInputs = ['move', 'lost', 'RSYN', 'RSYN_ACK', 'confirmed', 'echo', 'expired'] as const
 /**
  * `move`: this end has a new address for the flow. `lost`: it has none left. `RSYN`, `RSYN_ACK`: with a valid TAG.
- * `confirmed`: the peer, which knows of the newest RSYN, was heard on this end's new path. `echo`: a candidate of the peer's returned its CHALLENGE.
- * `expired`: the last candidate went unproven.
+ * `confirmed`: the peer, which knows of the newest RSYN, was heard on this end's new path. `echo`: a candidate of the
+ * peer's returned its CHALLENGE. `expired`: the last candidate went unproven.
  */
 export type MigrationInput = (typeof migrationInputs)[number]
 
