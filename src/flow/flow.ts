@@ -90,6 +90,8 @@ export class Flow {
   #thirdAckDue: ((nowMs: number) => number) | undefined
   /** The program has let go: what still comes in is not wanted. */
   #orphaned = false
+  /** Unacknowledged when it was last looked whether they become fewer. */
+  #orphanedBytes = 0
   #suspended = false
   #probe: { readonly challenge: Uint8Array; repeats: number } | undefined
   #lastHeardAt: number
@@ -187,7 +189,7 @@ export class Flow {
     this.#orphaned = true
     if (this.readableBytes > 0 || this.#state === 'REQUEST') return this.reset(nowMs)
     this.end(nowMs)
-    this.#timers.arm('orphan', nowMs + this.#context.profile.policy.finWait2Ms)
+    this.#armOrphan(nowMs)
     this.#context.rearm(this)
   }
 
@@ -648,11 +650,11 @@ export class Flow {
   #sendSyn(nowMs: number): void {
     const target: SynTarget = this.#context.nextInstance(this, nowMs)
     if (target instanceof ServalError) return this.fail(target, nowMs)
-    const again = this.#setup.sent(nowMs)
     if (target === 'waiting') {
       this.#timers.disarm('setup')
       return
     }
+    const again = this.#setup.sent(nowMs)
     this.#syn ??= this.#channel.queue('SYN')
     const path = this.#paths.open(target.local, target.remote)
     path.proven = true
@@ -727,8 +729,15 @@ export class Flow {
       case 'linger':
         return this.#input('lingered', nowMs)
       case 'orphan':
-        return this.reset(nowMs)
+        if (this.bufferedBytes === this.#orphanedBytes) return this.reset(nowMs)
+        return this.#armOrphan(nowMs)
     }
+  }
+
+  /** What was written may take its time; but it must come on, and then the peer must end. */
+  #armOrphan(nowMs: number): void {
+    this.#orphanedBytes = this.bufferedBytes
+    this.#timers.arm('orphan', nowMs + this.#context.profile.policy.finWait2Ms)
   }
 
   #repeatFin(nowMs: number): void {

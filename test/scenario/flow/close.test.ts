@@ -240,6 +240,17 @@ describe('a program that lets go', () => {
     expect(served.error?.code).toBe('ECONNRESET')
   })
 
+  it('delivers what it has written, however long that takes', () => {
+    const { world, net, flow, served } = connection()
+    net.set({ kbitPerSecond: 400, queueBytes: 30_000 })
+    flow.send(4_000_000)
+    flow.close()
+    world.run(75_000)
+    expect(flow.state).toBe('FINWAIT1')
+    world.run(60_000)
+    expect([served.receivedBytes, served.isEnded]).toEqual([4_000_000, true])
+  })
+
   it('still delivers what it has written', () => {
     const { world, flow, served } = connection()
     flow.send(100_000)
