@@ -1,6 +1,6 @@
 /**
- * Receives what a busy socket has in store without dgram, which allocates, clears and copies for each datagram: one call
- * into a slab of which each datagram keeps its part. dgram still says when there is something, and gets what is small.
+ * Receives what a busy socket has in store without dgram, which allocates, copies and frees for each datagram: large ones
+ * are received into the buffer that is then given away. dgram still says when there is something, and gets what is small.
  */
 import { addressText } from '../../id/address.ts'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
@@ -8,9 +8,8 @@ import type { Offload } from './offload.ts'
 
 /** The largest UDP datagram; a merged buffer is no larger. */
 const MAX_DATAGRAM_BYTES = 65_536
-const SLAB_BYTES = 16 * MAX_DATAGRAM_BYTES
-/** Less than this is copied out, so that no small chunk that a program keeps keeps a slab. */
-const SMALL_BYTES = 8192
+/** Less than this is copied out: who keeps it should not keep far more memory. */
+const SMALL_BYTES = MAX_DATAGRAM_BYTES / 2
 
 export class BulkReceiver {
   readonly #offload: Offload
@@ -18,8 +17,7 @@ export class BulkReceiver {
   readonly #isV6: boolean
   /** Of the socket's own address, and so of every link-local one that it hears from. */
   readonly #zone: string
-  #slab: Uint8Array = NOTHING
-  #used = 0
+  #buffer = newBuffer()
   /** struct sockaddr_in or sockaddr_in6 of who sent it, and of who sent the one before. */
   readonly #from = new Uint8Array(128)
   readonly #lastFrom = new Uint8Array(128)
@@ -39,17 +37,13 @@ export class BulkReceiver {
 
   /** The next datagram, or several merged; undefined when there is none. */
   receive(): Uint8Array | undefined {
-    if (this.#slab.length - this.#used < MAX_DATAGRAM_BYTES) {
-      this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(SLAB_BYTES).buffer)
-      this.#used = 0
-    }
-    const room = this.#slab.subarray(this.#used, this.#used + MAX_DATAGRAM_BYTES)
-    const length = this.#offload.receive(this.#fd, room, this.#from)
+    const buffer = this.#buffer
+    const length = this.#offload.receive(this.#fd, buffer, this.#from)
     if (length < 0) return undefined
     this.#noteRemote()
-    if (length < SMALL_BYTES) return room.slice(0, length)
-    this.#used += length
-    return room.subarray(0, length)
+    if (length < SMALL_BYTES) return buffer.slice(0, length)
+    this.#buffer = newBuffer()
+    return buffer.subarray(0, length)
   }
 
   #noteRemote(): void {
@@ -67,4 +61,8 @@ export class BulkReceiver {
 
 /** sizeof(struct sockaddr_in6), the longer of the two. */
 const SOCKET_ADDRESS_BYTES = 28
-const NOTHING = new Uint8Array(0)
+
+/** Not cleared: every byte that is given away has been received. */
+function newBuffer(): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(MAX_DATAGRAM_BYTES).buffer)
+}
