@@ -36,7 +36,7 @@ import type { Profile } from '../wire/profile.ts'
 import { protocols } from '../wire/sal-header.ts'
 import type { Arrival } from './arrival.ts'
 import type { ControlChannel } from './control-channel.ts'
-import type { Due } from './outbox.ts'
+import type { Due, PacketWriter } from './outbox.ts'
 import type { Setup } from './setup.ts'
 
 const { SYN, RSYN, ACK, RST, FIN } = controlFlags
@@ -56,7 +56,7 @@ export interface ControlSource {
   readonly profile: Profile
 }
 
-export class ControlPacketWriter {
+export class ControlPacketWriter implements PacketWriter {
   readonly #source: ControlSource
   readonly #dataPrefix = new Uint8Array(DATA_PREFIX_BYTES)
   #peerFlowId: FlowId = NO_FLOW_ID

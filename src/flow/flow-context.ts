@@ -4,7 +4,6 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import type { Profile } from '../wire/profile.ts'
 import type { SegmentFields } from '../wire/segment.ts'
 import type { Arrival } from './arrival.ts'
-import type { Flow } from './flow.ts'
 import type { Local } from './path.ts'
 import type { FlowState } from './states.ts'
 
@@ -26,31 +25,32 @@ export interface FlowLimits {
   readonly deadPeerMs: number
 }
 
-export interface FlowContext {
+/** `F` is Flow; a parameter, so that this file stands below it. */
+export interface FlowContext<F> {
   readonly profile: Profile
   readonly limits: FlowLimits
   /** Filled anew for each segment. */
   readonly segmentFields: SegmentFields
   randomBytes(n: number): Uint8Array
   /** The flow has packets to send. */
-  wake(flow: Flow): void
+  wake(flow: F): void
   /** The flow's next deadline may have come closer. */
-  rearm(flow: Flow): void
+  rearm(flow: F): void
   /** Bits of FlowSignal for the program. */
-  signal(flow: Flow, bits: number): void
+  signal(flow: F, bits: number): void
   /** A server's flow has been set up. */
-  accepted(flow: Flow): void
+  accepted(flow: F): void
   /** The flow is closed, and its last packet has gone out. */
-  release(flow: Flow): void
+  release(flow: F): void
   /** A state was entered. */
-  trace(flow: Flow, from: FlowState, to: FlowState): void
+  trace(flow: F, from: FlowState, to: FlowState): void
   count(counter: string): void
   /** Resolves the service afresh. */
-  nextInstance(flow: Flow, nowMs: number): SynTarget
+  nextInstance(flow: F, nowMs: number): SynTarget
   /** What a NACK with `reason` from `remote` means. */
-  refusal(flow: Flow, reason: number, remote: Endpoint, nowMs: number): Refusal
+  refusal(flow: F, reason: number, remote: Endpoint, nowMs: number): Refusal
   /** What set-up's or the peer's silence means to the program. */
-  timeoutError(flow: Flow, nowMs: number): ServalError
+  timeoutError(flow: F, nowMs: number): ServalError
   /** A packet for our flowID that is not our peer's: to be answered like one for an unknown flow. */
   answerUnknown(arrival: Arrival, nowMs: number): void
   /** Another address of this host's from which `remote` may be reached. */

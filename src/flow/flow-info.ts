@@ -1,10 +1,10 @@
 /** What is told of a flow: `socket.flow`, `serval flows`. Plain data. */
 import type { FlowId } from '../id/flow-id.ts'
+import type { ServiceId } from '../id/service-id.ts'
 import type { Stream } from '../transport/stream.ts'
 import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
 import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
-import type { Flow } from './flow.ts'
 import { type Path, udpOverheadBytes } from './path.ts'
 import type { FlowState, MigrationState } from './states.ts'
 
@@ -33,8 +33,19 @@ export interface FlowInfo {
   readonly retransmits: number
 }
 
+/** What of it the flow itself holds. */
+export interface FlowFacts {
+  readonly flowId: FlowId
+  readonly peerFlowId: FlowId
+  readonly role: 'client' | 'server'
+  readonly state: FlowState
+  readonly service: ServiceId
+  readonly serviceName: string | undefined
+  readonly activePath: Path | undefined
+}
+
 export function flowInfo(
-  flow: Flow,
+  flow: FlowFacts,
   paths: readonly Path[],
   migrationState: MigrationState,
   stream: Stream | undefined,

@@ -64,7 +64,7 @@ export class Flow {
   /** Why the flow closed; undefined while it lives, and after an orderly close. */
   error: ServalError | undefined
 
-  readonly #context: FlowContext
+  readonly #context: FlowContext<Flow>
   readonly #channel: ControlChannel<PeerControl>
   readonly #outbox = new Outbox()
   readonly #timers = new FlowTimers()
@@ -100,7 +100,7 @@ export class Flow {
   #nack: { readonly reason: number; readonly remote: Endpoint } | undefined
   #released = false
 
-  constructor(options: FlowOptions, context: FlowContext, nowMs: number) {
+  constructor(options: FlowOptions, context: FlowContext<Flow>, nowMs: number) {
     this.role = options.role
     this.flowId = options.flowId
     this.service = options.service
@@ -398,7 +398,10 @@ export class Flow {
     if ((control.flags & SYN_ACK) !== SYN_ACK || offered?.mode !== keyModes.PLAIN)
       return this.#context.count('unexpected')
     this.#meet(packet.srcFlowId, offered.share)
-    if (!this.#writer.verifies(arrival)) return this.#context.count('badTag')
+    if (!this.#writer.verifies(arrival)) {
+      this.#peerFlowId = NO_FLOW_ID
+      return this.#context.count('badTag')
+    }
     this.#channel.start(control.verno)
     this.#channel.acknowledge(control.ackno)
     this.#lastHeardAt = nowMs
@@ -429,7 +432,7 @@ export class Flow {
     const { control } = packet
     if (control === undefined) return this.#context.count('unexpected')
     const has = (flag: number) => (control.flags & flag) !== 0
-    if (has(controlFlags.RST) && packet.tag === undefined) return this.#startProbe(nowMs)
+    if (has(controlFlags.RST) && packet.tag === undefined) return this.#handleStatelessReset(arrival, nowMs)
     if (!this.#writer.verifies(arrival)) return this.#context.count('badTag')
     if (has(controlFlags.RST)) return this.#input('RST', nowMs)
     if (has(controlFlags.ACK) && !this.#handleAckno(control.ackno)) return this.#context.count('badAckno')
@@ -755,21 +758,30 @@ export class Flow {
   /** The peer owes an answer and has been silent for too long since it was asked. */
   #isDead(nowMs: number): boolean {
     const silentMs = nowMs - Math.max(this.#lastHeardAt, this.#askedAt)
-    return !this.#suspended && silentMs >= this.#context.limits.deadPeerMs
+    return !this.waitsForAddress && silentMs >= this.#context.limits.deadPeerMs
   }
 
-  /** A peer that knows nothing of this flow says so, unproven: ask it, tagged, and believe its silence. */
-  #startProbe(nowMs: number): void {
-    if (this.#probe !== undefined || !this.#movable) return this.#context.count('rstUntagged')
+  /**
+   * Somebody says, unproven, that the peer knows nothing of this flow. It is asked, tagged, with a CHALLENGE; the flow ends
+   * only when the answer is such a reset again that echoes it, for then whoever is at the peer's address has no keys.
+   * Silence proves nothing: the peer may be on the move. So forged resets end no flow, however many there are.
+   */
+  #handleStatelessReset({ packet }: Arrival, nowMs: number): void {
+    const echo = packet.extension('challenge')
+    if (this.#probe !== undefined && echo?.echo && sameBytes(echo.value, this.#probe.challenge)) {
+      return this.#input('RST', nowMs)
+    }
+    this.#context.count('rstUntagged')
+    if (this.#probe !== undefined || !this.#movable || this.#migration.state !== 'INITIAL') return
     this.#probe = { challenge: this.#context.randomBytes(8), repeats: 0 }
     this.#repeatProbe(nowMs)
   }
 
   #repeatProbe(nowMs: number): void {
-    const path = this.#suspended ? this.#migration.ownPath : this.#paths.active
+    const path = this.#paths.active
     const probe = this.#probe
     if (probe === undefined || path === undefined) return
-    if (probe.repeats >= PROBE_LIMIT) return this.#input('RST', nowMs)
+    if (this.#suspended || probe.repeats >= PROBE_LIMIT) return this.#endProbe()
     this.#outbox.put({ kind: 'PROBE', path, challenge: probe.challenge })
     this.#timers.arm('probe', nowMs + path.transport.rtt.ptoMs * 2 ** probe.repeats++)
   }
@@ -949,5 +961,5 @@ const MOVABLE: ReadonlySet<FlowState> = new Set([
 
 const SYN_ACK = controlFlags.SYN | controlFlags.ACK
 
-/** How often a peer that may have lost its state is asked before its silence is believed. */
+/** How often a peer that may have lost its state is asked. */
 const PROBE_LIMIT = 3

@@ -2,9 +2,15 @@
  * What a flow owes its peer in control packets, as data. The packets are made when the link asks for them, so that each
  * carries the newest numbers. One entry a kind and path; a peer that asks from ever new addresses reaches the cap.
  */
+
+import type { Stream } from '../transport/stream.ts'
 import type { Outstanding } from './control-channel.ts'
-import type { ControlPacketWriter } from './control-packet.ts'
 import type { Path } from './path.ts'
+
+/** Makes a due packet, at the start of `buffer`; returns its length. */
+export interface PacketWriter {
+  write(due: Due, buffer: Uint8Array, stream: Stream | undefined, nowMs: number): number
+}
 
 export type Due =
   | { readonly kind: 'SYN'; readonly path: Path; readonly entry: Outstanding }
@@ -21,7 +27,7 @@ export type Due =
       readonly kind: 'RST'
       readonly path: Path
       readonly reason: number
-      readonly writer?: ControlPacketWriter
+      readonly writer?: PacketWriter
     }
 
 /** Beyond it what is owed is forgotten: each packet that matters is repeated, by us or by who asked. */

@@ -1,7 +1,7 @@
 /** Moves of flows that a program has asked for, from the command to the peer's confirmation. */
 import { ServalError } from '../errors.ts'
 import type { Flow } from '../flow/flow.ts'
-import { FlowSignal } from '../flow/states.ts'
+import { FlowSignal, type MigrationState } from '../flow/states.ts'
 
 interface Move {
   readonly localId: number
@@ -27,9 +27,20 @@ export class Moves {
     if (signals & FlowSignal.closed) {
       this.#moves.delete(flow)
       move.reject(flow.error ?? new ServalError('ERR_SOCKET_CLOSED', {}))
-    } else if (signals & FlowSignal.moved && flow.activePath?.local.id === move.localId) {
+    } else if (signals & FlowSignal.moved && MOVED.has(flow.info().migrationState)) {
       this.#moves.delete(flow)
-      move.resolve()
+      if (flow.activePath?.local.id === move.localId) move.resolve()
+      else move.reject(stayed(flow))
     }
   }
+}
+
+/** States in which no move of this end's is under way. */
+const MOVED: ReadonlySet<MigrationState> = new Set(['INITIAL', 'RSYN_RECV'])
+
+/** The peer did not answer at the address that was asked for, so another one was taken. */
+function stayed(flow: Flow): ServalError {
+  const at = flow.activePath?.local.endpoint.address ?? 'no address'
+  const reason = `the peer did not answer there; the flow is at ${at}`
+  return new ServalError('EHOSTUNREACH', { syscall: 'migrate', service: flow.serviceName, reason })
 }

@@ -9,6 +9,7 @@ import { AnswerLimit } from '../service/answer-limit.ts'
 import { nackFor } from '../service/nack.ts'
 import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
+import { challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
@@ -45,20 +46,17 @@ export class Answers {
     if (nack) this.#put({ packet: nack, localId: local.id, remote: replyTo }, nowMs)
   }
 
-  /** Says that there is no such flow here. */
-  reset(
-    offending: { srcFlowId: number; dstFlowId: number; protocol: number },
-    localId: number,
-    remote: Endpoint,
-    nowMs: number,
-  ): void {
+  /** Says that there is no such flow here. A CHALLENGE is echoed: it shows that the answer is one. */
+  reset({ packet: offending, local, remote }: Arrival, nowMs: number): void {
+    const asked = offending.extension('challenge')
+    const echo = asked && !asked.echo ? [challengeEcho(asked.value)] : []
     const packet = new SalPacket({
       srcFlowId: offending.dstFlowId,
       dstFlowId: offending.srcFlowId,
       protocol: offending.protocol,
-      extensions: [control(controlFlags.RST, 0, 0)],
+      extensions: [control(controlFlags.RST, 0, 0), ...echo],
     })
-    this.#put({ packet, localId, remote }, nowMs)
+    this.#put({ packet, localId: local.id, remote }, nowMs)
   }
 
   pollTransmit(batch: TransmitBatch): boolean {

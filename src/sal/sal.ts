@@ -100,7 +100,7 @@ export class Sal {
   readonly #locals = new Locals()
   readonly #listeners = new Map<number, Listener>()
   readonly #halfOpen = new HalfOpen()
-  readonly #context: FlowContext
+  readonly #context: FlowContext<Flow>
   readonly #resolver: Resolver
   readonly #answers: Answers
   readonly #routerProbes: RouterProbes
@@ -338,7 +338,7 @@ export class Sal {
     this.#count('unknownFlow')
     const flags = arrival.packet.control?.flags ?? 0
     if (flags & (controlFlags.RST | controlFlags.NACK)) return
-    this.#answers.reset(arrival.packet, arrival.local.id, arrival.remote, nowMs)
+    this.#answers.reset(arrival, nowMs)
   }
 
   #handleSyn(arrival: Arrival, nowMs: number): void {
@@ -431,7 +431,11 @@ export class Sal {
 
   // ---- what flows ask -------------------------------------------------------------------------------------
 
-  #makeContext(limits: FlowLimits, count: FlowContext['count'], trace: FlowContext['trace']): FlowContext {
+  #makeContext(
+    limits: FlowLimits,
+    count: FlowContext<Flow>['count'],
+    trace: FlowContext<Flow>['trace'],
+  ): FlowContext<Flow> {
     return {
       profile: this.profile,
       limits,

@@ -15,9 +15,13 @@ export interface Scheduled {
   ready: boolean
 }
 
+/** Below so many places none are dropped. */
+const SWEEP_FROM = 64
+
 export class DeadlineHeap<T extends Scheduled> {
-  readonly #items: T[] = []
-  readonly #keys: number[] = []
+  #items: T[] = []
+  #keys: number[] = []
+  #sweepAt = SWEEP_FROM
 
   /** The instant at which `takeDue` has something to look at; Infinity: never. */
   get nextAt(): number {
@@ -33,7 +37,23 @@ export class DeadlineHeap<T extends Scheduled> {
     const at = item.nextTimeoutAt
     if (at >= item.scheduledAt) return
     item.scheduledAt = at
+    if (this.#items.length >= this.#sweepAt) this.#sweep()
     this.#push(at, item)
+  }
+
+  /** Drops the places that were left behind by items that moved, or went. */
+  #sweep(): void {
+    const items = this.#items
+    const keys = this.#keys
+    this.#items = []
+    this.#keys = []
+    const kept = new Set<T>()
+    for (const [i, item] of items.entries()) {
+      if (item.scheduledAt !== keys[i] || kept.has(item)) continue
+      kept.add(item)
+      this.#push(keys[i]!, item)
+    }
+    this.#sweepAt = Math.max(SWEEP_FROM, 2 * this.#items.length)
   }
 
   forget(item: T): void {

@@ -26,7 +26,6 @@ import { openingOf } from './binding.ts'
 import { FlowReader, type OnReadOptions } from './flow-reader.ts'
 import { FlowWriter, type WriteCallback } from './flow-writer.ts'
 import { checkDuration, IdleTimer } from './idle-timer.ts'
-import type { Server } from './server.ts'
 import { type AddressInfo, type SocketAddressInfo, socketAddress } from './socket-address.ts'
 import { connectError, systemError } from './system-error.ts'
 import { connectTarget, serviceTarget, type Target } from './target.ts'
@@ -59,7 +58,7 @@ export interface ConnectOptions extends SocketOptions, TargetOptions {
 }
 
 export interface AcceptOptions extends SocketOptions {
-  readonly server: Server
+  readonly server: net.Server
   readonly pauseOnConnect?: boolean | undefined
   /** Called once, when the socket is destroyed. */
   readonly onRelease: () => void
@@ -74,7 +73,7 @@ export let acceptSocket: (
 
 export class Socket extends Duplex implements net.Socket {
   /** The server that took it, if any. */
-  server: Server | net.Server | null = null
+  server: net.Server | null = null
   /** Whether `connect` was called and is not done. */
   connecting = false
   /** As last given to `setTimeout`. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { controlFlags } from '../../src/wire/extensions/control.ts'
 import { summarize } from '../support/simulator/describe-packet.ts'
 import { forgeControl } from '../support/simulator/forge.ts'
-import { type Invariant, InvariantViolation } from '../support/simulator/invariants.ts'
+import { type Invariant, InvariantViolation } from '../support/simulator/invariant-violation.ts'
 import { connection, pair, SERVICE } from '../support/simulator/scenes.ts'
 import { simulate } from '../support/simulator/world.ts'
 

@@ -1,4 +1,4 @@
-/** What strangers, liars and copies can do to a flow whose flowIDs they know: nothing (reliability.md, section 3). */
+/** What strangers, liars and copies can do to a flow whose flowIDs they know: nothing. */
 import { describe, expect, it } from 'vitest'
 import { challengeEcho } from '../../../src/wire/extensions/challenge.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
@@ -101,7 +101,7 @@ describe('an RST without a TAG', () => {
     expectAlive(scene)
   })
 
-  it('from a peer that has lost its state fails the flow once three questions stay unanswered', () => {
+  it('from a peer that has lost its state fails the flow, once it answers the question in the same way', () => {
     const scene = connection()
     const { world, net, flow, served, server } = scene
     // The server's host starts again, at the same address.
@@ -115,9 +115,38 @@ describe('an RST without a TAG', () => {
     flow.send(10)
     world.run(2000)
     const questions = world.exchange().filter(line => line === 'client > reborn ACK challenge')
-    expect(questions).toHaveLength(3)
+    expect(questions).toHaveLength(1)
     expect(flow.error?.code).toBe('ECONNRESET')
     expect(served.receivedBytes).toBe(0)
+  })
+
+  it('ends no flow whose peer is on the move, and so cannot answer', () => {
+    const scene = connection()
+    const { world, flow, client, net } = scene
+    client.detach(client.attached[0]!)
+    for (let i = 0; i < 60; i++) {
+      world.after(i * 1000, () => {
+        const bytes = forgeControl(flow, RST)
+        world.inject({ bytes, from: scene.server.attached[0]!, to: scene.server.attached[0]!.endpoint })
+      })
+    }
+    world.run(60_000)
+    client.attach(net)
+    expectAlive(scene)
+  })
+
+  it('ends no flow on a path that loses a fifth of all packets, one a second for a minute', () => {
+    const { world, net, flow, served, client, server } = connection()
+    net.set({ loss: 0.2 })
+    flow.send(1 << 20)
+    for (let i = 0; i < 60; i++) {
+      world.after(i * 1000, () => {
+        const bytes = forgeControl(served, RST)
+        world.inject({ bytes, from: server.attached[0]!, to: client.attached[0]!.endpoint })
+      })
+    }
+    world.run(300_000)
+    expect([flow.error, served.receivedBytes]).toEqual([undefined, 1 << 20])
   })
 })
 

@@ -12,34 +12,9 @@ import type { SalPacket } from '../../../src/wire/packet.ts'
 import { BASE_HEADER_BYTES, peekHeaderBytes } from '../../../src/wire/sal-header.ts'
 import { packetOf } from './describe-packet.ts'
 import { EndpointMap } from './endpoint-map.ts'
+import { InvariantViolation } from './invariant-violation.ts'
 import type { Node, Packet, Port, Watcher } from './network.ts'
 import type { SimFlow } from './sim-flow.ts'
-
-export type Invariant =
-  /** Delivered bytes are a prefix of the sent ones. */
-  | 'prefix'
-  /** A flowID has one owner in a stack, and a flow one peer. */
-  | 'owner'
-  /** No address that has not shown that it receives is sent more than three times what came from it. */
-  | 'amplification'
-  /** No queue that a peer can fill is longer than its cap. */
-  | 'queues'
-  /** No packet passes a router twice. */
-  | 'loop'
-  /** Once faults are healed everything completes. */
-  | 'stuck'
-  /** Time goes on. */
-  | 'livelock'
-
-export class InvariantViolation extends Error {
-  readonly invariant: Invariant
-
-  constructor(invariant: Invariant, message: string) {
-    super(`${invariant}: ${message}`)
-    this.name = 'InvariantViolation'
-    this.invariant = invariant
-  }
-}
 
 /** Of one address, as one node sees it. */
 interface Ledger {

@@ -5,15 +5,21 @@
 import type { ServalError } from '../../../src/errors.ts'
 import type { Flow } from '../../../src/flow/flow.ts'
 import { FlowSignal } from '../../../src/flow/states.ts'
-import { InvariantViolation } from './invariants.ts'
+import { InvariantViolation } from './invariant-violation.ts'
 import { Pattern } from './pattern.ts'
-import type { SimHost } from './sim-host.ts'
 
 const CHUNK_BYTES = 65_536
 const SIGNALS = Object.entries(FlowSignal)
 
+/** The host of a flow, as the flow knows it. */
+export interface FlowHost {
+  readonly name: string
+  readonly nowMs: number
+  wake(): void
+}
+
 export class SimFlow {
-  readonly host: SimHost
+  readonly host: FlowHost
   readonly flow: Flow
   /** What the program was told, in order: `connected`, `readable`, ... without repeats in a row. */
   readonly events: string[] = []
@@ -28,7 +34,7 @@ export class SimFlow {
   readonly #incoming: Pattern
   onEvent: (event: string) => void = () => undefined
 
-  constructor(host: SimHost, flow: Flow) {
+  constructor(host: FlowHost, flow: Flow) {
     this.host = host
     this.flow = flow
     const clientFlowId = flow.role === 'client' ? flow.flowId : flow.peerFlowId

@@ -9,12 +9,12 @@ import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import type { Listener } from '../../../src/sal/listener.ts'
 import { Sal } from '../../../src/sal/sal.ts'
 import type { Rule } from '../../../src/service/rule.ts'
+import type { Endpoint } from '../../../src/wire/endpoint.ts'
 import type { Random } from '../random.ts'
 import type { Link } from './link.ts'
 import type { Port } from './network.ts'
 import { SimNode, type Surroundings } from './node.ts'
 import { SimFlow } from './sim-flow.ts'
-import type { SimRouter } from './sim-router.ts'
 
 export interface HostOptions {
   readonly limits?: Partial<FlowLimits>
@@ -91,7 +91,7 @@ export class SimHost extends SimNode {
   // ---- services ---------------------------------------------------------------------------------------------
 
   /** Asks `router` for what it does not know itself, and believes its ROUTE. */
-  use(...routers: readonly SimRouter[]): this {
+  use(...routers: readonly { readonly endpoint: Endpoint }[]): this {
     const endpoints = routers.map(router => router.endpoint)
     const targets = endpoints.map(endpoint => ({ endpoint }))
     this.sal.serviceTable.insert(ServicePrefix.all, { type: 'FORWARD', targets }, { source: 'config' })
