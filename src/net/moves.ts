@@ -1,7 +1,16 @@
-/** Moves of flows that a program has asked for, from the command to the peer's confirmation. */
+/** Moves of flows that a program asks for, from the command to the peer's confirmation. */
 import { ServalError } from '../errors.ts'
 import type { Flow } from '../flow/flow.ts'
-import { FlowSignal, type MigrationState } from '../flow/states.ts'
+import type { Local } from '../flow/path.ts'
+import { FlowSignal, type FlowState } from '../flow/states.ts'
+import { reaches } from '../sal/locals.ts'
+import type { Sal } from '../sal/sal.ts'
+import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
+import { nowMs } from './clock.ts'
+import type { LocalLinks } from './local-links.ts'
+
+/** Where a flow is to go on. */
+export type MigrateTarget = { readonly address: string } | { readonly interface: string }
 
 interface Move {
   readonly localId: number
@@ -9,38 +18,75 @@ interface Move {
   reject(error: Error): void
 }
 
+/** From here on a flow has a peer to tell, and has not done with it. */
+const MOVABLE_STATES: ReadonlySet<FlowState> = new Set([
+  'CONNECTED',
+  'FINWAIT1',
+  'FINWAIT2',
+  'CLOSING',
+  'CLOSEWAIT',
+  'LASTACK',
+])
+
 export class Moves {
+  readonly #sal: Sal
+  readonly #links: LocalLinks
+  readonly #wake: () => void
   readonly #moves = new Map<Flow, Move>()
 
-  /** Resolves when the flow's peer has confirmed the address `localId`. A newer move of the flow takes its place. */
-  begin(flow: Flow, localId: number): Promise<void> {
-    this.#moves
-      .get(flow)
-      ?.reject(new ServalError('ECONNABORTED', { syscall: 'migrate', reason: 'moved again' }))
-    return new Promise((resolve, reject) => this.#moves.set(flow, { localId, resolve, reject }))
+  constructor(sal: Sal, links: LocalLinks, wake: () => void) {
+    this.#sal = sal
+    this.#links = links
+    this.#wake = wake
   }
 
-  /** What the flow has to say. */
+  /** As `Stack.migrate`. A newer move of the flow takes an older one's place, which rejects with ECONNABORTED. */
+  async migrate(flow: Flow, target: MigrateTarget): Promise<void> {
+    const { activePath } = flow
+    if (activePath === undefined || !MOVABLE_STATES.has(flow.state))
+      throw new ServalError('ERR_SOCKET_CLOSED', {})
+    const { remote } = activePath
+    const local = this.#localFor(target, remote)
+    if (!reaches(local, remote)) {
+      const reason = `${formatEndpoint(remote)} cannot be reached from ${local.endpoint.address}`
+      throw new ServalError('EHOSTUNREACH', { syscall: 'migrate', service: flow.serviceName, reason })
+    }
+    if (activePath.local.id === local.id && flow.info().migrationState === 'INITIAL') return
+    const moved = this.#begin(flow, local.id)
+    this.#sal.migrate(flow, local.id, nowMs())
+    this.#wake()
+    await moved
+  }
+
+  /** What a flow has to say. */
   handleSignals(flow: Flow, signals: number): void {
     const move = this.#moves.get(flow)
     if (move === undefined) return
     if (signals & FlowSignal.closed) {
       this.#moves.delete(flow)
       move.reject(flow.error ?? new ServalError('ERR_SOCKET_CLOSED', {}))
-    } else if (signals & FlowSignal.moved && MOVED.has(flow.info().migrationState)) {
+    } else if (signals & FlowSignal.moved && flow.activePath?.local.id === move.localId) {
       this.#moves.delete(flow)
-      if (flow.activePath?.local.id === move.localId) move.resolve()
-      else move.reject(stayed(flow))
+      move.resolve()
     }
   }
-}
 
-/** States in which no move of this end's is under way. */
-const MOVED: ReadonlySet<MigrationState> = new Set(['INITIAL', 'RSYN_RECV'])
+  #begin(flow: Flow, localId: number): Promise<void> {
+    this.#moves
+      .get(flow)
+      ?.reject(new ServalError('ECONNABORTED', { syscall: 'migrate', reason: 'moved again' }))
+    return new Promise((resolve, reject) => this.#moves.set(flow, { localId, resolve, reject }))
+  }
 
-/** The peer did not answer at the address that was asked for, so another one was taken. */
-function stayed(flow: Flow): ServalError {
-  const at = flow.activePath?.local.endpoint.address ?? 'no address'
-  const reason = `the peer did not answer there; the flow is at ${at}`
-  return new ServalError('EHOSTUNREACH', { syscall: 'migrate', service: flow.serviceName, reason })
+  #localFor(target: MigrateTarget, remote: Endpoint): Local {
+    const isAddress = 'address' in target
+    const entry = isAddress
+      ? this.#links.find(target.address)
+      : this.#links.findInterface(target.interface, endpointFamily(remote))
+    if (entry !== undefined) return entry.local
+    const address = isAddress ? target.address : target.interface
+    const available = this.#links.all.map(({ host }) => (isAddress ? host.address : host.interfaceName))
+    const text = `${address}: this host has ${[...new Set(available)].join(', ')}`
+    throw Object.assign(new ServalError('EADDRNOTAVAIL', { syscall: 'migrate', address: text }), { address })
+  }
 }

@@ -20,7 +20,7 @@ import { FlowSignal, type FlowState } from '../flow/states.ts'
 import { reaches } from '../sal/locals.ts'
 import { DEFAULT_LIMITS, Sal, type SalEvent } from '../sal/sal.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { profiles } from '../wire/profile.ts'
 import { AgentLink } from './agent-link.ts'
 import { atExit } from './at-exit.ts'
@@ -32,7 +32,7 @@ import { hostId } from './host-id.ts'
 import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
-import { Moves } from './moves.ts'
+import { type MigrateTarget, Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
 import { Resolution } from './resolution.ts'
@@ -43,6 +43,7 @@ import { askStacks } from './status-client.ts'
 import { StatusServer } from './status-server.ts'
 import { version } from './version.ts'
 
+export type { MigrateTarget } from './moves.ts'
 export type { ServiceTarget } from './names.ts'
 export type { FlowHandler, ListenOptions, StackListener } from './services.ts'
 
@@ -57,9 +58,6 @@ export interface ConnectOptions {
   /** How long set-up may take, ms; default 10,000. */
   readonly timeoutMs?: number | undefined
 }
-
-/** Where a flow is to go on. */
-export type MigrateTarget = { readonly address: string } | { readonly interface: string }
 
 /** A stack of the program's own. Throws ERR_INVALID_ARG_VALUE for bad configuration, EADDRINUSE for a taken UDP port. */
 export function openStack(options: StackOptions = {}): Stack {
@@ -78,7 +76,7 @@ export class Stack {
   readonly #agent: AgentLink
   readonly #services: Services
   readonly #resolution: Resolution
-  readonly #moves = new Moves()
+  readonly #moves: Moves
   readonly #neighbours: Neighbours
   readonly #statusServer: StatusServer | undefined
   #users = 0
@@ -166,6 +164,7 @@ export class Stack {
         this.#handleLocalsChanged()
       },
     })
+    this.#moves = new Moves(this.#sal, this.#links, () => this.wake())
     this.#links.start()
     this.#agent.start()
     this.#forgetExit = atExit(() => this.#handleExit())
@@ -212,20 +211,8 @@ export class Stack {
    * Moves a flow to another of this host's addresses; resolves when the peer has confirmed it. Rejects with EADDRNOTAVAIL
    * (which says what there is), EHOSTUNREACH, ERR_SOCKET_CLOSED (no established flow), or with what ended the flow.
    */
-  async migrate(flow: Flow, target: MigrateTarget): Promise<void> {
-    const remote = flow.activePath?.remote
-    if (remote === undefined || !MOVABLE_STATES.has(flow.state))
-      throw new ServalError('ERR_SOCKET_CLOSED', {})
-    const local = this.#localFor(target, remote)
-    if (!reaches(local, remote)) {
-      const reason = `${formatEndpoint(remote)} cannot be reached from ${local.endpoint.address}`
-      throw new ServalError('EHOSTUNREACH', { syscall: 'migrate', service: flow.serviceName, reason })
-    }
-    if (flow.activePath?.local.id === local.id && flow.info().migrationState === 'INITIAL') return
-    const moved = this.#moves.begin(flow, local.id)
-    this.#sal.migrate(flow, local.id, nowMs())
-    this.wake()
-    return moved
+  migrate(flow: Flow, target: MigrateTarget): Promise<void> {
+    return this.#moves.migrate(flow, target)
   }
 
   /**
@@ -324,7 +311,12 @@ export class Stack {
   /** The process ends: peers need not find out by themselves. */
   #handleExit(): void {
     this.#agent.stop()
-    this.#resetFlows([...this.#sal.flows].filter(flow => !this.#lingering.has(flow)))
+    const flows = [...this.#sal.flows].filter(flow => flow.unfinished && !this.#lingering.has(flow))
+    for (const flow of flows) {
+      // A kernel would still deliver what is on its way. We cannot, and the peer must not take it for all there was.
+      if (flow.bufferedBytes > 0 || flow.readableBytes > 0) flow.reset(nowMs())
+      else flow.close(nowMs())
+    }
     this.#driver.flush()
   }
 
@@ -386,18 +378,6 @@ export class Stack {
       .filter(({ address }) => !isLoopback(address) && !address.includes('%'))
   }
 
-  #localFor(target: MigrateTarget, remote: Endpoint) {
-    const isAddress = 'address' in target
-    const entry = isAddress
-      ? this.#links.find(target.address)
-      : this.#links.findInterface(target.interface, endpointFamily(remote))
-    if (entry !== undefined) return entry.local
-    const address = isAddress ? target.address : target.interface
-    const available = this.#links.all.map(({ host }) => (isAddress ? host.address : host.interfaceName))
-    const text = `${address}: this host has ${[...new Set(available)].join(', ')}`
-    throw Object.assign(new ServalError('EADDRNOTAVAIL', { syscall: 'migrate', address: text }), { address })
-  }
-
   /** Without one, others of this host cannot find this stack; all else works. */
   #newStatusServer(): StatusServer | undefined {
     try {
@@ -430,15 +410,6 @@ export class Stack {
     return answers.filter(answer => answer.hostId === this.#hostId)
   }
 }
-
-const MOVABLE_STATES: ReadonlySet<FlowState> = new Set([
-  'CONNECTED',
-  'FINWAIT1',
-  'FINWAIT2',
-  'CLOSING',
-  'CLOSEWAIT',
-  'LASTACK',
-])
 
 /** More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow. */
 function windowFor(network: Network): number {
