@@ -36,12 +36,13 @@ function run(code: string) {
 
 /** Echoes, and exits in the middle when it is told to. */
 const SERVE = `
-  const EXIT = '!'.charCodeAt(0)
+  const [EXIT, CRASH] = Buffer.from('!?')
   const listener = await stack.listen('web.example', {}, flow => ({
     onSignals() {
       for (let chunk = flow.read(); chunk; chunk = flow.read()) {
         if (chunk[0] === EXIT) process.exit(7)
         flow.write(chunk)
+        if (chunk[0] === CRASH) process.exit(8)
       }
     },
   }))
@@ -95,14 +96,23 @@ describe('a process with a stack', () => {
     expect(children[0]?.exitCode).toBe(0)
   })
 
-  it('tells its peers when it is ended in the middle', async () => {
+  it('ends its flows in order when it exits with all said', async () => {
     const { exited, says } = run(SERVE)
     await says()
     const end = FlowEnd.connect(stacks.open(), 'web.example')
     end.write('!')
     expect(await exited).toBe(7)
-    expect(await end.closed()).toMatchObject({ code: 'ECONNRESET' })
+    await end.seen(FlowSignal.end)
     expect(readdirSync(stacks.runtimeDir)).toHaveLength(1)
+  })
+
+  it('resets them when it exits with something unsaid', async () => {
+    const { exited, says } = run(SERVE)
+    await says()
+    const end = FlowEnd.connect(stacks.open(), 'web.example')
+    end.write('?')
+    expect(await exited).toBe(8)
+    expect(await end.closed()).toMatchObject({ code: 'ECONNRESET' })
   })
 
   it('is not asked for names any more once it was killed', async () => {
