@@ -9,6 +9,7 @@
  */
 import { lookup } from 'node:dns/promises'
 import type { AgentEvent } from '../control/agent.ts'
+import type { RouterInfo } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
 import { canonicalAddress } from '../id/address.ts'
 import { parseServicePattern } from '../id/name.ts'
@@ -26,6 +27,8 @@ import { askStacks } from './status-client.ts'
 
 /** What the runtime directory told is believed for so long, then asked for again. */
 const RUNTIME_TTL_MS = 2000
+/** A router that has withdrawn may still forward what it was sent: it is believed for so long. */
+const TRUST_AFTER_MS = 30_000
 /** A router's name that could not be looked up is tried again after this. */
 const LOOKUP_RETRY_MS = 2000
 
@@ -52,6 +55,8 @@ export class Resolution {
   readonly #lookupFailures = new Map<string, string>()
   #lookups: Promise<void>
   #told: readonly (readonly Endpoint[])[] = []
+  /** Every endpoint at which a told router was, and when it was last told of. */
+  readonly #toldAt = new Map<string, { readonly endpoint: Endpoint; readonly at: number }>()
   #isClosed = false
 
   constructor(options: ResolutionOptions) {
@@ -89,7 +94,7 @@ export class Resolution {
         for (const prefix of this.#controlRules.apply(event.remove, event.add)) this.#release(prefix)
         return
       case 'routers':
-        this.#told = event.routers.map(router => router.endpoints)
+        this.#tell(event.routers)
         return this.#installRouters()
       case 'resolved':
         return this.#release(event.service.prefix)
@@ -119,6 +124,16 @@ export class Resolution {
 
   close(): void {
     this.#isClosed = true
+  }
+
+  #tell(routers: readonly RouterInfo[]): void {
+    const now = nowMs()
+    const before = this.#told.flat()
+    this.#told = routers.map(({ endpoints }) => endpoints)
+    for (const endpoint of [...before, ...this.#told.flat()]) {
+      this.#toldAt.set(formatEndpoint(endpoint), { endpoint, at: now })
+    }
+    for (const [key, { at }] of this.#toldAt) if (at < now - TRUST_AFTER_MS) this.#toldAt.delete(key)
   }
 
   async #lookUpRouters(): Promise<void> {
@@ -153,7 +168,7 @@ export class Resolution {
     const rules = targets.length > 0 ? [{ type: 'FORWARD', targets } as const] : []
     sal.serviceTable.removeEverywhere({ owner: 'routers' })
     sal.serviceTable.replace(ServicePrefix.all, rules, { source, owner: 'routers', name: '*' })
-    sal.trustRouters([...this.#configured, ...this.#told.flat()])
+    sal.trustRouters([...this.#configured, ...[...this.#toldAt.values()].map(({ endpoint }) => endpoint)])
     if (routers.length > 0) this.#release(ServicePrefix.all)
   }
 

@@ -114,6 +114,31 @@ describe('a controller of this host', () => {
     expect(router.counters.forwarded).toBeGreaterThan(0)
   })
 
+  it('is asked by a router whose rule says to wait', async () => {
+    await openController()
+    const server = stacks.open()
+    await accepting(server, 'web.example', echo)
+    const { router, address } = await openRouter({ rules: ['*.example DELAY'] })
+    const client = stacks.open({ router: address })
+    expect(await echoOf(FlowEnd.connect(client, 'web.example'), 'hello')).toBe('hello')
+    const error = await FlowEnd.connect(client, 'nobody.example').closed()
+    expect(error).toMatchObject({ code: 'ENOSERVICE' })
+    expect(router.counters.delayed).toBeGreaterThan(0)
+  })
+
+  it('lets a router forward as long as it is asked while it ends', async () => {
+    await openController()
+    const { router, address } = await openRouter()
+    const server = stacks.open()
+    await accepting(server, 'web.example', echo)
+    const client = stacks.open({ router: address })
+    expect(await echoOf(FlowEnd.connect(client, 'web.example'), 'before')).toBe('before')
+    const closing = router.close({ graceMs: 10_000 })
+    expect(await echoOf(FlowEnd.connect(client, 'web.example'), 'meanwhile')).toBe('meanwhile')
+    await closing
+    expect(router.endpoints).toEqual([])
+  })
+
   it('is told when a listener closes', async () => {
     await openController()
     const [server, client] = [stacks.open(), stacks.open()]
