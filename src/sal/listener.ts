@@ -3,6 +3,7 @@
 import type { Flow } from '../flow/flow.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 
 /** Half-open flows of one listener, unless it asks for another number: Node's own default. */
 export const DEFAULT_BACKLOG = 511
@@ -32,17 +33,21 @@ export class Listener {
   }
 }
 
-/** Flows in RESPOND, by what makes a SYN the same SYN: client flowID and nonce, wherever the copy came from. */
+/**
+ * Flows in RESPOND, by what makes a SYN the same SYN: client flowID, nonce, and where the answer goes; not by the router
+ * that a copy came by. A client that has moved since is answered anew, with keys that its old address has not seen: so
+ * who returns them is at the address that is then taken for proven.
+ */
 export class HalfOpen {
   readonly #flows = new Map<string, Flow>()
   readonly #listeners = new Map<Flow, { readonly key: string; readonly listener: Listener }>()
 
-  find(srcFlowId: FlowId, share: Uint8Array): Flow | undefined {
-    return this.#flows.get(keyOf(srcFlowId, share))
+  find(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): Flow | undefined {
+    return this.#flows.get(keyOf(srcFlowId, share, replyTo))
   }
 
-  insert(srcFlowId: FlowId, share: Uint8Array, flow: Flow, listener: Listener): void {
-    const key = keyOf(srcFlowId, share)
+  insert(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint, flow: Flow, listener: Listener): void {
+    const key = keyOf(srcFlowId, share, replyTo)
     this.#flows.set(key, flow)
     this.#listeners.set(flow, { key, listener })
     listener.halfOpen++
@@ -64,6 +69,6 @@ export class HalfOpen {
   }
 }
 
-function keyOf(srcFlowId: FlowId, share: Uint8Array): string {
-  return `${srcFlowId}:${share.join('.')}`
+function keyOf(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): string {
+  return `${srcFlowId} ${share.join('.')} ${formatEndpoint(replyTo)}`
 }

@@ -356,7 +356,7 @@ export class Sal {
     if (packet.mustUnderstand)
       return refuse(reasonCodes.UNSUPPORTED, formatExtensionType(packet.mustUnderstand))
     if (offered?.mode !== keyModes.PLAIN) return refuse(reasonCodes.UNSUPPORTED)
-    const known = this.#halfOpen.find(packet.srcFlowId, offered.share)
+    const known = this.#halfOpen.find(packet.srcFlowId, offered.share, replyTo)
     if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
     const listener = this.#listenerFor(serviceId, arrival)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
@@ -373,7 +373,7 @@ export class Sal {
       nowMs,
     )
     this.flows.insert(flow)
-    this.#halfOpen.insert(packet.srcFlowId, offered.share, flow, listener)
+    this.#halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener)
     flow.respond(arrival, replyTo, nowMs)
   }
 

@@ -194,6 +194,31 @@ describe('set-up', () => {
   })
 })
 
+describe('a client that moves before it is answered', () => {
+  it('is answered where it is now, and its old address no further', () => {
+    const world = simulate(1, { trace: true })
+    const [net, lte] = [world.link('net', { delayMs: 10 }), world.link('lte', { delayMs: 10 })]
+    const server = world.host('server', net)
+    const client = world.host('client', net).knows(SERVICE, server)
+    const accepted: SimFlow[] = []
+    server.listen(SERVICE, flow => accepted.push(flow))
+    client.connect(SERVICE).send(10)
+    world.run(5)
+    for (const port of client.attached) client.detach(port)
+    client.attach(lte)
+    world.run(100_000)
+    expect(world.timeline().filter(line => !line.includes('nowhere'))).toEqual([
+      '0 client > server SYN',
+      '1000 client/lte > server SYN',
+      '1020 server > client/lte SYN+ACK',
+      '1040 client/lte > server ACK service data 10',
+      '1060 server > client/lte ack',
+    ])
+    expect(accepted.map(flow => flow.receivedBytes)).toEqual([10])
+    expect(server.sal.flows.size).toBe(1)
+  })
+})
+
 describe('two flows', () => {
   it('are set up at once between the same two hosts in either direction', () => {
     const { world, client, server, accepted } = pair()

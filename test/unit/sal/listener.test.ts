@@ -3,35 +3,38 @@ import { describe, expect, it } from 'vitest'
 import type { Flow } from '../../../src/flow/flow.ts'
 import { serviceIdOf } from '../../../src/id/name.ts'
 import { DEFAULT_BACKLOG, HalfOpen, Listener } from '../../../src/sal/listener.ts'
+import { endpoint } from '../../../src/wire/endpoint.ts'
 import { pair, SERVICE } from '../../support/simulator/scenes.ts'
 import { simulate } from '../../support/simulator/world.ts'
 
 const listener = (id: number) => new Listener(id, [serviceIdOf(`s${id}.example`)], undefined, DEFAULT_BACKLOG)
 const flows = Array.from({ length: 3 }, (_, flowId) => ({ flowId }) as Flow)
+const home = endpoint('10.0.0.1', 1)
 const share = (byte: number) => new Uint8Array(16).fill(byte)
 
 describe('half-open flows', () => {
-  it('are found by the client’s flowID and nonce together', () => {
+  it('are found by the client’s flowID, nonce and address together', () => {
     const open = new HalfOpen()
-    const [first] = [listener(1)]
-    open.insert(7, share(1), flows[0]!, first)
-    expect(open.find(7, share(1))).toBe(flows[0])
-    expect(open.find(7, share(2))).toBeUndefined()
-    expect(open.find(8, share(1))).toBeUndefined()
+    const first = listener(1)
+    open.insert(7, share(1), home, flows[0]!, first)
+    expect(open.find(7, share(1), { ...home })).toBe(flows[0])
+    expect(open.find(7, share(2), home)).toBeUndefined()
+    expect(open.find(8, share(1), home)).toBeUndefined()
+    expect(open.find(7, share(1), endpoint('10.0.0.2', 1))).toBeUndefined()
   })
 
   it('are counted at their listener until they are removed', () => {
     const open = new HalfOpen()
     const [first, second] = [listener(1), listener(2)]
-    open.insert(1, share(1), flows[0]!, first)
-    open.insert(2, share(1), flows[1]!, first)
-    open.insert(3, share(1), flows[2]!, second)
+    open.insert(1, share(1), home, flows[0]!, first)
+    open.insert(2, share(1), home, flows[1]!, first)
+    open.insert(3, share(1), home, flows[2]!, second)
     expect([first.halfOpen, second.halfOpen]).toEqual([2, 1])
     expect(open.of(first)).toEqual([flows[0], flows[1]])
     expect(open.remove(flows[0]!)).toBe(first)
     expect(open.remove(flows[0]!)).toBeUndefined()
     expect([first.halfOpen, second.halfOpen]).toEqual([1, 1])
-    expect(open.find(1, share(1))).toBeUndefined()
+    expect(open.find(1, share(1), home)).toBeUndefined()
   })
 })
 
