@@ -42,7 +42,9 @@ function download() {
       response.on('data', chunk => {
         received += chunk.length
         hash.update(chunk)
-        process.stdout.write(chunk)
+        if (process.stdout.write(chunk)) return
+        response.pause()
+        process.stdout.once('drain', () => response.resume())
       })
       response.on('end', resolve)
       response.on('error', reject)
