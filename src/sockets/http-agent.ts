@@ -3,7 +3,7 @@ import http from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Stack } from '../net/stack.ts'
 import { targetOfRequest } from './http-target.ts'
-import { connect } from './net.ts'
+import { connect } from './net-exports.ts'
 import type { ConnectOptions } from './socket.ts'
 
 export interface AgentOptions extends http.AgentOptions {

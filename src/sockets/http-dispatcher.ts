@@ -5,7 +5,7 @@ import type { Agent, buildConnector } from 'undici'
 import type { Stack } from '../net/stack.ts'
 import { wrongValue } from './arguments.ts'
 import { targetOfRequest } from './http-target.ts'
-import { connect } from './net.ts'
+import { connect } from './net-exports.ts'
 
 export interface DispatcherOptions extends Omit<Agent.Options, 'connect' | 'factory'> {
   /** Default: the process's own. */

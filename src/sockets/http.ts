@@ -1,78 +1,8 @@
-/** `serval/http`: what `node:http` is, over active sockets. A host name in a URL is the name of a service. */
-import http from 'node:http'
-import { urlToHttpOptions } from 'node:url'
-import { Agent, type RequestOptions } from './http-agent.ts'
-import { dispatcher } from './http-dispatcher.ts'
-import { type RequestListener, Server, type ServerOptions } from './http-server.ts'
+/**
+ * `serval/http`. The default export is the module itself, as with `node:http`: its classes are types as well,
+ * `http.Server`.
+ */
+import * as http from './http-exports.ts'
 
-export * from 'node:http'
-export { Agent, type AgentOptions, type RequestOptions } from './http-agent.ts'
-export { type DispatcherOptions, dispatcher } from './http-dispatcher.ts'
-export { type RequestListener, Server, type ServerOptions } from './http-server.ts'
-
-type ResponseListener = (response: http.IncomingMessage) => void
-type RequestArguments =
-  | readonly [url: string | URL, onResponse?: ResponseListener]
-  | readonly [url: string | URL, options: RequestOptions, onResponse?: ResponseListener]
-  | readonly [options: RequestOptions, onResponse?: ResponseListener]
-
-/** What requests without an agent of their own go through; its settings are those of Node's. */
-export let globalAgent: http.Agent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 })
-
-/** A request to a service: `http://web.example/path`, `{ service, path }`, or a port of a host as with Node. */
-export class ClientRequest extends http.ClientRequest {
-  constructor(...args: RequestArguments) {
-    const { options, onResponse } = splitRequest(args)
-    super(withAgent(options), onResponse)
-  }
-}
-
-export function request(...args: RequestArguments): ClientRequest {
-  return new ClientRequest(...args)
-}
-
-export function get(...args: RequestArguments): ClientRequest {
-  return request(...args).end()
-}
-
-/** A server, whose `listen` takes a service name or a port. */
-export function createServer(onRequest?: RequestListener): Server
-export function createServer(options?: ServerOptions, onRequest?: RequestListener): Server
-export function createServer(options?: ServerOptions | RequestListener, onRequest?: RequestListener): Server {
-  return new Server(options as ServerOptions, onRequest)
-}
-
-export default {
-  ...http,
-  Agent,
-  ClientRequest,
-  createServer,
-  dispatcher,
-  get,
-  request,
-  Server,
-  get globalAgent(): http.Agent {
-    return globalAgent
-  },
-  set globalAgent(agent: http.Agent) {
-    globalAgent = agent
-  },
-}
-
-function splitRequest(args: RequestArguments) {
-  const [first, second, third] = args
-  const isUrl = typeof first === 'string' || first instanceof URL
-  const given = typeof second === 'object' ? second : undefined
-  const onResponse = typeof second === 'function' ? second : third
-  const options: RequestOptions = isUrl ? { ...urlToHttpOptions(new URL(first)), ...given } : { ...first }
-  return { options, onResponse }
-}
-
-/** Node would take an agent of its own, and with it the kernel's TCP. */
-function withAgent(options: RequestOptions): RequestOptions {
-  const { agent, createConnection, service } = options
-  if (service !== undefined) options.host ??= service
-  if (agent === false) options.agent = new Agent()
-  else if (!agent && typeof createConnection !== 'function') options.agent = globalAgent
-  return options
-}
+export * from './http-exports.ts'
+export default http

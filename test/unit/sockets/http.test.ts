@@ -7,7 +7,7 @@ import { fetch as undiciFetch } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MemoryNetwork } from '../../../src/net/links/memory-link.ts'
 import type { Stack } from '../../../src/net/stack.ts'
-import http, {
+import {
   Agent,
   ClientRequest,
   createServer,
@@ -129,18 +129,6 @@ describe('a request by service', () => {
     listener.on('connection', () => connections++)
     for (let i = 1; i <= 1000; i++) expect(await answer('http://web.example/')).toBe(String(i))
     expect(connections).toBe(1)
-  })
-
-  it('takes another agent from the module where it is given none', async () => {
-    await serve('web.example')
-    const before = http.globalAgent
-    try {
-      http.globalAgent = agent
-      const [response] = (await once(http.get('http://web.example/'), 'response')) as [IncomingMessage]
-      expect(await text(response)).toBe('web.example /')
-    } finally {
-      http.globalAgent = before
-    }
   })
 })
 
