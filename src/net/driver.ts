@@ -26,6 +26,8 @@ export interface Core<E> {
 
 /** A drain yields after this. */
 const BUDGET_MS = 5
+/** Single packets that may go out between two looks at the clock. */
+const STEPS_PER_LOOK = 8
 
 export class Driver<E> implements LinkEvents {
   readonly #core: Core<E>
@@ -40,8 +42,8 @@ export class Driver<E> implements LinkEvents {
   #isDraining = false
   #isClosed = false
   #isRef = true
-  /** Batches for a link that has just been closed. */
-  lostBatches = 0
+  /** What could not be sent: `lostBatches` for links that had just been closed, `send:CODE` refused by the system. */
+  readonly counters: Record<string, number> = {}
 
   /** `onEvent` may throw: the error surfaces as the program's own, and the loop goes on. */
   constructor(
@@ -100,6 +102,7 @@ export class Driver<E> implements LinkEvents {
   }
 
   onError(link: Link, code: string): void {
+    this.#count(`send:${code}`)
     this.#onLinkError(link, code)
   }
 
@@ -118,7 +121,7 @@ export class Driver<E> implements LinkEvents {
     this.#isDraining = true
     try {
       if (this.#core.nextTimeoutAt <= startedAt) this.#core.handleTimeout(startedAt)
-      isDone = this.#poll(nowMs() + BUDGET_MS)
+      isDone = this.#poll(startedAt)
     } finally {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
@@ -132,24 +135,25 @@ export class Driver<E> implements LinkEvents {
     for (const resolve of this.#onSettled.splice(0)) resolve()
   }
 
-  /** Whether nothing is left to do. */
-  #poll(until: number): boolean {
+  /** Whether nothing is left to do. The clock costs as much as a small packet, so not every step looks at it. */
+  #poll(startedAt: number): boolean {
     const core = this.#core
-    let now: number
-    do {
-      now = nowMs()
+    let now = startedAt
+    for (let step = 1; ; step++) {
       const event = core.pollEvent()
       if (event !== undefined) this.#onEvent(event)
       else if (this.#full > 0 || !core.pollTransmit(this.#batch, now)) return true
       else this.#send(this.#batch)
-    } while (now < until)
-    return false
+      if (event === undefined && this.#batch.packets === 1 && step % STEPS_PER_LOOK !== 0) continue
+      now = nowMs()
+      if (now - startedAt >= BUDGET_MS) return false
+    }
   }
 
   #send(batch: TransmitBatch): void {
     const link = this.#links.get(batch.localId)
     if (link === undefined) {
-      this.lostBatches++
+      this.#count('lostBatches')
       return
     }
     if (!link.send(batch)) this.#batch = new TransmitBatch()
@@ -161,5 +165,8 @@ export class Driver<E> implements LinkEvents {
     this.#full = 0
     for (const link of this.#links.values()) if (link.full) this.#full++
     if (this.#full === 0) this.wake()
+  }
+  #count(counter: string): void {
+    this.counters[counter] = (this.counters[counter] ?? 0) + 1
   }
 }

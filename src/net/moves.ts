@@ -79,6 +79,12 @@ export class Moves {
   }
 
   #localFor(target: MigrateTarget, remote: Endpoint): Local {
+    const { address: asked, interface: named } = (target ?? {}) as { address?: unknown; interface?: unknown }
+    if (typeof asked !== 'string' && typeof named !== 'string') {
+      const expected = '{ address: string } or { interface: string }'
+      const received = target === null ? 'null' : typeof target
+      throw new ServalError('ERR_INVALID_ARG_TYPE', { argument: 'target', expected, received })
+    }
     const isAddress = 'address' in target
     const entry = isAddress
       ? this.#links.find(target.address)

@@ -117,7 +117,7 @@ export class RouterShell {
 
   /** Packets by what became of them. */
   get counters(): Readonly<Record<string, number>> {
-    return { ...this.#router.counters, lostBatches: this.#driver.lostBatches }
+    return { ...this.#router.counters, ...this.#driver.counters }
   }
 
   /** Withdraws, forwards until nobody asks any more, for `graceMs` (default 0) at most, and ends. */

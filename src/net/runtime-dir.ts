@@ -3,8 +3,8 @@
  * status socket there, the local controller its control socket. Only its owner can enter it, and that is what vouches
  * for what is said in it.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { ServalError } from '../errors.ts'
 
 /** sun_path of unix(7) with its final zero. */
@@ -26,7 +26,7 @@ export class RuntimeDirectory {
   /** Makes the directory, or checks that it is ours alone. Throws ERR_INVALID_ARG_VALUE. */
   prepare(): void {
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 })
+      makeFolders(this.path)
       const { uid, mode } = lstatSync(this.path)
       const own = process.getuid?.() ?? uid
       if (uid !== own) throw new Error(`it belongs to user ${uid}, this program runs as ${own}`)
@@ -68,6 +68,24 @@ export class RuntimeDirectory {
     const expected = 'a directory of this user, set by SERVAL_RUNTIME_DIR'
     return new ServalError('ERR_INVALID_ARG_VALUE', { argument: 'runtimeDir', expected, received }, { cause })
   }
+}
+
+/** Without mkdir's `recursive`: in Node 20 that never returns where ENOENT refuses a folder, as /proc does. */
+function makeFolders(path: string): void {
+  const isThere = (folder: string) => lstatSync(folder, { throwIfNoEntry: false }) !== undefined
+  const missing: string[] = []
+  for (let folder = path; !isThere(folder) && dirname(folder) !== folder; folder = dirname(folder)) {
+    missing.unshift(folder)
+  }
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: 0o700 })
+    } catch (error) {
+      // Another program of this user may have been first.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  if (!statSync(path).isDirectory()) throw new Error('it is not a directory')
 }
 
 function isRunning(pid: number): boolean {

@@ -266,7 +266,7 @@ export class Stack {
 
   /** What was dropped, refused or odd, by kind. */
   get counters(): Readonly<Record<string, number>> {
-    return { ...this.#sal.counters, lostBatches: this.#driver.lostBatches }
+    return { ...this.#sal.counters, ...this.#driver.counters }
   }
 
   // ---- end ------------------------------------------------------------------------------------------------

@@ -180,7 +180,8 @@ describe('the driver', () => {
     await turn()
     driver.detach(link)
     await drained(core)
-    expect({ left: core.batches, lost: driver.lostBatches }).toEqual({ left: 0, lost: 1 })
+    expect(core.batches).toBe(0)
+    expect(driver.counters).toEqual({ lostBatches: 1 })
   })
 
   it('lets the program have its turn when there is more to send than 10 ms allow', async () => {
@@ -226,6 +227,13 @@ describe('the driver', () => {
     core.batches = 1
     driver.flush()
     expect(core.log).toEqual(['send 0'])
+  })
+
+  it('counts what a link could not send, by its code', () => {
+    const { link, driver } = open()
+    driver.onError(link, 'EMSGSIZE')
+    driver.onError(link, 'EMSGSIZE')
+    expect(driver.counters).toEqual({ 'send:EMSGSIZE': 2 })
   })
 
   it('holds the process by its links as long as it is told to', () => {

@@ -65,6 +65,12 @@ describe('the runtime directory', () => {
     expect(() => long.newStatusSocket(bytes)).toThrow(/too long for a socket/)
   })
 
+  it.runIf(existsSync('/proc/self'))('is refused where no folder can be made, at once', () => {
+    expect(() => new RuntimeDirectory('/proc/serval/deep').prepare()).toThrow(
+      /SERVAL_RUNTIME_DIR.*proc.*ENOENT/,
+    )
+  })
+
   it('gives each stack a socket path with its pid', () => {
     expect(directory.newStatusSocket(bytes)).toBe(join(directory.path, `${process.pid}-07070707.sock`))
   })
