@@ -144,9 +144,13 @@ export function portOf(server: Net.Server): number {
 }
 
 /** Resolves with the arguments of the next such event. */
-export function seen(emitter: NodeJS.EventEmitter, event: string): Promise<unknown[]> {
+export function seen(
+  emitter: NodeJS.EventEmitter,
+  event: string,
+  patienceMs = PATIENCE_MS,
+): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no "${event}" in ${PATIENCE_MS} ms`)), PATIENCE_MS)
+    const timer = setTimeout(() => reject(new Error(`no "${event}" in ${patienceMs} ms`)), patienceMs)
     emitter.once(event, (...args) => {
       clearTimeout(timer)
       resolve(args)

@@ -335,17 +335,11 @@ describe('http', () => {
     const requested = seen(server, 'request')
     const slow = exchange.fetch({ ...where, agent: false, path: '/slow' })
     await requested
-    const closed = new Promise<void>(resolve =>
-      server.close(error => {
-        exchange.note('closed', String(error))
-        resolve()
-      }),
-    )
+    const closed = new Promise<string>(resolve => server.close(error => resolve(String(error))))
     exchange.note(server.listening)
     await until(() => Object.values(agent.freeSockets).flat().length === 0)
     server.emit('finish')
-    exchange.note((await slow).text)
-    await closed
+    exchange.note((await slow).text, await closed)
   })
 
   compare('reports close of a server that does not listen', async exchange => {
