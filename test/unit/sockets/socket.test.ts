@@ -206,6 +206,11 @@ describe('a socket that moves', () => {
     })
   })
 
+  it.each([undefined, null, {}, '10.0.0.2', { address: 5 }])('refuses to move to %j', async target => {
+    const [near] = await connected()
+    await expect(near.migrate(target as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
   it('moves by itself when its address goes', async () => {
     const [near, far] = await connected()
     const remaining = otherOf(near)
