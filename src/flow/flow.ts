@@ -268,7 +268,7 @@ export class Flow {
     this.#meet(syn.packet.srcFlowId, share)
     this.#channel.start(control.verno)
     const path = this.#paths.open(syn.local, replyTo)
-    path.receivedBytes = arrivalBytes(syn)
+    path.credit.receivedBytes = arrivalBytes(syn)
     this.#paths.adopt(path)
     this.#openStream(path, nowMs)
     this.#timers.arm('deadline', this.#setup.deadlineAt)
@@ -277,7 +277,7 @@ export class Flow {
 
   /** Server: a copy of the SYN; it may have come another way. */
   repeatSyn(bytes: number, nowMs: number): void {
-    if (this.#paths.active) this.#paths.active.receivedBytes += bytes
+    if (this.#paths.active) this.#paths.active.credit.receivedBytes += bytes
     this.#input('SYN', nowMs)
   }
 
@@ -504,7 +504,7 @@ export class Flow {
     if (!challenge.echo) {
       // From an address that is not proven yet, too: a mover may ask before its move is done.
       const path = this.#paths.find(local.id, remote) ?? this.#paths.open(local, remote)
-      path.receivedBytes += arrivalBytes(arrival)
+      path.credit.receivedBytes += arrivalBytes(arrival)
       this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
     } else if (!this.#migration.handleEcho(challenge.value, local.id, remote, nowMs)) {
       if (this.#probe && sameBytes(this.#probe.challenge, challenge.value)) this.#endProbe()
@@ -802,7 +802,7 @@ export class Flow {
       this.#context.count('amplificationLimit')
       return false
     }
-    path.sentBytes += length
+    path.credit.sentBytes += length
     if (due.kind === 'RSYN_ACK') {
       path.challenges++
       path.challengedAt = nowMs

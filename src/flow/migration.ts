@@ -114,7 +114,7 @@ export class Migration {
       this.#admit(candidate)
     }
     if (candidate.verno === undefined || serialLt(candidate.verno, verno)) candidate.verno = verno
-    candidate.receivedBytes += bytes
+    candidate.credit.receivedBytes += bytes
     this.#step('RSYN', nowMs, candidate)
   }
 
@@ -126,7 +126,7 @@ export class Migration {
       own.transport.rtt.sample(nowMs - this.#newestRsyn.sentAt)
     // The peer may have moved too: the echo goes to where the challenge came from.
     const asker = own.joins(local.id, remote) ? own : this.#host.paths.open(local, remote)
-    asker.receivedBytes += bytes
+    asker.credit.receivedBytes += bytes
     this.#step('RSYN_ACK', nowMs, asker, challenge)
   }
 
@@ -251,14 +251,14 @@ export class Migration {
 
   /** RSYN goes from `local` from now on, and so do the answers to the peer's candidates. */
   #leaveFrom(local: Local, remote: Endpoint): void {
-    const { paths } = this.#host
+    const { paths, outbox } = this.#host
+    // What was to leave from the address before goes from this one.
+    outbox.clear(due => due.kind !== 'RSYN' && !this.#candidates.includes(due.path))
     this.#own = paths.open(local, remote)
     this.#own.proven = paths.proves(remote)
     this.#candidates = this.#candidates.map(candidate => {
-      const again = paths.open(local, candidate.remote)
+      const again = paths.open(local, candidate.remote, candidate.credit)
       again.verno = candidate.verno
-      again.receivedBytes = candidate.receivedBytes
-      again.sentBytes = candidate.sentBytes
       again.expiresAt = candidate.expiresAt
       return again
     })

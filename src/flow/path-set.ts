@@ -3,7 +3,7 @@ import { TransportPath } from '../transport/path.ts'
 import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
-import { isOnLink, type Local, Path, udpOverheadBytes } from './path.ts'
+import { type Credit, isOnLink, type Local, Path, udpOverheadBytes } from './path.ts'
 
 /** Proven paths that are kept beside the active one. */
 export const FORMER_PATHS_LIMIT = 4
@@ -27,9 +27,9 @@ export class PathSet {
   }
 
   /** A path of its own: its round-trip time, congestion window and MSS start afresh (RFC 9000 section 9.4). */
-  open(local: Local, remote: Endpoint): Path {
+  open(local: Local, remote: Endpoint, credit?: Credit): Path {
     const mss = packetBytesOf(local, remote) - DATA_PREFIX_BYTES - SEGMENT_HEADER_BYTES
-    return new Path(local, remote, new TransportPath({ id: this.#opened++, mss }))
+    return new Path(local, remote, new TransportPath({ id: this.#opened++, mss }), credit)
   }
 
   /** Sends on `path` from now on. */

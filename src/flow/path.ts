@@ -22,6 +22,12 @@ export interface Local {
 /** An unproven address is sent at most this many times the bytes that came from it (RFC 9000 section 8). */
 export const AMPLIFICATION_LIMIT = 3
 
+/** What has come from an address, and gone to it: of the address, so paths to it from other ends of ours share one. */
+export interface Credit {
+  receivedBytes: number
+  sentBytes: number
+}
+
 export class Path {
   readonly local: Local
   readonly remote: Endpoint
@@ -35,18 +41,24 @@ export class Path {
   challengedAt = 0
   challenges = 0
   expiresAt = Number.POSITIVE_INFINITY
-  receivedBytes = 0
-  sentBytes = 0
+  readonly credit: Credit
 
-  constructor(local: Local, remote: Endpoint, transport: TransportPath) {
+  constructor(
+    local: Local,
+    remote: Endpoint,
+    transport: TransportPath,
+    credit: Credit = { receivedBytes: 0, sentBytes: 0 },
+  ) {
     this.local = local
     this.remote = remote
     this.transport = transport
+    this.credit = credit
   }
 
   /** Whether `bytes` more may go there. */
   admits(bytes: number): boolean {
-    return this.proven || this.sentBytes + bytes <= AMPLIFICATION_LIMIT * this.receivedBytes
+    const { sentBytes, receivedBytes } = this.credit
+    return this.proven || sentBytes + bytes <= AMPLIFICATION_LIMIT * receivedBytes
   }
 
   joins(localId: number, remote: Endpoint): boolean {

@@ -259,6 +259,15 @@ describe('a flow', () => {
     expect(stage.flow.flow.activePath?.remote).toEqual(remote)
   })
 
+  it('that moves again and again asks a candidate no more often than three times what came from it allows', () => {
+    const stage = then(connected(), 'RSYN')
+    stage.puppet.take()
+    for (let i = 0; i < 6; i++) stage.host.migrate(stage.flow, stage.host.attach(stage.far))
+    stage.world.run(25)
+    // One RSYN came, and one RSYN-ACK went before; two are 136 bytes of 168.
+    expect(stage.puppet.take().filter(line => line.startsWith('RSYN+ACK'))).toEqual(['RSYN+ACK challenge'])
+  })
+
   it('that has no address drops what the peer asks for no more than it keeps', () => {
     const stage = then(reach.NOADDRESS_RSYN_RECV(), 'move')
     stage.world.run(25)

@@ -14,9 +14,9 @@ describe('an unproven path', () => {
   it('is sent three times what came from there, to the byte', () => {
     const path = new Path(local(1), remote(1), new TransportPath({ id: 0, mss: 1000 }))
     expect(path.admits(1)).toBe(false)
-    path.receivedBytes = 100
+    path.credit.receivedBytes = 100
     expect([path.admits(300), path.admits(301)]).toEqual([true, false])
-    path.sentBytes = 250
+    path.credit.sentBytes = 250
     expect([path.admits(50), path.admits(51)]).toEqual([true, false])
     expect(AMPLIFICATION_LIMIT).toBe(3)
   })
