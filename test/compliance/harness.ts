@@ -9,12 +9,17 @@ import nodeNet from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import { defaultStack } from '../../src/net/default-stack.ts'
 import servalNet from '../../src/sockets/net.ts'
 
 /** Programs of other tests, or of the machine, are none of ours. */
 const runtimeDir = mkdtempSync(join(tmpdir(), 'serval-compliance-'))
 process.env.SERVAL_RUNTIME_DIR = runtimeDir
-afterAll(() => rmSync(runtimeDir, { recursive: true, force: true }))
+afterAll(async () => {
+  // Node aborts where a thread is stopped while a datagram comes in.
+  await defaultStack().close()
+  rmSync(runtimeDir, { recursive: true, force: true })
+})
 
 export type NetModule = typeof Net
 /** What each actor has seen, in order. */

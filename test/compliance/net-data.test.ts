@@ -137,8 +137,9 @@ describe('data', () => {
     accepted.resume()
     await seen(client, 'drain')
     world.note('drained', [client.writableNeedDrain, client.writableLength])
+    const ends = Promise.all([seen(client, 'finish'), seen(accepted, 'end')])
     client.end()
-    await seen(accepted, 'end')
+    await ends
     world.note('read', [accepted.bytesRead])
   })
 
