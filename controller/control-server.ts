@@ -40,12 +40,18 @@ export class ControlServer {
 
   /** Resolves to the address with the port it got; rejects as `listenControl` does. */
   listenTcp(at: ListenAddress): Promise<ListenAddress> {
-    return listenControl(this.#server(), at)
+    return listenControl(
+      this.#server(({ remoteAddress }) => remoteAddress ?? GONE),
+      at,
+    )
   }
 
   /** Resolves to the path; rejects as `listenUnix` does. */
   listenUnix(runtimeDir: RuntimeDir): Promise<string> {
-    return listenUnix(this.#server(), runtimeDir)
+    return listenUnix(
+      this.#server(() => undefined),
+      runtimeDir,
+    )
   }
 
   /** Says goodbye to all, gives what is under way `graceMs` to be written, and lets go of every address. */
@@ -60,15 +66,17 @@ export class ControlServer {
     clearTimeout(expired)
   }
 
-  #server(): Server {
-    const server = createServer({ noDelay: true }, socket => this.#accept(socket))
+  /** `addressOf` gives what connections are counted by; undefined: they are not. */
+  #server(addressOf: (socket: Socket) => string | undefined): Server {
+    const server = createServer({ noDelay: true }, socket => this.#accept(socket, addressOf(socket)))
     server.maxConnections = this.#maxConnections
     this.#servers.push(server)
     return server
   }
 
-  #accept(socket: Socket): void {
-    const address = socket.remoteAddress
+  #accept(socket: Socket, address: string | undefined): void {
+    // Closed before it was accepted: it has no address any more by which it could be counted.
+    if (address === GONE) return void socket.destroy()
     const from = address === undefined ? 'unix' : `${address} port ${socket.remotePort}`
     if (this.#sockets.size >= this.#maxConnections || !this.#admit(address)) {
       this.#logger.warn({ from }, 'too many control connections: refused')
@@ -169,6 +177,7 @@ export class ControlServer {
 /** What may wait for an agent that does not read: a router's full table fits, a stopped process is let go. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 const CLOSE_MS = 1000
+const GONE = 'gone'
 /** What setTimeout can wait; a deadline further away is looked at again then. */
 const MAX_TIMER_MS = 0x7fffffff
 

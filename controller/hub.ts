@@ -233,6 +233,10 @@ export class Hub {
       this.#forget(session, 'goodbye')
       return this.#close(session, 'probed')
     }
+    const earlier = this.#byInstance.get(hello.instance)
+    if (earlier !== undefined && (hello.secret === undefined || earlier.secret !== hello.secret)) {
+      return this.#reject(session, 'another process has this instance')
+    }
     const member = this.#join(session, { ...hello, kind }, nowMs)
     this.#sendWelcome(session, routersFor(this.registry.members.values(), member))
     if (kind !== 'router') return
@@ -250,6 +254,7 @@ export class Hub {
     }
     const member = { kind, instance, hostId, hostName, program, pid, endpoints, joinedAt: nowMs }
     session.member = member
+    session.secret = hello.secret
     this.#byInstance.set(instance, session)
     this.#greeting.remove(session)
     this.#leases.renew(session, nowMs)

@@ -11,6 +11,8 @@ export class Session {
   readonly known = new KnownRules(false)
   /** From Hello on. */
   member: Member | undefined
+  /** What a later connection of the same instance must know. */
+  secret: string | undefined
   malformed = 0
   /** A router that still holds what an earlier controller told it. */
   isProvisional = false

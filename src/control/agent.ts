@@ -94,6 +94,7 @@ export type UnresolvedReason = 'not-found' | 'unreachable' | 'timeout' | 'overlo
 export class Agent {
   /** Drawn at construction; it names this process in rules, whatever its addresses. */
   readonly instance: InstanceId
+  readonly #secret: string
   readonly #options: AgentOptions
   readonly #times: AgentTimes
   readonly #backOff: BackOff
@@ -119,6 +120,7 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.instance = instanceId(options.randomBytes(INSTANCE_BYTES))
+    this.#secret = instanceId(options.randomBytes(INSTANCE_BYTES))
     this.#options = options
     this.#times = { ...DEFAULT_TIMES, ...options.times }
     this.#backOff = new BackOff(this.#times.retryMinMs, this.#times.retryMaxMs, options.randomBytes)
@@ -284,6 +286,7 @@ export class Agent {
       pid,
       endpoints: this.#endpoints,
       previousController: this.#controller,
+      secret: this.#secret,
     })
   }
 

@@ -8,6 +8,7 @@ import {
   clip,
   emitEndpoint,
   emitInstance,
+  emitKnown,
   emitRouter,
   emitRule,
   emitRuleKey,
@@ -15,6 +16,7 @@ import {
   parseChoice,
   parseEndpoints,
   parseInstance,
+  parseKnown,
   parseRouters,
   parseRuleKeys,
   parseRules,
@@ -66,11 +68,10 @@ const codecs: { readonly [T in MessageType]: BodyCodec<T> } = {
       program: parseText(fields.program),
       pid: fields.pid ?? 0,
       endpoints: parseEndpoints(fields.endpoints),
-      previousController: fields.previousController?.length
-        ? parseInstance(fields.previousController)
-        : undefined,
+      previousController: parseKnown(fields.previousController),
+      secret: parseKnown(fields.secret),
     }),
-    emit: ({ version, kind, instance, hostId, hostName, program, pid, endpoints, previousController }) => ({
+    emit: ({ version, kind, instance, hostId, hostName, program, pid, endpoints, ...more }) => ({
       version,
       kind: KINDS.indexOf(kind),
       instance: emitInstance(instance),
@@ -79,7 +80,8 @@ const codecs: { readonly [T in MessageType]: BodyCodec<T> } = {
       program: clip(program),
       pid,
       endpoints: endpoints.map(emitEndpoint),
-      previousController: previousController === undefined ? undefined : emitInstance(previousController),
+      previousController: emitKnown(more.previousController),
+      secret: emitKnown(more.secret),
     }),
   },
   welcome: {

@@ -119,6 +119,15 @@ export function emitInstance(instance: InstanceId): Uint8Array {
   )
 }
 
+/** An instance, or what is named like one, that may be left out. */
+export function parseKnown(bytes: Maybe<Uint8Array>): InstanceId | undefined {
+  return bytes?.length ? parseInstance(bytes) : undefined
+}
+
+export function emitKnown(instance: InstanceId | undefined): Uint8Array | undefined {
+  return instance === undefined ? undefined : emitInstance(instance)
+}
+
 /** One of `choices`, by its number; those unknown here are refused. */
 export function parseChoice<T>(choices: readonly (T | undefined)[], number: Maybe<number>): T {
   const choice = choices[number ?? 0]

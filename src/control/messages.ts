@@ -50,6 +50,8 @@ export interface Hello {
   readonly endpoints: readonly Endpoint[]
   /** The controller that the rules this agent still holds came from. */
   readonly previousController?: InstanceId | undefined
+  /** 32 hexadecimal digits that only controllers hear: they prove that the instance has connected anew. */
+  readonly secret?: string | undefined
 }
 
 export interface Welcome {

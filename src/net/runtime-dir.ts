@@ -30,7 +30,7 @@ export class RuntimeDirectory {
       const { uid, mode } = lstatSync(this.path)
       const own = process.getuid?.() ?? uid
       if (uid !== own) throw new Error(`it belongs to user ${uid}, this program runs as ${own}`)
-      if ((mode & 0o077) !== 0) chmodSync(this.path, 0o700)
+      if ((mode & 0o077) !== 0) this.#shut()
     } catch (error) {
       throw this.#unusable(error)
     }
@@ -61,6 +61,15 @@ export class RuntimeDirectory {
   sweep(path: string): void {
     const pid = Number(STATUS_SOCKET.exec(path.slice(this.path.length + 1))?.[1])
     if (pid > 0 && !isRunning(pid)) rmSync(path, { force: true })
+  }
+
+  /** Only where nothing but sockets is: else the directory is another's, /tmp or a home, named by mistake. */
+  #shut(): void {
+    const other = readdirSync(this.path, { withFileTypes: true }).find(entry => !entry.isSocket())
+    if (other !== undefined && process.platform !== 'win32') {
+      throw new Error(`others can enter it, and it holds more than sockets (${other.name})`)
+    }
+    chmodSync(this.path, 0o700)
   }
 
   #unusable(cause: unknown): ServalError {

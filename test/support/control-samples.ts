@@ -26,6 +26,7 @@ export const controlSamples: readonly ControlMessage[] = [
     pid: 4711,
     endpoints: endpoints('127.0.0.1:1 [::1]:65535'),
     previousController: OTHER,
+    secret: 'e'.repeat(32),
   },
   { type: 'welcome', version: 1, controller: OTHER, pid: 1, leaseMs: 10_000, routers },
   { type: 'register', xid: 7, service: named('*.shop.example'), weight: 0, priority: 1 },

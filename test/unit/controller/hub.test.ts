@@ -121,10 +121,11 @@ describe('the hub', () => {
   })
 
   it('lets a process that has connected anew replace its earlier connection', () => {
-    const talk = new Talk().join(hello(1), hello(2))
+    const one = hello(1, { secret: 'a'.repeat(32) })
+    const talk = new Talk().join(one, hello(2))
     talk.say(1, register('web.example'))
     talk.hub.handleOpened(7, 'unix', 0)
-    expect(talk.say(7, hello(1))).toBe('welcome')
+    expect(talk.say(7, one)).toBe('welcome')
     expect(talk.heard(1)).toBe('goodbye close')
     expect(talk.heard(2)).toBe('')
     expect(talk.hub.registry.members.size).toBe(2)
@@ -133,6 +134,22 @@ describe('the hub', () => {
     talk.hub.handleClosed(1, 'died')
     expect(talk.hub.registry.members.size).toBe(2)
     expect(talk.heard(2)).toBe('')
+  })
+
+  it('lets nobody replace a process without its secret, for everybody may know its instance', () => {
+    const secret = 'a'.repeat(32)
+    const talk = new Talk().join(hello(1, { secret }), hello(2))
+    for (const [connection, claim] of [
+      [7, hello(1)],
+      [8, hello(1, { secret: 'b'.repeat(32) })],
+      [9, hello(2)],
+    ] as const) {
+      talk.hub.handleOpened(connection, 'elsewhere', 0)
+      expect(talk.say(connection, claim)).toBe('goodbye close')
+    }
+    expect(talk.hub.counters.rejected).toBe(3)
+    expect(talk.heard(1) + talk.heard(2)).toBe('')
+    expect(talk.say(1, register('web.example'))).toBe('ack')
   })
 
   it('answers more than it tells of changes, if there is very much to remember', () => {

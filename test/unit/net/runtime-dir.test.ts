@@ -58,6 +58,13 @@ describe('the runtime directory', () => {
     expect(statSync(directory.path).mode & 0o777).toBe(0o700)
   })
 
+  it('is refused where others can enter and it holds more than sockets, and left as it is', () => {
+    chmodSync(directory.path, 0o755)
+    writeFileSync(join(directory.path, 'letter'), '')
+    expect(() => directory.prepare()).toThrow(/SERVAL_RUNTIME_DIR.*more than sockets \(letter\)/)
+    expect(statSync(directory.path).mode & 0o777).toBe(0o755)
+  })
+
   it('is refused where it is a file, or its path too long for a socket', () => {
     writeFileSync(join(base, 'file'), '')
     expect(() => new RuntimeDirectory(join(base, 'file')).prepare()).toThrow(/SERVAL_RUNTIME_DIR.*file/)
