@@ -2,7 +2,7 @@
  * What the transport knows of one path: its segment size, RTT, congestion window, what is in flight on it,
  * and whether it is recovering from loss. A new address gets a new one of these, all fresh.
  */
-import type { CongestionControl } from './congestion/congestion.ts'
+import type { Acknowledgement, CongestionControl } from './congestion/congestion.ts'
 import { Cubic } from './congestion/cubic.ts'
 import { Rack } from './loss.ts'
 import { type RtoPolicy, RttEstimator } from './rtt.ts'
@@ -32,6 +32,7 @@ export class TransportPath {
   #lastSentAt = Number.POSITIVE_INFINITY
   /** The window, not the program, was the limit for what was sent before this offset. */
   #limitedUntil = 0
+  readonly #acknowledgement: { -readonly [K in keyof Acknowledgement]: Acknowledgement[K] }
 
   constructor({ id, mss, congestion = new Cubic(mss), rto }: TransportPathOptions) {
     this.id = id
@@ -39,6 +40,17 @@ export class TransportPath {
     this.congestion = congestion
     this.rtt = new RttEstimator(rto)
     this.#rack = new Rack(this.flight, this.rtt)
+    this.#acknowledgement = {
+      nowMs: 0,
+      deliveredBytes: 0,
+      lostBytes: 0,
+      inFlightBytes: 0,
+      rttMs: undefined,
+      srttMs: 0,
+      windowLimited: false,
+      inRecovery: false,
+      rate: this.flight.rate,
+    }
   }
 
   get mss(): number {
@@ -73,11 +85,16 @@ export class TransportPath {
     this.#limitedUntil = nxt
   }
 
+  /** There is nothing more to send, though the window would let more go. */
+  noteApplicationLimited(): void {
+    this.flight.rate.noteApplicationLimited(this.flight.bytes)
+  }
+
   /** Before sending: a window that was not used for long says nothing (RFC 5681 section 4.1). */
   noteIdle(nowMs: number): void {
     const idleMs = nowMs - this.#lastSentAt
     if (this.flight.bytes === 0 && idleMs > this.rtt.rtoMs) {
-      this.congestion.handleIdle(idleMs)
+      this.congestion.handleIdle(idleMs, nowMs)
       this.#lastSentAt = nowMs
     }
   }
@@ -91,19 +108,29 @@ export class TransportPath {
   handleDeliveries(una: number, nowMs: number): void {
     const { flight, rtt } = this
     if (flight.deliveredBytes === 0) return
+    const acknowledgement = this.#acknowledgement
+    acknowledgement.rttMs = undefined
     // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported
     // must have drawn the answer, or the time since counts as well in which earlier answers were lost.
     if (flight.originalSentAt >= 0 && flight.originalSentAt >= flight.repeatSentAt) {
-      rtt.sample(nowMs - flight.originalSentAt)
+      acknowledgement.rttMs = nowMs - flight.originalSentAt
+      rtt.sample(acknowledgement.rttMs)
     }
     this.#rack.update(nowMs)
+    acknowledgement.inRecovery = this.#inRecovery
     // RFC 9002 section 7.3.2: recovery ends with the first answer to what was sent in it.
     if (this.#inRecovery && Math.max(flight.originalSentAt, flight.repeatSentAt) >= this.#recoveryBeganAt) {
       this.#inRecovery = false
       this.#rack.handleRecoveryEnd()
-    } else if (!this.#inRecovery && una < this.#limitedUntil) {
-      this.congestion.handleDelivered(flight.deliveredBytes, rtt.srttMs ?? 0, nowMs)
     }
+    flight.rate.update(rtt.minRttMs, nowMs)
+    acknowledgement.nowMs = nowMs
+    acknowledgement.deliveredBytes = flight.deliveredBytes
+    acknowledgement.lostBytes = flight.rate.takeLostBytes()
+    acknowledgement.inFlightBytes = flight.bytes
+    acknowledgement.srttMs = rtt.srttMs ?? 0
+    acknowledgement.windowLimited = una < this.#limitedUntil
+    this.congestion.handleAcknowledgement(acknowledgement)
     flight.forgetDeliveries()
   }
 
@@ -129,7 +156,8 @@ export class TransportPath {
 
   /** The RTO has passed (RFC 6298 section 5, RFC 8985 section 6.3). */
   handleTimeout(board: Scoreboard, flightBytes: number, nowMs: number): void {
-    this.congestion.handleTimeout(Math.min(flightBytes, this.congestion.windowBytes), this.rtt.backoffs === 0)
+    const first = this.rtt.backoffs === 0
+    this.congestion.handleTimeout(Math.min(flightBytes, this.congestion.windowBytes), first, nowMs)
     this.#rack.detectOnTimeout(board, nowMs)
     this.rtt.backOff()
     this.#recoveryBeganAt = nowMs

@@ -110,7 +110,7 @@ export class Scoreboard {
   }
 
   markLost(transmission: Transmission): void {
-    if (transmission.state === inFlight) transmission.flight!.remove(transmission)
+    if (transmission.state === inFlight) transmission.flight!.lose(transmission)
     else if (transmission.state === sacked) this.#sackedBytes -= transmission.bytes
     else return
     transmission.state = lost
@@ -180,6 +180,12 @@ export class Scoreboard {
     right.origin = transmission.origin
     right.segmentBytes = transmission.segmentBytes
     right.sentAt = transmission.sentAt
+    right.deliveredBefore = transmission.deliveredBefore
+    right.deliveredBeforeAt = transmission.deliveredBeforeAt
+    right.firstSentAt = transmission.firstSentAt
+    right.lostBefore = transmission.lostBefore
+    right.inFlightAtSend = transmission.inFlightAtSend
+    right.applicationLimited = transmission.applicationLimited
     right.retransmitted = transmission.retransmitted
     right.state = transmission.state
     right.flight = transmission.flight

@@ -212,7 +212,10 @@ export class Sender {
     // RFC 6675 section 5 (C): lost data before new data
     const waiting = lostBytes > 0 ? lostBytes : this.#sendableBytes(maxBytes)
     this.#plan = lostBytes > 0 ? plans.lost : plans.new
-    if (waiting === 0) return 0
+    if (waiting === 0) {
+      if (budget > 0 && this.buffer.endOffset - this.#board.nxt < mss) this.#path.noteApplicationLimited()
+      return 0
+    }
     if (budget >= waiting) return waiting
     this.#path.noteLimited(this.#board.nxt)
     return budget < mss ? 0 : budget

@@ -4,12 +4,13 @@
  * that bulk transfer costs one record a batch. Each is in one list by offset; those in flight are also in a
  * list by time, one a path.
  */
+import { DeliveryRate, type SendRecord } from './delivery-rate.ts'
 
 export const transmissionStates = { inFlight: 0, lost: 1, sacked: 2 } as const
 
 type TransmissionState = (typeof transmissionStates)[keyof typeof transmissionStates]
 
-export class Transmission {
+export class Transmission implements SendRecord {
   start = 0
   end = 0
   /**
@@ -19,6 +20,12 @@ export class Transmission {
   origin = 0
   segmentBytes = 0
   sentAt = 0
+  deliveredBefore = 0
+  deliveredBeforeAt = 0
+  firstSentAt = 0
+  lostBefore = 0
+  inFlightAtSend = 0
+  applicationLimited = false
   retransmitted = false
   state: TransmissionState = transmissionStates.inFlight
   flight: Flight | undefined
@@ -39,6 +46,7 @@ export class Transmission {
  */
 export class Flight {
   bytes = 0
+  readonly rate = new DeliveryRate()
   oldest: Transmission | undefined
   #newest: Transmission | undefined
   deliveredBytes = 0
@@ -59,6 +67,7 @@ export class Flight {
     else this.#newest.newer = transmission
     this.#newest = transmission
     this.bytes += transmission.bytes
+    this.rate.handleSent(transmission, transmission.bytes, this.bytes)
   }
 
   /** `right`, just split off `left`, stands behind it; together they count what `left` counted. */
@@ -80,9 +89,16 @@ export class Flight {
     this.bytes -= transmission.bytes
   }
 
+  /** `transmission` is taken for lost. */
+  lose(transmission: Transmission): void {
+    this.remove(transmission)
+    this.rate.handleLost(transmission, transmission.bytes)
+  }
+
   /** The bytes of `transmission` up to `end` have arrived. */
   deliver(transmission: Transmission, bytes: number, end: number): void {
     this.deliveredBytes += bytes
+    this.rate.handleDelivered(transmission, bytes, end)
     if (transmission.retransmitted) {
       if (sentBefore(this.repeatSentAt, this.repeatEnd, transmission.sentAt, end)) {
         this.repeatSentAt = transmission.sentAt
@@ -99,6 +115,7 @@ export class Flight {
 
   forgetDeliveries(): void {
     this.deliveredBytes = 0
+    this.rate.forget()
     this.originalSentAt = this.originalEnd = -1
     this.repeatSentAt = this.repeatEnd = -1
     this.lowestOriginalEnd = Number.POSITIVE_INFINITY

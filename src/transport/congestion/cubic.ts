@@ -1,7 +1,7 @@
 /**
  * CUBIC (RFC 9438), with slow start by bytes. Its equations are in segments and seconds; so is the code here.
  */
-import { type CongestionControl, initialWindowBytes } from './congestion.ts'
+import { type Acknowledgement, type CongestionControl, initialWindowBytes } from './congestion.ts'
 
 /** RFC 9438 section 5.1 */
 const C = 0.4
@@ -12,48 +12,60 @@ const ALPHA = (3 * (1 - BETA)) / (1 + BETA)
 
 export class Cubic implements CongestionControl {
   readonly name = 'cubic'
+  readonly pacingBytesPerMs = undefined
   #mss: number
-  #windowBytes: number
-  #ssthreshBytes = Number.POSITIVE_INFINITY
-  /** The window before the last reductions, in segments. */
-  #wMax = 0
-  /** cwnd_prior: before the last reduction alone. */
-  #priorSegments = 0
-  /** When congestion avoidance began; undefined: has not begun since the last reduction. */
-  #epochAt: number | undefined
-  /** Seconds from the epoch until the window is wMax again. */
-  #k = 0
-  /** What Reno would have, in segments. */
-  #wEst = 0
+  #state: State
+  /** From before the last reduction. */
+  #saved: State | undefined
+  /** Until when the window's time is counted. */
+  #countedAt = Number.NEGATIVE_INFINITY
 
   constructor(mss: number) {
     this.#mss = mss
-    this.#windowBytes = initialWindowBytes(mss)
+    this.#state = {
+      windowBytes: initialWindowBytes(mss),
+      ssthreshBytes: Number.POSITIVE_INFINITY,
+      wMax: 0,
+      priorSegments: 0,
+      epochAt: undefined,
+      k: 0,
+      wEst: 0,
+    }
   }
 
   get windowBytes(): number {
-    return this.#windowBytes
+    return this.#state.windowBytes
   }
 
   get ssthreshBytes(): number {
-    return this.#ssthreshBytes
+    return this.#state.ssthreshBytes
   }
 
   setMss(mss: number): void {
     // A window that is still the initial one is what it would have been; RFC 9438 counts in segments
     // otherwise.
-    const initial = this.#windowBytes === initialWindowBytes(this.#mss)
+    const { windowBytes } = this.#state
+    const initial = windowBytes === initialWindowBytes(this.#mss)
     this.#mss = mss
-    this.#windowBytes = initial ? initialWindowBytes(mss) : Math.max(this.#windowBytes, mss)
+    this.#state.windowBytes = initial ? initialWindowBytes(mss) : Math.max(windowBytes, mss)
   }
 
-  handleDelivered(bytes: number, srttMs: number, nowMs: number): void {
-    if (this.#windowBytes < this.#ssthreshBytes) {
+  handleAcknowledgement({ deliveredBytes, srttMs, windowLimited, inRecovery, nowMs }: Acknowledgement): void {
+    const state = this.#state
+    if (inRecovery || !windowLimited) {
+      // RFC 9438 section 5.8: time in which the window could not grow does not count.
+      if (state.epochAt !== undefined && !inRecovery) state.epochAt += Math.max(0, nowMs - this.#countedAt)
+      this.#countedAt = nowMs
+      return
+    }
+    this.#countedAt = nowMs
+    let bytes = deliveredBytes
+    if (state.windowBytes < state.ssthreshBytes) {
       // RFC 5681 section 3.1, by bytes (RFC 3465) and without a limit an acknowledgement: one stands for a
       // batch.
-      const grown = this.#windowBytes + bytes
-      this.#windowBytes = Math.min(grown, Math.max(this.#ssthreshBytes, this.#windowBytes))
-      bytes = grown - this.#windowBytes
+      const grown = state.windowBytes + bytes
+      state.windowBytes = Math.min(grown, Math.max(state.ssthreshBytes, state.windowBytes))
+      bytes = grown - state.windowBytes
       if (bytes === 0) return
     }
     this.#avoidCongestion(bytes / this.#mss, srttMs / 1_000, nowMs)
@@ -61,68 +73,104 @@ export class Cubic implements CongestionControl {
 
   handleLoss(flightBytes: number): void {
     this.#reduce(flightBytes)
-    this.#windowBytes = this.#ssthreshBytes
+    this.#state.windowBytes = this.#state.ssthreshBytes
   }
 
   handleTimeout(flightBytes: number, first: boolean): void {
     // RFC 5681 section 3.1: ssthresh is held while the same data times out again.
-    if (first) this.#reduce(flightBytes)
+    if (first) {
+      this.#reduce(flightBytes)
+      // RFC 9438 section 4.8: the first congestion avoidance behind a time-out begins its curve where it is.
+      this.#state.wMax = 0
+    }
     // RFC 9438 section 4.8, but with the minimum of RFC 9002 section 7.2 for a loss window: where one packet
     // in three is lost, a window of one segment waits for the doubled time-out every other time, and never
     // gets anywhere.
-    this.#windowBytes = 2 * this.#mss
+    this.#state.windowBytes = 2 * this.#mss
+  }
+
+  undo(): void {
+    // Sections 4.9.1 and 4.9.2: all the state comes back, but what has been gained since is kept.
+    const saved = this.#saved
+    if (saved === undefined) return
+    this.#saved = undefined
+    saved.windowBytes = Math.max(saved.windowBytes, this.#state.windowBytes)
+    this.#state = saved
   }
 
   handleIdle(idleMs: number): void {
+    const state = this.#state
     // RFC 5681 section 4.1 restarts from the initial window; slow start then leads back near to where it was.
-    this.#ssthreshBytes = Math.max(this.#ssthreshBytes, 0.75 * this.#windowBytes)
-    this.#windowBytes = Math.min(this.#windowBytes, initialWindowBytes(this.#mss))
+    state.ssthreshBytes = Math.max(state.ssthreshBytes, 0.75 * state.windowBytes)
+    state.windowBytes = Math.min(state.windowBytes, initialWindowBytes(this.#mss))
     // RFC 9438 section 5.8: time without data is not time in which the window could have grown.
-    if (this.#epochAt !== undefined) this.#epochAt += idleMs
+    if (state.epochAt !== undefined) state.epochAt += idleMs
+    this.#countedAt += idleMs
   }
 
   /** RFC 9438 sections 4.2 to 4.5. */
   #avoidCongestion(segments: number, rttSeconds: number, nowMs: number): void {
-    const window = this.#windowBytes / this.#mss
-    if (this.#epochAt === undefined) this.#beginEpoch(window, nowMs)
-    const seconds = (nowMs - this.#epochAt!) / 1_000
+    const state = this.#state
+    const window = state.windowBytes / this.#mss
+    state.epochAt ??= this.#beginEpoch(window, nowMs)
+    const seconds = (nowMs - state.epochAt) / 1_000
     // Section 4.3: once the window of before the loss is back, the estimate grows as Reno does.
-    const alpha = this.#wEst >= this.#priorSegments ? 1 : ALPHA
-    this.#wEst += (alpha * segments) / window
-    if (this.#wCubic(seconds) < this.#wEst) {
+    const alpha = state.wEst >= state.priorSegments ? 1 : ALPHA
+    state.wEst += (alpha * segments) / window
+    if (this.#wCubic(seconds) < state.wEst) {
       // Section 4.3, the Reno-friendly region
-      this.#windowBytes = Math.max(this.#windowBytes, this.#wEst * this.#mss)
+      state.windowBytes = Math.max(state.windowBytes, state.wEst * this.#mss)
       return
     }
     // Sections 4.2, 4.4 and 4.5: towards the target of a round trip from now, at most half as much again
     const target = Math.min(Math.max(this.#wCubic(seconds + rttSeconds), window), 1.5 * window)
-    this.#windowBytes += ((target - window) / window) * segments * this.#mss
+    state.windowBytes += ((target - window) / window) * segments * this.#mss
   }
 
-  #beginEpoch(window: number, nowMs: number): void {
-    this.#epochAt = nowMs
-    this.#wEst = window
-    if (this.#wMax > window) {
+  #beginEpoch(window: number, nowMs: number): number {
+    const state = this.#state
+    state.wEst = window
+    if (state.wMax > window) {
       // Section 4.2, equation 2
-      this.#k = Math.cbrt((this.#wMax - window) / C)
+      state.k = Math.cbrt((state.wMax - window) / C)
     } else {
-      // Section 4.10: slow start has led beyond
-      this.#k = 0
-      this.#wMax = window
+      // Section 4.8, behind a time-out; section 4.10, where slow start has ended without a loss
+      state.k = 0
+      state.wMax = window
     }
+    return nowMs
   }
 
   /** Section 4.2, equation 1. */
   #wCubic(seconds: number): number {
-    return C * (seconds - this.#k) ** 3 + this.#wMax
+    const { k, wMax } = this.#state
+    return C * (seconds - k) ** 3 + wMax
   }
 
   /** Section 4.6, and fast convergence (section 4.7). */
   #reduce(flightBytes: number): void {
-    const window = this.#windowBytes / this.#mss
-    this.#priorSegments = window
-    this.#wMax = window < this.#wMax ? (window * (1 + BETA)) / 2 : window
-    this.#ssthreshBytes = Math.max(flightBytes * BETA, 2 * this.#mss)
-    this.#epochAt = undefined
+    const state = this.#state
+    this.#saved = { ...state }
+    const window = state.windowBytes / this.#mss
+    state.priorSegments = window
+    state.wMax = window < state.wMax ? (window * (1 + BETA)) / 2 : window
+    state.ssthreshBytes = Math.max(flightBytes * BETA, 2 * this.#mss)
+    state.epochAt = undefined
   }
+}
+
+/** What section 4.9 takes back as a whole. */
+interface State {
+  windowBytes: number
+  ssthreshBytes: number
+  /** W_max: the window before the last reductions, in segments. */
+  wMax: number
+  /** cwnd_prior: before the last reduction alone, in segments. */
+  priorSegments: number
+  /** When congestion avoidance began; undefined: has not begun since the last reduction. */
+  epochAt: number | undefined
+  /** Seconds from the epoch until the window is wMax again. */
+  k: number
+  /** W_est: what Reno would have, in segments. */
+  wEst: number
 }

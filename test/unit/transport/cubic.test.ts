@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { initialWindowBytes } from '../../../src/transport/congestion/congestion.ts'
 import { Cubic } from '../../../src/transport/congestion/cubic.ts'
+import { acknowledgement, delivered } from '../../support/transport/acknowledgement.ts'
 
 const mss = 1_000
 
 /** A window of 100 segments at which a loss has just been found. */
 function afterLoss(): Cubic {
   const cubic = new Cubic(mss)
-  cubic.handleDelivered(90 * mss, 100, 0)
+  cubic.handleAcknowledgement(delivered(90 * mss, 100, 0))
   cubic.handleLoss(100 * mss)
   return cubic
 }
@@ -15,7 +16,7 @@ function afterLoss(): Cubic {
 /** One round trip: a window's worth is delivered, segment by segment. */
 function round(cubic: Cubic, rttMs: number, nowMs: number): void {
   for (let left = Math.round(cubic.windowBytes / mss); left > 0; left--) {
-    cubic.handleDelivered(mss, rttMs, nowMs)
+    cubic.handleAcknowledgement(delivered(mss, rttMs, nowMs))
   }
 }
 
@@ -33,8 +34,8 @@ describe('the initial window', () => {
 describe('CUBIC', () => {
   it('doubles in slow start with each window delivered', () => {
     const cubic = new Cubic(mss)
-    cubic.handleDelivered(10 * mss, 100, 0)
-    cubic.handleDelivered(20 * mss, 100, 100)
+    cubic.handleAcknowledgement(delivered(10 * mss, 100, 0))
+    cubic.handleAcknowledgement(delivered(20 * mss, 100, 100))
     expect(cubic.windowBytes).toBe(40 * mss)
   })
 
@@ -102,7 +103,7 @@ describe('CUBIC', () => {
 
   it('restarts from the initial window after a pause, and soon has most of the old one again', () => {
     const cubic = new Cubic(mss)
-    cubic.handleDelivered(90 * mss, 100, 0)
+    cubic.handleAcknowledgement(delivered(90 * mss, 100, 0))
     cubic.handleIdle(5_000)
     expect(cubic.windowBytes).toBe(10 * mss)
     for (let i = 0; i < 3; i++) round(cubic, 100, 0)
@@ -113,5 +114,56 @@ describe('CUBIC', () => {
     const cubic = new Cubic(1_136)
     cubic.setMss(1_436)
     expect(cubic.windowBytes).toBe(14_360)
+  })
+
+  it('begins its curve where it is after a time-out (section 4.8)', () => {
+    const cubic = afterLoss()
+    cubic.handleTimeout(70 * mss, true)
+    for (let i = 0; i < 5; i++) round(cubic, 200, 0)
+    const begun = cubic.windowBytes
+    // With the window of before the loss in mind it would be half way there in a second.
+    for (let nowMs = 0; nowMs < 1_000; nowMs += 200) round(cubic, 200, nowMs)
+    expect(cubic.windowBytes).toBeLessThan(begun + 4 * mss)
+  })
+
+  it('has not grown in time in which the program was the limit (section 5.8)', () => {
+    const steady = afterLoss()
+    const paused = afterLoss()
+    for (const cubic of [steady, paused]) round(cubic, 200, 0)
+    for (let nowMs = 0; nowMs <= 60_000; nowMs += 200) {
+      paused.handleAcknowledgement(acknowledgement({ deliveredBytes: mss, windowLimited: false, nowMs }))
+    }
+    for (let nowMs = 200; nowMs < 3_000; nowMs += 200) {
+      round(steady, 200, nowMs)
+      round(paused, 200, 60_000 + nowMs)
+    }
+    expect(paused.windowBytes).toBeCloseTo(steady.windowBytes, 3)
+  })
+
+  it('does not grow while a loss is repaired', () => {
+    const cubic = afterLoss()
+    cubic.handleAcknowledgement(acknowledgement({ deliveredBytes: 70 * mss, inRecovery: true }))
+    expect(cubic.windowBytes).toBeCloseTo(70 * mss)
+  })
+
+  it.each(['loss', 'time-out'])('takes a %s back that was none (section 4.9), with its curve', cause => {
+    const undone = afterLoss()
+    const twin = afterLoss()
+    for (const cubic of [undone, twin]) for (let i = 0; i < 5; i++) round(cubic, 200, 200 * i)
+    if (cause === 'loss') undone.handleLoss(72 * mss)
+    else undone.handleTimeout(72 * mss, true)
+    undone.undo()
+    for (const cubic of [undone, twin]) for (let i = 5; i < 9; i++) round(cubic, 200, 200 * i)
+    expect(undone.windowBytes).toBe(twin.windowBytes)
+    expect(undone.ssthreshBytes).toBe(twin.ssthreshBytes)
+  })
+
+  it('undoes nothing twice', () => {
+    const cubic = afterLoss()
+    cubic.undo()
+    cubic.handleLoss(100 * mss)
+    cubic.undo()
+    cubic.undo()
+    expect(cubic.windowBytes).toBe(100 * mss)
   })
 })

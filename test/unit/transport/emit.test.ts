@@ -5,6 +5,7 @@ import { DATA_PREFIX_BYTES, emitDataPrefix, PacketWalk } from '../../../src/wire
 import { parseSegment, type Segment, SegmentFields, segmentFlags } from '../../../src/wire/segment.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
+import { delivered } from '../../support/transport/acknowledgement.ts'
 import { firstWrong, pattern } from '../../support/transport/pattern.ts'
 
 const sendIsn = 2 ** 48 - 30_000
@@ -12,7 +13,7 @@ const sendIsn = 2 ** 48 - 30_000
 /** A stream whose peer admits `windowBytes`, and whose congestion window admits `bytes`. */
 function openStream(mss: number, bytes: number, windowBytes = 2 ** 30): Stream {
   const path = new TransportPath({ id: 0, mss })
-  path.congestion.handleDelivered(bytes, 1, 0)
+  path.congestion.handleAcknowledgement(delivered(bytes, 1, 0))
   const stream = new Stream({ sendIsn, receiveIsn: 9, path, nowMs: 0 })
   const fields = new SegmentFields()
   Object.assign(fields, { seq: 9, ack: sendIsn, windowBytes, flags: segmentFlags.ACK })
