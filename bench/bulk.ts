@@ -12,12 +12,13 @@ export const bulk: Benchmark = {
     row('serval:plain-dgram', { transport: 'serval', env: { SERVAL_OFFLOAD: '0' } }),
     row('node:net', { transport: 'net', isPeer: true }),
     row('node:tls', { transport: 'tls', isPeer: true }),
+    row('udx-native', { transport: 'udx', isPeer: true }),
     row('udp-gso', { transport: 'udp', isPeer: true }),
   ],
 }
 
 interface RowOptions {
-  readonly transport: 'serval' | 'net' | 'tls' | 'udp'
+  readonly transport: 'serval' | 'net' | 'tls' | 'udx' | 'udp'
   readonly isPeer?: boolean
   readonly env?: Readonly<Record<string, string>>
 }

@@ -1,15 +1,22 @@
 /** Connections one after the other, each with one byte echoed: how many a second. The name is resolved already. */
-import type { Benchmark } from './support/benchmark.ts'
-import { echoRow } from './support/echo-row.ts'
+import type { Benchmark, Row } from './support/benchmark.ts'
+import { programRow } from './support/program-row.ts'
 
 export const connect: Benchmark = {
   name: 'connect',
   about: 'connect, one byte echoed, close, one after the other; connections a second',
   secondsPerRow: 2,
-  rounds: 5,
-  rows: [
-    echoRow('serval:plain', { transport: 'serval', client: 'connect' }),
-    echoRow('node:net', { transport: 'net', client: 'connect', isPeer: true }),
-    echoRow('node:tls', { transport: 'tls', client: 'connect', isPeer: true }),
-  ],
+  rounds: 7,
+  rows: [row('serval:plain', 'serval'), row('node:net', 'net'), row('node:tls', 'tls')],
+}
+
+function row(name: string, transport: 'serval' | 'net' | 'tls'): Row {
+  const isPeer = transport !== 'serval'
+  return programRow({
+    name,
+    isPeer,
+    program: 'echo',
+    server: [transport, 'server'],
+    client: [transport, 'connect'],
+  })
 }

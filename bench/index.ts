@@ -1,41 +1,66 @@
 /**
  * `npm run bench -- NAME [--json] [--seconds N]`: measures what we do beside what others do, in one run, in turn, and
- * prints a table; with --json the last line is one JSON object.
+ * prints a table; with --json the last line is one JSON object (outcome.schema.json). `all` takes one after the other.
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bulk } from './bulk.ts'
 import { connect } from './connect.ts'
+import { http } from './http.ts'
 import { latency } from './latency.ts'
 import { migrate } from './migrate.ts'
-import { runBenchmark } from './support/benchmark.ts'
+import { type Benchmark, runBenchmark } from './support/benchmark.ts'
 import { describeMachine } from './support/environment.ts'
+import { markdownOf, reportsIn } from './support/markdown.ts'
 import { openPlace } from './support/place.ts'
-import { printOutcome } from './support/report.ts'
+import { Progress } from './support/progress.ts'
+import { printReport, type Report } from './support/report.ts'
 
-const benchmarks = [bulk, latency, connect, migrate]
+const benchmarks = [bulk, latency, connect, http, migrate]
 const DEFAULT_SECONDS = 45
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, seconds: { type: 'string' } },
 })
-const benchmark = benchmarks.find(({ name }) => name === positionals[0])
+const [name, ...files] = positionals
 const seconds = Number(values.seconds ?? DEFAULT_SECONDS)
+const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
 
-if (benchmark === undefined || positionals.length !== 1 || !(seconds > 0)) {
-  process.stderr.write('npm run bench -- NAME [--json] [--seconds N]\n\n')
-  for (const { name, about } of benchmarks) process.stderr.write(`  ${name.padEnd(8)} ${about}\n`)
-  process.exit(2)
+if (name === 'markdown' && files.length > 0) {
+  process.stdout.write(markdownOf(files.flatMap(file => reportsIn(readFileSync(file, 'utf8')))))
+} else if (chosen.length > 0 && files.length === 0 && seconds > 0) {
+  for (const benchmark of chosen) await measure(benchmark)
+} else {
+  process.stderr.write(usage())
+  process.exitCode = 2
 }
 
-const place = openPlace()
-try {
-  const { results, ratios, cpu, rounds } = await runBenchmark(benchmark, place, seconds)
-  const environment = { ...describeMachine(), place: place.name, rounds, cpu }
-  printOutcome(benchmark, { environment, results, ratios })
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify({ bench: benchmark.name, environment, results, ratios })}\n`)
+async function measure(benchmark: Benchmark): Promise<void> {
+  const place = openPlace()
+  const progress = new Progress(process.stderr, benchmark.name)
+  try {
+    const { results, ratios, cpu, rounds } = await runBenchmark(benchmark, place, {
+      seconds,
+      onRow: (round, row) => progress.show(`round ${round}, ${row}`),
+    })
+    progress.end()
+    const environment = { ...describeMachine(), place: place.name, rounds, cpu }
+    const report: Report = { bench: benchmark.name, environment, results, ratios }
+    printReport(benchmark.about, report)
+    if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+  } finally {
+    progress.end()
+    place.close()
   }
-} finally {
-  place.close()
+}
+
+function usage(): string {
+  const lines = [
+    'npm run bench -- NAME [--json] [--seconds N]   NAME, or `all` of them, N seconds each',
+    'npm run bench -- markdown FILE...              what --json printed, as tables of a README',
+    '',
+    ...benchmarks.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`),
+  ]
+  return lines.map(line => `${line}\n`).join('')
 }

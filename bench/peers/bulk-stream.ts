@@ -1,8 +1,8 @@
 /** Bulk over a stream: bulk-stream TRANSPORT sink ADDRESS SECONDS, bulk-stream TRANSPORT source ADDRESS PORT SECONDS */
 
 import { Meter } from '../support/meter.ts'
-import { blockAt } from '../support/pattern.ts'
 import { say } from './say.ts'
+import { sentBlock } from './sent-block.ts'
 import { type TransportName, transports } from './transports.ts'
 
 const [name, role, address = '', ...numbers] = process.argv.slice(2)
@@ -31,7 +31,7 @@ function source(port: number, seconds: number): void {
     const send = () => {
       for (;;) {
         if (performance.now() >= endAt) return socket.end()
-        if (!socket.write(blockAt(index++))) return socket.once('drain', send)
+        if (!socket.write(sentBlock(index++))) return socket.once('drain', send)
       }
     }
     send()

@@ -7,8 +7,9 @@
 import { UdpNetwork } from '../../src/net/links/udp-network.ts'
 import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
 import { Meter } from '../support/meter.ts'
-import { BLOCK_BYTES, blockAt } from '../support/pattern.ts'
+import { BLOCK_BYTES } from '../support/pattern.ts'
 import { say } from './say.ts'
+import { sentBlock } from './sent-block.ts'
 
 const SEGMENT_BYTES = 1472
 const HEADER_BYTES = 8
@@ -83,7 +84,7 @@ function fill({ buffer }: TransmitBatch, firstSequence: number): void {
     for (let to = at + HEADER_BYTES; to < at + SEGMENT_BYTES; ) {
       const offset = position % BLOCK_BYTES
       const length = Math.min(BLOCK_BYTES - offset, at + SEGMENT_BYTES - to)
-      buffer.set(blockAt((position - offset) / BLOCK_BYTES).subarray(offset, offset + length), to)
+      buffer.set(sentBlock((position - offset) / BLOCK_BYTES).subarray(offset, offset + length), to)
       to += length
       position += length
     }

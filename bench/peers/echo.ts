@@ -4,44 +4,23 @@
  * `latency` sends 64 bytes, waits for their echo, and again; `connect` makes a connection, has one byte echoed, and closes.
  */
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { quantile } from '../support/statistics.ts'
+import { measureRoundTrips, REQUEST_BYTES } from '../support/round-trips.ts'
+import { echo, exchange } from './exchange.ts'
 import { say } from './say.ts'
 import { type TransportName, transports } from './transports.ts'
-
-const REQUEST_BYTES = 64
-const WARM_UP_MS = 300
 
 const [name, role, address = '', port, seconds] = process.argv.slice(2)
 const transport = transports[name as TransportName]
 
-if (role === 'server') await serve()
+if (role === 'server') say('ready', { port: await transport.listen(address, echo) })
 else if (role === 'latency') await measureLatency()
 else await measureConnects()
-
-async function serve(): Promise<void> {
-  const onConnection = (socket: Socket) => {
-    socket.setNoDelay(true)
-    socket.on('data', chunk => socket.write(chunk))
-    socket.on('error', () => undefined)
-  }
-  say('ready', { port: await transport.listen(address, onConnection) })
-}
 
 async function measureLatency(): Promise<void> {
   const socket = transport.connect(address, Number(port))
   await once(socket, 'connect')
   const request = Buffer.alloc(REQUEST_BYTES, 1)
-  const roundTripsUs: number[] = []
-  const endAt = performance.now() + 1000 * Number(seconds)
-  const countFrom = performance.now() + WARM_UP_MS
-  for (let now = performance.now(); now < endAt; ) {
-    const sentAt = now
-    await echoed(socket, request)
-    now = performance.now()
-    if (sentAt >= countFrom) roundTripsUs.push(1000 * (now - sentAt))
-  }
-  say('done', { p50us: quantile(roundTripsUs, 0.5), p99us: quantile(roundTripsUs, 0.99) })
+  say('done', { ...(await measureRoundTrips(() => exchange(socket, request), Number(seconds))) })
 }
 
 async function measureConnects(): Promise<void> {
@@ -52,25 +31,10 @@ async function measureConnects(): Promise<void> {
   for (; now - startedAt < 1000 * Number(seconds); now = performance.now()) {
     const socket = transport.connect(address, Number(port))
     await once(socket, 'connect')
-    await echoed(socket, byte)
+    await exchange(socket, byte)
     socket.end()
     await once(socket, 'close')
     connections++
   }
   say('done', { persec: (1000 * connections) / (now - startedAt) })
-}
-
-/** Sends a request and waits until all of it has come back. */
-function echoed(socket: Socket, request: Buffer): Promise<void> {
-  return new Promise(resolve => {
-    let left = request.length
-    const onData = (chunk: Buffer) => {
-      left -= chunk.length
-      if (left > 0) return
-      socket.off('data', onData)
-      resolve()
-    }
-    socket.on('data', onData)
-    socket.write(request)
-  })
 }

@@ -2,6 +2,7 @@
 import net, { type Socket } from 'node:net'
 import tls from 'node:tls'
 import serval from '../../src/sockets/net.ts'
+import { connectUdx, listenUdx } from './udx.ts'
 
 /** What all of them have in common. */
 export interface Transport {
@@ -35,6 +36,7 @@ export const transports = {
         checkServerIdentity: () => undefined,
       }),
   },
+  udx: { listen: listenUdx, connect: connectUdx },
   serval: {
     listen: (_address, onConnection) =>
       listening(serval.createServer(onConnection as never) as never, { service: SERVICE }),

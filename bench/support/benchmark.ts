@@ -7,9 +7,12 @@ import type { Place } from './place.ts'
 import { pairedRatio, type Summary, summarize } from './statistics.ts'
 
 export interface Row {
+  /** One with a parameter is written `serval@20ms`; it is compared with others of the same parameter. */
   readonly name: string
   /** What the ratios compare with: others' rows. */
   readonly isPeer: boolean
+  /** Left out on loopback. */
+  readonly needsNamespaces?: boolean
   /** One measurement of about `seconds`; the figures by metric. */
   measure(place: Place, seconds: number): Promise<Readonly<Record<string, number>>>
 }
@@ -22,6 +25,15 @@ export interface Benchmark {
   readonly secondsPerRow: number
   /** Times that each row is measured, where the time allows. */
   readonly rounds: number
+  /** Ratios besides those of ours to peers': one row to another. */
+  readonly comparisons?: readonly (readonly [string, string])[]
+}
+
+export interface RunOptions {
+  /** For all of it. */
+  readonly seconds: number
+  /** Told before each measurement; rounds count from 1. */
+  readonly onRow?: (round: number, row: string) => void
 }
 
 export interface Outcome {
@@ -33,17 +45,23 @@ export interface Outcome {
 }
 
 /** Begins no round that is not likely to end within `seconds`; the first is always measured. */
-export async function runBenchmark(benchmark: Benchmark, place: Place, seconds: number): Promise<Outcome> {
-  const { rows, rounds, secondsPerRow } = benchmark
+export async function runBenchmark(
+  benchmark: Benchmark,
+  place: Place,
+  { seconds, onRow }: RunOptions,
+): Promise<Outcome> {
+  const rows = benchmark.rows.filter(row => place.name === 'veth' || !row.needsNamespaces)
+  const secondsPerRow = Math.min(benchmark.secondsPerRow, seconds / rows.length / SET_UP_SHARE)
   const figures = new Map(rows.map(row => [row.name, [] as Readonly<Record<string, number>>[]]))
   const cpu = watchCpu()
   const startedAt = performance.now()
   let done = 0
   let longestMs = 0
-  while (done < rounds && performance.now() - startedAt + longestMs < 1000 * seconds) {
+  while (done < benchmark.rounds && performance.now() - startedAt + longestMs < 1000 * seconds) {
     const roundAt = performance.now()
     // Every other round goes backwards, so that no row always comes after the same one.
     for (const row of done % 2 === 0 ? rows : rows.toReversed()) {
+      onRow?.(done + 1, row.name)
       figures.get(row.name)!.push(await row.measure(place, secondsPerRow))
     }
     longestMs = Math.max(longestMs, performance.now() - roundAt)
@@ -52,23 +70,42 @@ export async function runBenchmark(benchmark: Benchmark, place: Place, seconds: 
   const columns = new Map([...figures].map(([name, list]) => [name, byMetric(list)]))
   return {
     results: Object.fromEntries([...columns].map(([name, metrics]) => [name, mapValues(metrics, summarize)])),
-    ratios: ratiosOf(rows, columns),
+    ratios: ratiosOf(pairsOf(rows, benchmark.comparisons), columns),
     cpu: cpu(),
     rounds: done,
   }
 }
 
-type Metrics = Readonly<Record<string, readonly number[]>>
+/** Where the time is short, half of it is left for starting programs. */
+const SET_UP_SHARE = 2
 
-function ratiosOf(rows: readonly Row[], columns: ReadonlyMap<string, Metrics>): Record<string, number> {
+type Metrics = Readonly<Record<string, readonly number[]>>
+type Pair = readonly [string, string]
+
+/** Ours with each peer's of the same parameter, and what else was asked for. */
+function pairsOf(rows: readonly Row[], more: readonly Pair[] = []): Pair[] {
+  const peers = rows.filter(row => row.isPeer)
+  const pairs = rows
+    .filter(row => !row.isPeer)
+    .flatMap(ours =>
+      peers
+        .filter(peer => parameterOf(peer) === parameterOf(ours))
+        .map(peer => [ours.name, peer.name] as const),
+    )
+  return [...pairs, ...more]
+}
+
+function parameterOf({ name }: Row): string | undefined {
+  return name.split('@')[1]
+}
+
+/** One of figures that are zero, or were not taken, is left out. */
+function ratiosOf(pairs: readonly Pair[], columns: ReadonlyMap<string, Metrics>): Record<string, number> {
   const ratios: Record<string, number> = {}
-  for (const ours of rows.filter(row => !row.isPeer)) {
-    for (const peer of rows.filter(row => row.isPeer)) {
-      const theirs = columns.get(peer.name)!
-      for (const [metric, values] of Object.entries(columns.get(ours.name)!)) {
-        const others = theirs[metric]
-        if (others !== undefined) ratios[`${metric} ${ours.name}/${peer.name}`] = pairedRatio(values, others)
-      }
+  for (const [one, other] of pairs) {
+    for (const [metric, values] of Object.entries(columns.get(one) ?? {})) {
+      const ratio = pairedRatio(values, columns.get(other)?.[metric] ?? [])
+      if (Number.isFinite(ratio)) ratios[`${metric} ${one}/${other}`] = ratio
     }
   }
   return ratios

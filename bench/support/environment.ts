@@ -6,7 +6,7 @@ export function describeMachine() {
   return {
     node: process.version,
     kernel: `${process.platform} ${release()}`,
-    cpu: cpus()[0]?.model ?? 'unknown',
+    processor: cpus()[0]?.model ?? 'unknown',
     cpus: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
   }

@@ -4,10 +4,12 @@
  */
 import { isRightAt } from './pattern.ts'
 
+/** Of a short time, a third. */
 const WARM_UP_MS = 300
 
 export class Meter {
-  readonly #seconds: number
+  readonly #warmUpMs: number
+  readonly #halfMs: number
   #position = 0
   #startedAt = 0
   #verified = { bytes: 0, fromAt: 0, toAt: 0 }
@@ -15,16 +17,17 @@ export class Meter {
 
   /** `seconds`: how long the sender will send. */
   constructor(seconds: number) {
-    this.#seconds = seconds
+    this.#warmUpMs = Math.min(WARM_UP_MS, (1000 * seconds) / 3)
+    this.#halfMs = (this.#warmUpMs + 1000 * seconds) / 2
   }
 
   /** The next bytes of the stream; those of a datagram say where they belong. Throws if they are not what was sent. */
   take(chunk: Uint8Array, nowMs: number, position: number = this.#position): void {
     if (this.#startedAt === 0) this.#startedAt = nowMs
-    const halfAt = this.#startedAt + WARM_UP_MS + (1000 * this.#seconds - WARM_UP_MS) / 2
-    if (nowMs < halfAt) {
+    const sinceMs = nowMs - this.#startedAt
+    if (sinceMs < this.#halfMs) {
       if (!isRightAt(position, chunk)) throw new Error(`what came is not what was sent, from ${position} on`)
-      if (nowMs - this.#startedAt >= WARM_UP_MS) count(this.#verified, chunk.length, nowMs)
+      if (sinceMs >= this.#warmUpMs) count(this.#verified, chunk.length, nowMs)
     } else count(this.#unverified, chunk.length, nowMs)
     this.#position = position + chunk.length
   }

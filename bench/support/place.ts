@@ -23,13 +23,22 @@ export interface Place {
   close(): void
 }
 
-export function openPlace(): Place {
-  return namespacesLack() === undefined ? new VethPlace() : new LoopbackPlace()
+/** The programs, as built. */
+const PEERS = new URL('../peers/', import.meta.url)
+
+/** `peers`: the folder of the programs, where it is not beside this one. */
+export function openPlace(peers: URL = PEERS): Place {
+  return namespacesLack() === undefined ? new VethPlace(peers) : new LoopbackPlace(peers)
 }
 
 /** Both ends need a directory that the other, on another host in real life, does not see. */
 class Directories {
   readonly #root = mkdtempSync(join(tmpdir(), 'serval-bench-'))
+  readonly #peers: URL
+
+  constructor(peers: URL) {
+    this.#peers = peers
+  }
 
   start(
     side: Side,
@@ -38,7 +47,7 @@ class Directories {
     env: Readonly<Record<string, string>> = {},
     command: (file: string, ...args: string[]) => [string, string[]] = (file, ...rest) => [file, rest],
   ): Program {
-    const script = fileURLToPath(new URL(`../peers/${program}.js`, import.meta.url))
+    const script = fileURLToPath(new URL(`${program}.js`, this.#peers))
     const runtimeDir = join(this.#root, side)
     const [file, rest] = command(process.execPath, script, ...args)
     return new Program(file, rest, { cwd: this.#root, env: { SERVAL_RUNTIME_DIR: runtimeDir, ...env } })
@@ -54,9 +63,10 @@ class VethPlace implements Place {
   readonly addresses = { left: ['10.82.0.1', '10.82.0.3'], right: '10.82.0.2' } as const
   readonly #left = new Namespace('left')
   readonly #right = new Namespace('right')
-  readonly #directories = new Directories()
+  readonly #directories: Directories
 
-  constructor() {
+  constructor(peers: URL) {
+    this.#directories = new Directories(peers)
     for (const namespace of [this.#left, this.#right])
       namespace.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
     // A second address of the subnet is one in its own right, and stays when the first goes.
@@ -96,7 +106,11 @@ class VethPlace implements Place {
 class LoopbackPlace implements Place {
   readonly name = 'loopback'
   readonly addresses = { left: ['127.0.0.1', '127.0.0.3'], right: '127.0.0.2' } as const
-  readonly #directories = new Directories()
+  readonly #directories: Directories
+
+  constructor(peers: URL) {
+    this.#directories = new Directories(peers)
+  }
 
   start(
     side: Side,

@@ -1,28 +1,38 @@
-/** The outcome of a benchmark as a table for people. */
-import type { Benchmark, Outcome } from './benchmark.ts'
+/** The outcome of a benchmark as a table for people, and as the JSON that --json prints. */
+import type { Outcome } from './benchmark.ts'
 
+/** As in outcome.schema.json. */
 export interface Report {
+  readonly bench: string
   readonly environment: Readonly<Record<string, unknown>>
   readonly results: Outcome['results']
   readonly ratios: Outcome['ratios']
 }
 
-export function printOutcome({ name, about }: Benchmark, { environment, results, ratios }: Report): void {
-  print(`${name}: ${about}`)
-  print(
-    Object.entries(environment)
-      .map(([key, value]) => `${key} ${formatValue(value)}`)
-      .join(', '),
-  )
+export function printReport(about: string, { bench, environment, results, ratios }: Report): void {
+  print(`${bench}: ${about}`)
+  print(describeEnvironment(environment))
   print('')
   print(line(['row', 'metric', 'median', 'min', 'max']))
   for (const [row, metrics] of Object.entries(results)) {
     for (const [metric, { median, min, max }] of Object.entries(metrics)) {
-      print(line([row, metric, ...[median, min, max].map(formatNumber)]))
+      print(line([row, metric, ...[median, min, max].map(formatFigure)]))
     }
   }
   print('')
-  for (const [key, ratio] of Object.entries(ratios)) print(`${key}  ${formatNumber(ratio)}`)
+  for (const [key, ratio] of Object.entries(ratios)) print(`${key}  ${formatFigure(ratio)}`)
+  print('')
+}
+
+export function describeEnvironment(environment: Report['environment']): string {
+  return Object.entries(environment)
+    .map(([key, value]) => `${key} ${formatValue(value)}`)
+    .join(', ')
+}
+
+/** Three digits that count. */
+export function formatFigure(value: number): string {
+  return Number.isFinite(value) && Math.abs(value) < 100 ? value.toPrecision(3) : String(Math.round(value))
 }
 
 function print(text: string): void {
@@ -31,11 +41,6 @@ function print(text: string): void {
 
 function line([row = '', metric = '', ...figures]: readonly string[]): string {
   return [row.padEnd(20), metric.padEnd(12), ...figures.map(figure => figure.padStart(10))].join(' ')
-}
-
-/** Three digits that count. */
-function formatNumber(value: number): string {
-  return Number.isFinite(value) && Math.abs(value) < 100 ? value.toPrecision(3) : String(Math.round(value))
 }
 
 function formatValue(value: unknown): string {

@@ -1,0 +1,69 @@
+/** The benchmarks as they are run, but short: each ends, prints what its schema says, and sees a wrong byte. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { Ajv } from 'ajv'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bulk } from '../../bench/bulk.ts'
+import { openPlace, type Place } from '../../bench/support/place.ts'
+import type { Report } from '../../bench/support/report.ts'
+
+const DIST = new URL('../../dist/bench/', import.meta.url)
+const SCHEMA = new URL('../../bench/outcome.schema.json', import.meta.url)
+
+async function bench(...args: string[]) {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('index.js', DIST)), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [output, complaints, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { output, complaints, status }
+}
+
+describe('npm run bench', () => {
+  const isValid = new Ajv({ strict: true }).compile(JSON.parse(readFileSync(SCHEMA, 'utf8')))
+
+  it.each([
+    ['bulk', ['gbit', 'unverified'], 'gbit serval:plain/node:net'],
+    ['latency', ['p50us', 'p99us'], 'p99us serval:plain/node:net'],
+    ['connect', ['persec'], 'persec serval:plain/node:net'],
+    ['http', ['persec'], 'persec serval:plain/node:http'],
+  ])('%s prints its figures beside those of its peers', async (name, metrics, ratio) => {
+    const { output, complaints, status } = await bench(name, '--json', '--seconds', '3')
+    expect(status, complaints).toBe(0)
+    const report: Report = JSON.parse(output.trimEnd().split('\n').at(-1)!)
+    expect(isValid(report), JSON.stringify(isValid.errors)).toBe(true)
+    expect(report.bench).toBe(name)
+    for (const row of Object.values(report.results)) expect(Object.keys(row)).toEqual(metrics)
+    expect(report.ratios[ratio]).toBeGreaterThan(0)
+  })
+
+  it('says how it is used', async () => {
+    const { complaints, status } = await bench('nothing')
+    expect(status).toBe(2)
+    expect(complaints).toContain('npm run bench -- NAME')
+  })
+})
+
+describe('the verifier of bulk', () => {
+  let place: Place
+  beforeAll(() => {
+    place = openPlace(new URL('peers/', DIST))
+  })
+  afterAll(() => place.close())
+
+  it.each(bulk.rows)('of $name fails when one byte is wrong', async row => {
+    const spoilt: Place = {
+      ...place,
+      addresses: place.addresses,
+      start: (side, program, args, env) =>
+        place.start(side, program, args, { ...env, BENCH_WRONG_BYTE: '1000' }),
+    }
+    await expect(row.measure(spoilt, 1)).rejects.toThrow(/not what was sent/)
+  })
+})
