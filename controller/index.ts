@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks'
 import { type Logger, pino } from 'pino'
 import { INSTANCE_BYTES, instanceId } from '../src/control/fields.ts'
 import { ServalError } from '../src/errors.ts'
+import { isLoopback } from '../src/id/address.ts'
 import { formatEndpoint } from '../src/wire/endpoint.ts'
 import { ControlServer } from './control-server.ts'
 import { Hub } from './hub.ts'
@@ -56,7 +57,11 @@ export async function startController(options: ControllerOptions = {}): Promise<
       received: leaseMs,
     })
   }
-  if (api !== false && options.apiToken === undefined && !isLoopback(api.address)) {
+  if (
+    api !== false &&
+    options.apiToken === undefined &&
+    !(isLoopback(api.address) || api.address === 'localhost')
+  ) {
     throw new ServalError('ERR_INVALID_ARG_VALUE', {
       argument: `api${api.askedBy === undefined ? '' : ` (asked for by ${api.askedBy})`}`,
       expected: 'a loopback address, unless apiToken is set',
@@ -97,7 +102,3 @@ export async function startController(options: ControllerOptions = {}): Promise<
 }
 
 const MIN_LEASE_MS = 100
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address === 'localhost'
-}

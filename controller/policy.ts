@@ -4,7 +4,7 @@
  */
 import { MAX_ROUTERS } from '../src/control/fields.ts'
 import type { ControlRule, RouterInfo } from '../src/control/messages.ts'
-import { addressBytes } from '../src/id/address.ts'
+import { addressBytes, isLoopback } from '../src/id/address.ts'
 import { type Endpoint, endpointFamily, sameEndpoint } from '../src/wire/endpoint.ts'
 import type { Member, Registration } from './registry.ts'
 
@@ -62,10 +62,6 @@ export function exclusiveEndpoints(gone: Member, living: Iterable<Member>): Endp
     })
   }
   return left
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
 }
 
 /** Unspecified, or link-local: that needs a zone, which means nothing to another host. */

@@ -60,7 +60,6 @@ export class ControlPacketWriter implements PacketWriter {
   readonly #source: ControlSource
   readonly #dataPrefix = new Uint8Array(DATA_PREFIX_BYTES)
   #peerFlowId: FlowId = NO_FLOW_ID
-  #segment = new Uint8Array(0)
   #keys: FlowKeys | undefined
 
   constructor(source: ControlSource) {
@@ -94,7 +93,7 @@ export class ControlPacketWriter implements PacketWriter {
     const length = SHIM_BYTES + emitPacket(packet, buffer, SHIM_BYTES, this.#source.profile)
     emitShim(buffer, 0, length)
     if (tagged && this.#keys) {
-      const covered = tagInput(buffer, SHIM_BYTES, length)
+      const covered = coveredBytes(buffer, SHIM_BYTES, length)
       writeTag(buffer, SHIM_BYTES, computeTag(this.#keys.tagKey, EPOCH, this.#source.role, covered))
     }
     return length
@@ -105,7 +104,7 @@ export class ControlPacketWriter implements PacketWriter {
     const { tag: theirs } = packet
     if (theirs === undefined || theirs.epoch !== EPOCH || this.#keys === undefined) return false
     const peer: Direction = this.#source.role === 'client' ? 'server' : 'client'
-    return verifyTag(this.#keys.tagKey, EPOCH, peer, tagInput(buffer, start, stop), theirs.value)
+    return verifyTag(this.#keys.tagKey, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
   }
 
   #extensions(due: Due, stream: Stream | undefined): Extension[] {
@@ -156,8 +155,20 @@ export class ControlPacketWriter implements PacketWriter {
   }
 
   #segmentOf(stream: Stream, maxPayloadBytes: number, nowMs: number): Uint8Array {
-    const room = maxPayloadBytes + 512
-    if (this.#segment.length < room) this.#segment = new Uint8Array(room)
-    return this.#segment.subarray(0, stream.emitSegment(this.#segment, 0, nowMs, maxPayloadBytes))
+    const segment = scratch(maxPayloadBytes + 512)
+    return segment.subarray(0, stream.emitSegment(segment, 0, nowMs, maxPayloadBytes))
   }
+}
+
+/** What TAG covers; valid until the next packet. */
+function coveredBytes(buffer: Uint8Array, start: number, stop: number): Uint8Array {
+  return tagInput(buffer, start, stop, scratch(stop - start))
+}
+
+/** Bytes for one packet, of all flows: each is finished before the next is begun. */
+let spare = new Uint8Array(2048)
+
+function scratch(bytes: number): Uint8Array {
+  if (spare.length < bytes) spare = new Uint8Array(bytes)
+  return spare
 }

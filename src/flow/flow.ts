@@ -495,7 +495,7 @@ export class Flow {
   #handleAck(arrival: Arrival, nowMs: number): void {
     const { packet, local, remote } = arrival
     // Third ACK: it is repeated until something is heard.
-    if (packet.services.length > 0) this.#stream?.acknowledgeNow()
+    if (packet.service !== undefined) this.#stream?.acknowledgeNow()
     // Done: our last ACK has come.
     if (this.#state === 'TIMEWAIT' && packet.extension('reason')?.code === reasonCodes.CLOSED)
       return this.#input('lingered', nowMs)

@@ -78,8 +78,8 @@ export function isOnLink(local: Local, remote: Endpoint): boolean {
 
 /** Leading bits that two addresses share, zones apart; 0 where they are of different families. */
 export function commonPrefixBits(a: string, b: string): number {
-  const left = addressBytes(a.replace(/%.*/, ''))
-  const right = addressBytes(b.replace(/%.*/, ''))
+  const left = addressBytes(a)
+  const right = addressBytes(b)
   if (left === undefined || right === undefined || left.length !== right.length) return 0
   for (let i = 0; i < left.length; i++) {
     const differing = left[i]! ^ right[i]!

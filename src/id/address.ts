@@ -22,16 +22,36 @@ export function canonicalAddress(text: string): string | undefined {
   return addressText(bytes) + (zone < 0 ? '' : text.slice(zone))
 }
 
-function ipv4Bytes(text: string): Uint8Array | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4 || !parts.every(isOctet)) return undefined
-  return Uint8Array.from(parts, Number)
+/** Whether only this host has it: 127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1 (RFC 4291 section 2.5.3). */
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
 }
 
 /** Leading zeros are refused: some readers take them for octal (RFC 6943 3.1.1). */
-function isOctet(part: string): boolean {
-  return /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255
+function ipv4Bytes(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(4)
+  let octet = 0
+  let digits = 0
+  let value = 0
+  for (let i = 0; i <= text.length; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : DOT
+    if (code === DOT) {
+      if (digits === 0 || octet === 4) return undefined
+      bytes[octet++] = value
+      digits = value = 0
+    } else {
+      if (code < ZERO || code > NINE || (digits > 0 && value === 0)) return undefined
+      value = 10 * value + code - ZERO
+      digits++
+      if (value > 0xff) return undefined
+    }
+  }
+  return octet === 4 ? bytes : undefined
 }
+
+const DOT = 0x2e
+const ZERO = 0x30
+const NINE = 0x39
 
 function ipv6Bytes(text: string): Uint8Array | undefined {
   const halves = text.split('::')

@@ -27,6 +27,19 @@ export interface ServiceName {
 
 /** Reads a name, `web.shop.example` or `k-<base32>.web.shop.example`, or a raw ID. Throws ESERVICENAME. */
 export function parseServiceName(text: string): ServiceName {
+  const known = recent.get(text)
+  if (known !== undefined) return known
+  const name = parseAnew(text)
+  if (recent.size >= RECENT_LIMIT) recent.clear()
+  recent.set(text, name)
+  return name
+}
+
+/** Programs name the same few services again and again, and a name costs four hashes. */
+const recent = new Map<string, ServiceName>()
+const RECENT_LIMIT = 256
+
+function parseAnew(text: string): ServiceName {
   if (isRaw(text)) {
     const id = ServiceId.parse(text)
     return { text: id.toString(), id }

@@ -4,7 +4,7 @@
  * section 5.4) is tried again at the next look.
  */
 import type { Local } from '../flow/path.ts'
-import { addressBytes, canonicalAddress } from '../id/address.ts'
+import { canonicalAddress, isLoopback } from '../id/address.ts'
 import type { BindAddress } from './config.ts'
 import type { HostAddress, Link, LinkEvents, Network } from './links/link.ts'
 
@@ -196,7 +196,7 @@ function loopbackLike(address: string, present: readonly HostAddress[]): HostAdd
 }
 
 function isIpv4Loopback(address: string): boolean {
-  return addressBytes(address)?.length === 4 && address.startsWith('127.')
+  return isLoopback(address) && !address.includes(':')
 }
 
 function isUnspecified(address: string): boolean {

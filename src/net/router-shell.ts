@@ -2,9 +2,10 @@
  * A service router as a process runs it: the router's core over UDP links, with its rules from the command line and from
  * a controller.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent.ts'
+import { isLoopback } from '../id/address.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { Router, type RouterEvent } from '../router/router.ts'
 import { parseRule, type RuleLine } from '../service/rule-text.ts'
@@ -20,6 +21,7 @@ import { hostId } from './host-id.ts'
 import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
+import { randomBytes } from './random.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 
 export interface RouterShellOptions extends ConfigOptions {
@@ -191,7 +193,7 @@ export class RouterShell {
 
   #handleLocalsChanged(): void {
     const { endpoints } = this
-    const isPublic = ({ address }: Endpoint) => !address.startsWith('127.') && address !== '::1'
+    const isPublic = ({ address }: Endpoint) => !isLoopback(address)
     const reachable = endpoints.filter(({ address }) => !address.includes('%'))
     this.#agent.setEndpoints([
       ...reachable.filter(isPublic),

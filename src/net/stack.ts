@@ -9,7 +9,6 @@
  * The constructor binds the links and is done; only routers' host names and the status socket take longer (`ready`), and
  * what needs them waits by itself.
  */
-import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import { ServalError } from '../errors.ts'
@@ -17,6 +16,7 @@ import type { Flow } from '../flow/flow.ts'
 import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal, type FlowState } from '../flow/states.ts'
+import { isLoopback } from '../id/address.ts'
 import { reaches } from '../sal/locals.ts'
 import { DEFAULT_LIMITS, Sal, type SalEvent } from '../sal/sal.ts'
 import type { ServiceTable } from '../service/service-table.ts'
@@ -35,6 +35,7 @@ import { LocalLinks } from './local-links.ts'
 import { type MigrateTarget, Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
+import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
@@ -418,10 +419,6 @@ function windowFor(network: Network): number {
 }
 
 const MIN_WINDOW_BYTES = 65_536
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
-}
 
 /** As `serval services` shows it. */
 function programName(): string {

@@ -70,5 +70,5 @@ export class HalfOpen {
 }
 
 function keyOf(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): string {
-  return `${srcFlowId} ${share.join('.')} ${formatEndpoint(replyTo)}`
+  return `${srcFlowId} ${String.fromCharCode(...share)} ${formatEndpoint(replyTo)}`
 }

@@ -5,6 +5,7 @@
  */
 
 import { isOnLink, type Local } from '../flow/path.ts'
+import { isLoopback } from '../id/address.ts'
 import { type Endpoint, endpointFamily } from '../wire/endpoint.ts'
 
 export class Locals {
@@ -70,11 +71,6 @@ function rankOf(local: Local, remote: Endpoint): number {
   if (isLoopback(own.address) !== isLoopback(remote.address)) return -1
   if (zoneOf(own.address) !== zoneOf(remote.address)) return -1
   return isOnLink(local, remote) ? 1 + local.prefixBits : 0
-}
-
-/** 127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1 (RFC 4291 section 2.5.3). */
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
 }
 
 /** The zone of a link-local address (RFC 4007 section 11); '' for all others. */

@@ -343,7 +343,7 @@ export class Sal {
 
   #handleSyn(arrival: Arrival, nowMs: number): void {
     const { packet } = arrival
-    const serviceId = packet.services[0]
+    const serviceId = packet.service
     const offered = packet.extension('key')
     if (packet.control?.flags !== controlFlags.SYN || serviceId === undefined)
       return this.#count('unexpected')

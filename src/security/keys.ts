@@ -8,14 +8,16 @@
  *   tag = HMAC-SHA256(prk, "tag" 0x01)                       32 bytes, both directions (TAG covers the direction)
  *   isn = HMAC-SHA256(prk, "isn" 0x01), bytes 0..5 client's, 6..11 server's stream: nothing to send, nothing to guess
  */
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { readU48 } from '../wire/bytes.ts'
+import { hmacSha256 } from './hmac.ts'
 
 /** Who sent a packet: TAG covers it, so a packet cannot be reflected to its sender. */
 export type Direction = 'client' | 'server'
 
 /** What a flow's two ends share. `clientIsn` and `serverIsn` are the 48-bit initial numbers of the two streams. */
 export interface FlowKeys {
-  readonly tagKey: KeyObject
+  /** 32 bytes. */
+  readonly tagKey: Uint8Array
   readonly clientIsn: number
   readonly serverIsn: number
 }
@@ -23,21 +25,17 @@ export interface FlowKeys {
 /** Bytes of the nonce in a KEY extension of mode `plain`. */
 export const plainNonceBytes = 16
 
-const label = 'serval plain'
+const ascii = new TextEncoder()
+const label = ascii.encode('serval plain')
+const tagInfo = ascii.encode('tag\x01')
+const isnInfo = ascii.encode('isn\x01')
 
 export function derivePlainKeys(clientNonce: Uint8Array, serverNonce: Uint8Array): FlowKeys {
-  const prk = createHmac('sha256', label).update(clientNonce).update(serverNonce).digest()
-  const numbers = expand(prk, 'isn')
+  const prk = hmacSha256(label, clientNonce, serverNonce)
+  const numbers = hmacSha256(prk, isnInfo)
   return {
-    tagKey: createSecretKey(expand(prk, 'tag')),
-    clientIsn: numbers.readUIntBE(0, 6),
-    serverIsn: numbers.readUIntBE(6, 6),
+    tagKey: hmacSha256(prk, tagInfo),
+    clientIsn: readU48(numbers, 0),
+    serverIsn: readU48(numbers, 6),
   }
-}
-
-function expand(prk: Uint8Array, name: string) {
-  return createHmac('sha256', prk)
-    .update(name)
-    .update(new Uint8Array([1]))
-    .digest()
 }

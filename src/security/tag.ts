@@ -6,39 +6,39 @@
  * `covered` is the packet from the source flowID to its end, payload too, with checksum and TAG value as zero.
  * Addresses and the shim's hops are not covered: routers and NATs change them.
  */
-import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
+import { TAG_BYTES } from '../wire/extensions/tag.ts'
+import { hmacSha256 } from './hmac.ts'
 import type { Direction } from './keys.ts'
 
-/** Bytes of a TAG value: HMAC-SHA256 cut to 128 bits (RFC 2104 section 5). */
-export const tagBytes = 16
-
-const label = new TextEncoder().encode('serval tag')
-const version = 1
+const VERSION = 1
+/** Label and version stand; epoch and direction are written anew by each call. */
+const preface = Uint8Array.of(...new TextEncoder().encode('serval tag'), VERSION, 0, 0, 0)
+const EPOCH = preface.length - 3
+const DIRECTION = preface.length - 1
 const directionByte = { client: 1, server: 2 } as const satisfies Record<Direction, number>
 
 /** The TAG value of a packet that `sender` sends under `epoch`. */
 export function computeTag(
-  key: KeyObject,
+  key: Uint8Array,
   epoch: number,
   sender: Direction,
   covered: Uint8Array,
 ): Uint8Array {
-  const preface = new Uint8Array(label.length + 4)
-  preface.set(label)
-  preface[label.length] = version
-  preface[label.length + 1] = epoch >>> 8
-  preface[label.length + 2] = epoch
-  preface[label.length + 3] = directionByte[sender]
-  return createHmac('sha256', key).update(preface).update(covered).digest().subarray(0, tagBytes)
+  preface[EPOCH] = epoch >>> 8
+  preface[EPOCH + 1] = epoch
+  preface[DIRECTION] = directionByte[sender]
+  // Cut to 128 bits (RFC 2104 section 5).
+  return hmacSha256(key, preface, covered).subarray(0, TAG_BYTES)
 }
 
 /** Whether `value` is the TAG that `sender` would have put on the packet; in constant time. */
 export function verifyTag(
-  key: KeyObject,
+  key: Uint8Array,
   epoch: number,
   sender: Direction,
   covered: Uint8Array,
   value: Uint8Array,
 ): boolean {
-  return value.length === tagBytes && timingSafeEqual(computeTag(key, epoch, sender, covered), value)
+  return value.length === TAG_BYTES && timingSafeEqual(computeTag(key, epoch, sender, covered), value)
 }

@@ -54,8 +54,8 @@ export class SalPacket {
 
   /** The first extension of a kind. */
   extension<K extends Extension['kind']>(kind: K): ExtensionOf<K> | undefined {
-    const isOfKind = (extension: Extension): extension is ExtensionOf<K> => extension.kind === kind
-    return this.extensions.find(isOfKind)
+    for (const extension of this.extensions) if (isOfKind(extension, kind)) return extension
+    return undefined
   }
 
   get control(): ExtensionOf<'control'> | undefined {
@@ -71,10 +71,19 @@ export class SalPacket {
     return this.extensions.flatMap(extension => (extension.kind === 'service' ? [extension.serviceId] : []))
   }
 
+  /** The first of `services`. */
+  get service(): ServiceId | undefined {
+    return this.extension('service')?.serviceId
+  }
+
   /** What must be understood and is not: such a packet is answered with a NACK (README.md, "Extensions"). */
   get mustUnderstand(): UnknownExtension | LargeExtension | undefined {
     return notUnderstood(this.extensions)
   }
+}
+
+function isOfKind<K extends Extension['kind']>(extension: Extension, kind: K): extension is ExtensionOf<K> {
+  return extension.kind === kind
 }
 
 /** Bytes that `emitPacket` writes. */

@@ -1,6 +1,7 @@
 /** `serval controller`: runs the controller. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ListenAddress } from '../../../controller/index.ts'
+import { isLoopback } from '../../id/address.ts'
 import { DEFAULT_API, DEFAULT_CONTROLLER_PORT, loadConfig } from '../../net/config.ts'
 import { formatEndpoint, parseEndpoint } from '../../wire/endpoint.ts'
 import { secondsWithin } from '../arguments.ts'
@@ -57,7 +58,7 @@ async function controller({ bind, api, lease, grace, json = false }: ControllerO
   const { log, runtimeDir } = loadConfig()
   const stopped = toldToStop()
   const { SERVAL_API_TOKEN, SERVAL_RUNTIME_DIR } = process.env
-  if (!SERVAL_API_TOKEN && !isLoopback(api)) {
+  if (!SERVAL_API_TOKEN && !(isLoopback(api.address) || api.address === 'localhost')) {
     const place = `${formatEndpoint(api)} can be reached from other hosts`
     throw new UsageError(
       `--api ${place}: set SERVAL_API_TOKEN, which readers must send, or give a loopback address`,
@@ -88,10 +89,6 @@ async function controller({ bind, api, lease, grace, json = false }: ControllerO
   })
   await stopped
   await running.close(1000 * grace)
-}
-
-function isLoopback({ address }: ListenAddress): boolean {
-  return address.startsWith('127.') || address === '::1' || address === 'localhost'
 }
 
 /** `address:port` or `address`; the value knows who asked for it. */

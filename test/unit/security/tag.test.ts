@@ -1,11 +1,11 @@
 /** TAG: fixed values, and that nothing covered can be changed. */
 import { describe, expect, it } from 'vitest'
 import { derivePlainKeys } from '../../../src/security/keys.ts'
-import { computeTag, tagBytes, verifyTag } from '../../../src/security/tag.ts'
+import { computeTag, verifyTag } from '../../../src/security/tag.ts'
 import { SHIM_BYTES, setHops } from '../../../src/wire/encapsulation.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { end } from '../../../src/wire/extensions/end.ts'
-import { tag } from '../../../src/wire/extensions/tag.ts'
+import { TAG_BYTES, tag } from '../../../src/wire/extensions/tag.ts'
 import { tagInput, writeTag } from '../../../src/wire/packet-tag.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
 import { flip, forge } from '../../support/simulator/forge.ts'
@@ -34,7 +34,7 @@ describe('TAG', () => {
 
   it('of another length is none', () => {
     const value = computeTag(tagKey, 0, 'client', covered)
-    expect(value).toHaveLength(tagBytes)
+    expect(value).toHaveLength(TAG_BYTES)
     expect(verifyTag(tagKey, 0, 'client', covered, value.subarray(0, 15))).toBe(false)
     expect(verifyTag(tagKey, 0, 'client', covered, new Uint8Array(0))).toBe(false)
   })
