@@ -12,6 +12,7 @@
  * | ACK        | ACK      | CHALLENGE echo, where one is due | acknowledgement         | yes |
  * | done       | ACK      | REASON                         | -                         | yes |
  * | probe      | ACK      | CHALLENGE                      | -                         | yes |
+ * | size probe | ACK      | CHALLENGE                      | PROBE, padding            | yes |
  * | RST        | RST ACK  | REASON                         | -                         | yes |
  *
  * ACK says that ackno counts. RSYN goes without it, since RSYN with it is RSYN-ACK.
@@ -29,11 +30,12 @@ import { key, keyModes } from '../wire/extensions/key.ts'
 import { reason, reasonCodes } from '../wire/extensions/reason.ts'
 import { service } from '../wire/extensions/service.ts'
 import { tag } from '../wire/extensions/tag.ts'
-import type { Extension } from '../wire/extensions.ts'
+import { type Extension, extensionsLength } from '../wire/extensions.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import { tagInput, writeTag } from '../wire/packet-tag.ts'
 import type { Profile } from '../wire/profile.ts'
 import { protocols } from '../wire/sal-header.ts'
+import { emitSegmentHeader, segmentFlags } from '../wire/segment.ts'
 import type { Arrival } from './arrival.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { Due, PacketWriter } from './outbox.ts'
@@ -88,7 +90,10 @@ export class ControlPacketWriter implements PacketWriter {
       dstFlowId: this.#peerFlowId,
       protocol: protocols.STREAM,
       extensions,
-      transport: this.#transport(due, stream, nowMs),
+      transport:
+        due.kind === 'SIZE_PROBE'
+          ? this.#padding(due.bytes, extensions)
+          : this.#transport(due, stream, nowMs),
     })
     const length = SHIM_BYTES + emitPacket(packet, buffer, SHIM_BYTES, this.#source.profile)
     emitShim(buffer, 0, length)
@@ -133,6 +138,7 @@ export class ControlPacketWriter implements PacketWriter {
       case 'DONE':
         return [number(ACK), reason(reasonCodes.CLOSED)]
       case 'PROBE':
+      case 'SIZE_PROBE':
         return [number(ACK), challenge(due.challenge)]
       case 'RST':
         return [number(RST), reason(due.reason)]
@@ -152,6 +158,14 @@ export class ControlPacketWriter implements PacketWriter {
       default:
         return undefined
     }
+  }
+
+  /** What brings a packet with these extensions to `packetBytes`. It acknowledges nothing: it may well be lost. */
+  #padding(packetBytes: number, extensions: readonly Extension[]): Uint8Array {
+    const { extensions: rules } = this.#source.profile
+    const segment = new Uint8Array(packetBytes - DATA_PREFIX_BYTES - extensionsLength(extensions, rules))
+    emitSegmentHeader(segment, 0, 0, 0, 0, segmentFlags.PROBE)
+    return segment
   }
 
   #segmentOf(stream: Stream, maxPayloadBytes: number, nowMs: number): Uint8Array {

@@ -15,7 +15,7 @@ import type { ServiceId } from '../id/service-id.ts'
 import { type Direction, derivePlainKeys, type FlowKeys } from '../security/keys.ts'
 import { Stream, StreamSignal } from '../transport/stream.ts'
 import { readU32 } from '../wire/bytes.ts'
-import type { Endpoint } from '../wire/endpoint.ts'
+import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
@@ -30,6 +30,7 @@ import { type FlowInfo, flowInfo } from './flow-info.ts'
 import { CANDIDATE_LIMIT, Migration } from './migration.ts'
 import { type Due, OUTBOX_LIMIT, Outbox } from './outbox.ts'
 import type { Local, Path } from './path.ts'
+import { PathSearch } from './path-search.ts'
 import { FORMER_PATHS_LIMIT, PathSet } from './path-set.ts'
 import type { QueueSize } from './queue-size.ts'
 import { Setup, sameBytes } from './setup.ts'
@@ -71,6 +72,7 @@ export class Flow {
   readonly #setup: Setup
   readonly #paths = new PathSet()
   readonly #migration: Migration
+  readonly #pathSearch: PathSearch
   readonly #writer: ControlPacketWriter
   #state: FlowState = 'INIT'
   #peerFlowId: FlowId = NO_FLOW_ID
@@ -114,6 +116,7 @@ export class Flow {
       nowMs,
     )
     this.#writer = this.#newWriter()
+    this.#pathSearch = new PathSearch(this.#outbox, n => context.randomBytes(n))
     this.#migration = new Migration({
       channel: this.#channel,
       outbox: this.#outbox,
@@ -344,6 +347,22 @@ export class Flow {
     this.#context.rearm(this)
   }
 
+  /** The system has refused a packet from `local`, to `remote` if that is known, as too long. */
+  handleTooLong(localId: number, remote: Endpoint | undefined): void {
+    const path = this.#paths.active
+    if (path?.local.id !== localId || (remote && !sameEndpoint(path.remote, remote))) return
+    if (this.#stream) this.#pathSearch.handleRefused(path, this.#stream)
+    this.#context.wake(this)
+  }
+
+  /** The interface of `local` has changed. */
+  localChanged(local: Local): void {
+    const path = this.#paths.active
+    if (path?.local !== local || this.#stream === undefined) return
+    this.#pathSearch.handleInterface(path, this.#stream)
+    this.#context.wake(this)
+  }
+
   get nextTimeoutAt(): number {
     const stream = this.#stream
     return stream === undefined || this.#suspended || this.#state === 'CLOSED'
@@ -356,8 +375,10 @@ export class Flow {
       this.#handleTimer(timer, nowMs)
     }
     const stream = this.#stream
-    if (stream && !this.#suspended && this.#state !== 'CLOSED' && stream.nextTimeoutAt <= nowMs)
+    if (stream && !this.#suspended && this.#state !== 'CLOSED' && stream.nextTimeoutAt <= nowMs) {
       stream.handleTimeout(nowMs)
+      if (this.#paths.active) this.#pathSearch.handleTimeout(this.#paths.active, stream)
+    }
     this.#afterInput(nowMs)
   }
 
@@ -378,6 +399,7 @@ export class Flow {
     if (!stream.emitBatch(batch, this.#writer.dataPrefix, path.transport, nowMs)) return false
     batch.localId = path.local.id
     batch.remote = path.remote
+    this.#pathSearch.handleData(path, batch, stream, nowMs)
     return true
   }
 
@@ -508,7 +530,7 @@ export class Flow {
       this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
     } else if (!this.#migration.handleEcho(challenge.value, local.id, remote, nowMs)) {
       if (this.#probe && sameBytes(this.#probe.challenge, challenge.value)) this.#endProbe()
-      else this.#context.count('echoUnknown')
+      else if (!this.#pathSearch.handleEcho(challenge.value)) this.#context.count('echoUnknown')
     }
   }
 

@@ -22,6 +22,13 @@ export type Due =
   | { readonly kind: 'ACK'; readonly path: Path; readonly echo?: Uint8Array }
   | { readonly kind: 'DONE'; readonly path: Path }
   | { readonly kind: 'PROBE'; readonly path: Path; readonly challenge: Uint8Array }
+  /** A PROBE that is padded to `bytes`. */
+  | {
+      readonly kind: 'SIZE_PROBE'
+      readonly path: Path
+      readonly challenge: Uint8Array
+      readonly bytes: number
+    }
   /** `writer`: of another flow than this one, that of an instance which lost the race. */
   | {
       readonly kind: 'RST'

@@ -6,7 +6,10 @@
 
 import { addressBytes } from '../id/address.ts'
 import type { TransportPath } from '../transport/path.ts'
+import { BASE_PACKET_BYTES, PathMtu } from '../transport/path-mtu.ts'
+import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { type Endpoint, endpointFamily, sameEndpoint } from '../wire/endpoint.ts'
+import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
 
 /** One bound UDP socket of this host, or its stand-in. */
 export interface Local {
@@ -32,6 +35,7 @@ export class Path {
   readonly local: Local
   readonly remote: Endpoint
   readonly transport: TransportPath
+  readonly mtu: PathMtu
   /** The peer has shown that it receives at `remote`: it returned what was sent there. */
   proven = false
   /** verno of the RSYN that brought this path; undefined for the one of the set-up. */
@@ -48,11 +52,13 @@ export class Path {
     remote: Endpoint,
     transport: TransportPath,
     credit: Credit = { receivedBytes: 0, sentBytes: 0 },
+    mtu = mtuOf(local, remote),
   ) {
     this.local = local
     this.remote = remote
     this.transport = transport
     this.credit = credit
+    this.mtu = mtu
   }
 
   /** Whether `bytes` more may go there. */
@@ -64,6 +70,29 @@ export class Path {
   joins(localId: number, remote: Endpoint): boolean {
     return this.local.id === localId && sameEndpoint(this.remote, remote)
   }
+}
+
+/** More is not worth a segment's memory, even where loopback would take 64 KiB. */
+const MAX_PACKET_BYTES = 9000
+
+/**
+ * On a link of our own packets have the interface's MTU at once, and black holes are found should it be wrong; beyond it
+ * they begin with what every path carries.
+ */
+export function mtuOf(local: Local, remote: Endpoint): PathMtu {
+  const maxBytes = maxPacketBytes(local, remote)
+  const startBytes = isOnLink(local, remote) ? maxBytes : Math.min(BASE_PACKET_BYTES, maxBytes)
+  return new PathMtu({ startBytes, maxBytes, overheadBytes: udpOverheadBytes(remote) })
+}
+
+/** Payload of a segment that fills a packet. */
+export function segmentBytesOf(mtu: PathMtu): number {
+  return mtu.packetBytes - DATA_PREFIX_BYTES - SEGMENT_HEADER_BYTES
+}
+
+/** UDP payload that the interface takes. */
+export function maxPacketBytes(local: Local, remote: Endpoint): number {
+  return Math.min(MAX_PACKET_BYTES, local.mtu - udpOverheadBytes(remote))
 }
 
 /** IP and UDP headers of a packet to `remote`. */

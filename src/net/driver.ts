@@ -32,7 +32,7 @@ const STEPS_PER_LOOK = 8
 export class Driver<E> implements LinkEvents {
   readonly #core: Core<E>
   readonly #onEvent: (event: E) => void
-  readonly #onLinkError: (link: Link, code: string) => void
+  readonly #onLinkError: (link: Link, code: string, remote: Endpoint | undefined) => void
   readonly #links = new Map<number, Link>()
   readonly #timer = new DeadlineTimer(() => this.#drain())
   readonly #onSettled: (() => void)[] = []
@@ -49,7 +49,7 @@ export class Driver<E> implements LinkEvents {
   constructor(
     core: Core<E>,
     onEvent: (event: E) => void,
-    onLinkError: (link: Link, code: string) => void = () => undefined,
+    onLinkError: (link: Link, code: string, remote: Endpoint | undefined) => void = () => undefined,
   ) {
     this.#core = core
     this.#onEvent = onEvent
@@ -101,9 +101,9 @@ export class Driver<E> implements LinkEvents {
     this.wake()
   }
 
-  onError(link: Link, code: string): void {
+  onError(link: Link, code: string, remote?: Endpoint): void {
     this.#count(`send:${code}`)
-    this.#onLinkError(link, code)
+    this.#onLinkError(link, code, remote)
   }
 
   onDrain(_link: Link): void {

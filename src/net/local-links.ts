@@ -32,6 +32,8 @@ export interface LocalLinksOptions {
   readonly events: LinkEvents
   onAdded(local: Local, link: Link): void
   onRemoved(local: Local, link: Link): void
+  /** What is known of its interface has changed. */
+  onChanged?(local: Local): void
 }
 
 interface Entry {
@@ -116,7 +118,7 @@ export class LocalLinks {
     const wanted = this.#wanted(present)
     for (const [address, entry] of this.#entries) {
       const host = wanted.get(address)?.host
-      if (host !== undefined) refresh(entry, host)
+      if (host !== undefined) this.#refresh(entry, host)
       else this.#remove(address, entry)
     }
     for (const [address, { host, port }] of wanted) if (!this.#entries.has(address)) this.#open(host, port)
@@ -166,6 +168,15 @@ export class LocalLinks {
     link.close()
   }
 
+  #refresh(entry: Entry, host: HostAddress): void {
+    const { local } = entry
+    entry.host = host
+    if (local.prefixBits === host.prefixBits && local.mtu === host.mtu) return
+    local.prefixBits = host.prefixBits
+    local.mtu = host.mtu
+    this.#options.onChanged?.(local)
+  }
+
   #open(host: HostAddress, port: number): void {
     const { network, events, onAdded } = this.#options
     let link: Link
@@ -180,12 +191,6 @@ export class LocalLinks {
     this.#entries.set(host.address, { local, link, host })
     onAdded(local, link)
   }
-}
-
-function refresh(entry: Entry, host: HostAddress): void {
-  entry.host = host
-  entry.local.prefixBits = host.prefixBits
-  entry.local.mtu = host.mtu
 }
 
 /** All of 127.0.0.0/8 is this host, though interfaces list one address (RFC 1122 section 3.2.1.3). */

@@ -103,7 +103,7 @@ export class Stack {
     this.#driver = new Driver(
       this.#sal,
       event => this.#handleEvent(event),
-      (_link, code) => this.#links.handleSendError(code),
+      (link, code, remote) => this.#handleSendError(link.id, code, remote),
     )
     this.#driver.hold(false)
     this.#agent = new AgentLink({
@@ -163,6 +163,10 @@ export class Stack {
         this.#sal.removeLocal(local.id, nowMs())
         this.#driver.detach(link)
         this.#handleLocalsChanged()
+      },
+      onChanged: local => {
+        this.#sal.localChanged(local)
+        this.wake()
       },
     })
     this.#moves = new Moves(this.#sal, this.#links, () => this.wake())
@@ -359,6 +363,12 @@ export class Stack {
     if (this.#onFinished === undefined) return
     const isLast = ![...this.#sal.flows].some(other => other !== flow && other.unfinished)
     if (isLast) this.#onFinished()
+  }
+
+  #handleSendError(localId: number, code: string, remote: Endpoint | undefined): void {
+    this.#links.handleSendError(code)
+    this.#sal.handleSendError(code, localId, remote)
+    this.wake()
   }
 
   #handleLocalsChanged(): void {

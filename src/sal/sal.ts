@@ -168,6 +168,17 @@ export class Sal {
     }
   }
 
+  /** What is known of the interface of `local` has changed. */
+  localChanged(local: Local): void {
+    for (const flow of this.flows) flow.localChanged(local)
+  }
+
+  /** A packet from a local address, to `remote` where the system says so, could not be sent. */
+  handleSendError(code: string, localId: number, remote: Endpoint | undefined): void {
+    if (code !== 'EMSGSIZE') return
+    for (const flow of this.flows) flow.handleTooLong(localId, remote)
+  }
+
   /** Moves a flow to another address of this host's. */
   migrate(flow: Flow, localId: number, nowMs: number): void {
     const local = this.#locals.byId(localId)

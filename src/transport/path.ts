@@ -59,6 +59,7 @@ export class TransportPath {
 
   set mss(mss: number) {
     this.#mss = mss
+    this.#grantBytes = Math.min(this.#grantBytes, mss)
     this.congestion.setMss(mss)
   }
 

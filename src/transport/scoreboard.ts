@@ -122,6 +122,14 @@ export class Scoreboard {
     for (let at = this.#first; at !== undefined; at = at.next) if (at.state === inFlight) this.markLost(at)
   }
 
+  /** Takes for lost what is in flight in segments of more than `segmentBytes`: the path does not carry them. */
+  markLongerLost(segmentBytes: number): void {
+    for (let at = this.#first; at !== undefined; at = at.next) {
+      const isLonger = Math.min(at.segmentBytes, at.bytes) > segmentBytes
+      if (at.state === inFlight && isLonger) this.markLost(at)
+    }
+  }
+
   /**
    * After a time-out: a peer that has SACKed the very first byte and not acknowledged it has taken its SACKs
    * back (RFC 2018 section 8), and everything is to be sent again.

@@ -186,6 +186,14 @@ export class Sender {
     if (this.#board.una < this.#board.nxt) this.#timers.arm(streamTimers.retransmit, nowMs + path.rtt.rtoMs)
   }
 
+  /**
+   * The path takes smaller segments than what was sent has: that is sent again, and as it was too large rather than too
+   * much, the window stays (RFC 8899 section 3, item 7).
+   */
+  handleShrunk(): void {
+    this.#board.markLongerLost(this.#path.mss)
+  }
+
   /** Disarms every timer of this half; `switchPath` starts it again. */
   stop(): void {
     for (const timer of [

@@ -287,6 +287,11 @@ export class Stream {
     this.#sender.switchPath(path, nowMs)
   }
 
+  /** The segments of `path` have become smaller. */
+  handleShrunk(path: TransportPath): void {
+    if (path === this.#sender.path) this.#sender.handleShrunk()
+  }
+
   /** There is no way to the peer: nothing is sent, no timer runs, and nothing is counted against the peer. */
   suspend(): void {
     this.#suspended = true

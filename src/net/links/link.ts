@@ -19,8 +19,11 @@ export interface HostAddress {
 export interface LinkEvents {
   /** A datagram, or several that the kernel merged: `buffer[0..length)`. The buffer is the receiver's from now on. */
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void
-  /** Something could not be sent, or the link has failed; `code` is the system's, `EADDRNOTAVAIL`. */
-  onError(link: Link, code: string): void
+  /**
+   * Something could not be sent, to `remote` where that is known, or the link has failed; `code` is the system's,
+   * `EADDRNOTAVAIL`.
+   */
+  onError(link: Link, code: string, remote?: Endpoint): void
   /** `full` is false again. */
   onDrain(link: Link): void
 }

@@ -146,7 +146,7 @@ export class UdpLink implements Link {
     if (this.#isClosed) return
     // The path or the device refuses to cut (udp(7)), or the address has gone: what was sent is lost, as on the wire.
     if (error.code === 'EIO' || error.code === 'EINVAL') this.#stopSegmenting()
-    this.#events.onError(this, error.code ?? 'UNKNOWN')
+    this.#events.onError(this, error.code ?? 'UNKNOWN', destinationOf(error))
   }
 
   #stopSegmenting(): void {
@@ -155,6 +155,14 @@ export class UdpLink implements Link {
     this.#segmentBytes = 0
     this.#segmenting = undefined
   }
+}
+
+/** dgram tells where what could not be sent was going to. */
+function destinationOf(
+  error: NodeJS.ErrnoException & { address?: string; port?: number },
+): Endpoint | undefined {
+  const { address, port } = error
+  return address === undefined || port === undefined ? undefined : { address, port }
 }
 
 function newSocket(local: Endpoint): Socket {

@@ -6,7 +6,7 @@ import { formatReason } from '../../../src/wire/extensions/reason.ts'
 import { parsePacket, type SalPacket } from '../../../src/wire/packet.ts'
 import { profiles } from '../../../src/wire/profile.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
-import { parseSegment } from '../../../src/wire/segment.ts'
+import { parseSegment, segmentFlags } from '../../../src/wire/segment.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 
 /** The SAL packet behind the shim, parsed; undefined where there is none of this version. */
@@ -73,7 +73,8 @@ function payloadWords(packet: SalPacket): string[] {
   if (segment === undefined) return packet.protocol === protocols.STREAM ? [] : ['datagram']
   const { length } = segment.payload
   if (packet.control === undefined && length === 0) return [segment.sack.length > 0 ? 'ack sack' : 'ack']
-  return length === 0 ? [] : [`data ${length}`]
+  const kind = segment.flags & segmentFlags.PROBE ? 'padding' : 'data'
+  return length === 0 ? [] : [`${kind} ${length}`]
 }
 
 function segmentOf(packet: SalPacket) {

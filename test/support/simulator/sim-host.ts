@@ -37,6 +37,7 @@ export class SimHost extends SimNode {
   readonly questions: string[] = []
   protected readonly core: Sal
   readonly #world: HostWorld
+  readonly #locals = new Map<number, { -readonly [K in keyof Local]: Local[K] }>()
   #attached = 0
 
   constructor(name: string, links: readonly Link[], world: HostWorld, options: HostOptions = {}) {
@@ -59,7 +60,8 @@ export class SimHost extends SimNode {
     const label = this.#attached++ === 0 ? this.name : `${this.name}/${link.name}`
     const port = this.#world.network.attach(this, endpoint, link, label)
     this.ports.set(port.id, port)
-    const local: Local = { id: port.id, endpoint, prefixBits: 24, mtu: link.options.mtu }
+    const local = { id: port.id, endpoint, prefixBits: 24, mtu: link.options.mtu }
+    this.#locals.set(port.id, local)
     this.sal.addLocal(local, this.nowMs)
     this.wake()
     return port
@@ -75,6 +77,20 @@ export class SimHost extends SimNode {
     }
     if (noticedAfterMs === 0) notice()
     else this.#world.queue.at(this.nowMs + noticedAfterMs, notice)
+  }
+
+  /** The interface of an address takes other packets from now on, and the stack has seen it. */
+  resize(port: Port, mtu: number): void {
+    const local = this.#locals.get(port.id)!
+    local.mtu = mtu
+    this.sal.localChanged(local)
+    this.wake()
+  }
+
+  /** The system refuses a packet to `remote` as too long for the interface that it would leave by. */
+  refuse(port: Port, remote: Endpoint): void {
+    this.sal.handleSendError('EMSGSIZE', port.id, remote)
+    this.wake()
   }
 
   /** The addresses that it has. */

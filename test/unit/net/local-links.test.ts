@@ -43,6 +43,7 @@ function watch(network: ScriptedNetwork, bind: { address: string; port?: number 
     events,
     onAdded: local => log.push(`+${local.id} ${local.endpoint.address}`),
     onRemoved: local => log.push(`-${local.id} ${local.endpoint.address}`),
+    onChanged: local => log.push(`${local.id} takes ${local.mtu}`),
   })
   return { links, log }
 }
@@ -70,6 +71,16 @@ describe('the links of a host', () => {
       '-3 10.0.0.2',
       '+4 10.0.0.1',
     ])
+  })
+
+  it('tell when an interface takes other packets than before, once', () => {
+    const network = new ScriptedNetwork().set('10.0.0.1')
+    const { links, log } = start(network)
+    network.present = network.present.map(host => ({ ...host, mtu: 1400 }))
+    links.look()
+    links.look()
+    links.close()
+    expect(log).toEqual(['+1 10.0.0.1', '1 takes 1400'])
   })
 
   it.each(['EADDRNOTAVAIL', 'EINVAL', 'ENETUNREACH', 'ENETDOWN'])(
@@ -130,7 +141,7 @@ describe('the links of a host', () => {
     links.look()
     links.look()
     links.close()
-    expect(log).toEqual(['+1 10.0.0.1', '-1 10.0.0.1'])
+    expect(log).toEqual(['+1 10.0.0.1', '1 takes 1500', '-1 10.0.0.1'])
   })
 
   it('are not opened where another program has the port', () => {

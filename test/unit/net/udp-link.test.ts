@@ -15,6 +15,7 @@ interface Datagram {
 class Recorder implements LinkEvents {
   readonly datagrams: Datagram[] = []
   readonly errors: string[] = []
+  readonly failedRemotes: Endpoint[] = []
   #wake: () => void = () => undefined
 
   onDatagram(_link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void {
@@ -22,8 +23,9 @@ class Recorder implements LinkEvents {
     this.#wake()
   }
 
-  onError(_link: Link, code: string): void {
+  onError(_link: Link, code: string, remote?: Endpoint): void {
     this.errors.push(code)
+    if (remote !== undefined) this.failedRemotes.push(remote)
     this.#wake()
   }
 
@@ -131,7 +133,7 @@ describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
     expect(b.events.datagrams[0]?.bytes[50]).toBe(0xff)
   })
 
-  it('tells when a packet is longer than the path takes, and goes on', async () => {
+  it('tells when a packet is longer than the path takes, and where it was going, and goes on', async () => {
     const [a, b] = [
       open({ address: '127.0.0.1', port: 0 }, help),
       open({ address: '127.0.0.1', port: 0 }, help),
@@ -139,6 +141,7 @@ describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
     a.link.send(batchTo(b.link.endpoint, [65_520]))
     await a.events.until(() => a.events.errors.length === 1)
     expect(a.events.errors).toEqual(['EMSGSIZE'])
+    expect(a.events.failedRemotes).toEqual([b.link.endpoint])
     a.link.send(batchTo(b.link.endpoint, [100]))
     await b.events.until(() => b.events.datagrams.length === 1)
   })
