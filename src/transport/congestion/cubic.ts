@@ -1,7 +1,9 @@
 /**
- * CUBIC (RFC 9438), with slow start by bytes. Its equations are in segments and seconds; so is the code here.
+ * CUBIC (RFC 9438), with HyStart++ (RFC 9406) until the first loss. Its equations are in segments and seconds; so is
+ * the code here.
  */
 import { type Acknowledgement, type CongestionControl, initialWindowBytes } from './congestion.ts'
+import { HyStart } from './hystart.ts'
 
 /** RFC 9438 section 5.1 */
 const C = 0.4
@@ -19,6 +21,7 @@ export class Cubic implements CongestionControl {
   #saved: State | undefined
   /** Until when the window's time is counted. */
   #countedAt = Number.NEGATIVE_INFINITY
+  readonly #hyStart = new HyStart()
 
   constructor(mss: number) {
     this.#mss = mss
@@ -50,25 +53,18 @@ export class Cubic implements CongestionControl {
     this.#state.windowBytes = initial ? initialWindowBytes(mss) : Math.max(windowBytes, mss)
   }
 
-  handleAcknowledgement({ deliveredBytes, srttMs, windowLimited, inRecovery, nowMs }: Acknowledgement): void {
-    const state = this.#state
-    if (inRecovery || !windowLimited) {
+  handleAcknowledgement(acknowledgement: Acknowledgement): void {
+    const { deliveredBytes, srttMs, windowLimited, inRecovery, nowMs } = acknowledgement
+    const unusedMs = nowMs - this.#countedAt
+    this.#countedAt = nowMs
+    if (inRecovery) return
+    if (!windowLimited) {
       // RFC 9438 section 5.8: time in which the window could not grow does not count.
-      if (state.epochAt !== undefined && !inRecovery) state.epochAt += Math.max(0, nowMs - this.#countedAt)
-      this.#countedAt = nowMs
+      if (this.#state.epochAt !== undefined) this.#state.epochAt += unusedMs
       return
     }
-    this.#countedAt = nowMs
-    let bytes = deliveredBytes
-    if (state.windowBytes < state.ssthreshBytes) {
-      // RFC 5681 section 3.1, by bytes (RFC 3465) and without a limit an acknowledgement: one stands for a
-      // batch.
-      const grown = state.windowBytes + bytes
-      state.windowBytes = Math.min(grown, Math.max(state.ssthreshBytes, state.windowBytes))
-      bytes = grown - state.windowBytes
-      if (bytes === 0) return
-    }
-    this.#avoidCongestion(bytes / this.#mss, srttMs / 1_000, nowMs)
+    const avoidingBytes = deliveredBytes - this.#startSlowly(acknowledgement)
+    if (avoidingBytes > 0) this.#avoidCongestion(avoidingBytes / this.#mss, srttMs / 1_000, nowMs)
   }
 
   handleLoss(flightBytes: number): void {
@@ -90,7 +86,7 @@ export class Cubic implements CongestionControl {
   }
 
   undo(): void {
-    // Sections 4.9.1 and 4.9.2: all the state comes back, but what has been gained since is kept.
+    // RFC 9438 sections 4.9.1 and 4.9.2: all the state comes back, but what has been gained since is kept.
     const saved = this.#saved
     if (saved === undefined) return
     this.#saved = undefined
@@ -106,6 +102,22 @@ export class Cubic implements CongestionControl {
     // RFC 9438 section 5.8: time without data is not time in which the window could have grown.
     if (state.epochAt !== undefined) state.epochAt += idleMs
     this.#countedAt += idleMs
+  }
+
+  /** Returns how many of the bytes delivered slow start has used. */
+  #startSlowly(acknowledgement: Acknowledgement): number {
+    const state = this.#state
+    const { deliveredBytes } = acknowledgement
+    if (state.windowBytes >= state.ssthreshBytes) return 0
+    if (state.ssthreshBytes === Number.POSITIVE_INFINITY) {
+      state.windowBytes += deliveredBytes * this.#hyStart.handleAcknowledgement(acknowledgement, this.#mss)
+      if (this.#hyStart.done) state.ssthreshBytes = state.windowBytes
+      return deliveredBytes
+    }
+    // RFC 5681 section 3.1, by bytes (RFC 3465) and without a limit an acknowledgement: one stands for a batch.
+    const bytes = Math.min(deliveredBytes, state.ssthreshBytes - state.windowBytes)
+    state.windowBytes += bytes
+    return bytes
   }
 
   /** RFC 9438 sections 4.2 to 4.5. */
