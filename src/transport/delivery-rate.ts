@@ -35,6 +35,8 @@ export interface RateSample {
   readonly applicationLimited: boolean
   /** Of what was found lost since the sample before, that which had most lost around it; 0: nothing. */
   readonly worstLoss: Readonly<LossSample>
+  /** What leaves until all that is in flight has arrived is no measure of the path. */
+  noteApplicationLimited(inFlightBytes: number): void
 }
 
 /** A record that was lost: how much was in flight with it, and what was lost from its leaving to its loss. */

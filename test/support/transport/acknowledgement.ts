@@ -15,7 +15,7 @@ export function acknowledgement({ rate = {}, ...remarkable }: Remarkable): Ackno
     windowLimited: true,
     inRecovery: false,
     ...remarkable,
-    rate: { ...new DeliveryRate(), ...rate },
+    rate: Object.assign(new DeliveryRate(), rate),
   }
 }
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { RateSample } from '../../../src/transport/delivery-rate.ts'
 import { Flight, Transmission } from '../../../src/transport/transmissions.ts'
 
+type Sample = Omit<RateSample, 'noteApplicationLimited'>
+
 /** Batches of 1,000 bytes on one path; each is sent and arrives as a whole. */
 class Course {
   readonly flight = new Flight()
@@ -17,7 +19,7 @@ class Course {
   }
 
   /** One acknowledgement for all of them. */
-  arrive(at: number, ...transmissions: readonly Transmission[]): RateSample {
+  arrive(at: number, ...transmissions: readonly Transmission[]): Sample {
     for (const transmission of transmissions) {
       this.flight.remove(transmission)
       this.flight.deliver(transmission, transmission.bytes, transmission.end)
