@@ -21,7 +21,7 @@ function brokenBy(run: () => void): Invariant | undefined {
 describe('the invariant', () => {
   it('prefix sees a byte that was changed, where no checksum is looked at', () => {
     const { world, net, flow } = connection()
-    net.set({ corrupt: 0.5, checksum: false })
+    net.set({ corrupt: 0.5, escape: 1 })
     flow.send(100_000)
     expect(brokenBy(() => world.run(5000))).toBe('prefix')
   })

@@ -105,10 +105,10 @@ export class Invariants implements Watcher {
   // ---- owners: by states -------------------------------------------------------------------------------------
 
   handleState(node: Node, flow: Flow, from: FlowState, to: FlowState): void {
-    if (from === 'INIT') this.#claim(`${node.name} flow ${flow.flowId}`, flow)
-    if (to === 'CONNECTED') this.#claim(`the ${flow.role} of the peer's flow ${flow.peerFlowId}`, flow)
-    if (to !== 'CLOSED') return
-    for (const [key, owner] of this.#owners) if (owner === flow) this.#owners.delete(key)
+    const [own, peers] = claimsOf(node, flow)
+    if (from === 'INIT') this.#claim(own, flow)
+    if (to === 'CONNECTED') this.#claim(peers, flow)
+    if (to === 'CLOSED') for (const key of claimsOf(node, flow)) this.#disclaim(key, flow)
   }
 
   #claim(key: string, flow: Flow): void {
@@ -116,6 +116,10 @@ export class Invariants implements Watcher {
     if (owner !== undefined && owner !== flow)
       throw new InvariantViolation('owner', `${key} has two owners at once`)
     this.#owners.set(key, flow)
+  }
+
+  #disclaim(key: string, flow: Flow): void {
+    if (this.#owners.get(key) === flow) this.#owners.delete(key)
   }
 
   // ---- prefix and queues: by looking ---------------------------------------------------------------------------
@@ -146,6 +150,11 @@ export class Invariants implements Watcher {
         throw new InvariantViolation('queues', `${name} of ${node.name} holds ${size}, its cap is ${limit}`)
     }
   }
+}
+
+/** What a flow owns: its flowID in its stack, and its place as the other end of its peer. */
+function claimsOf(node: Node, { role, flowId, peerFlowId }: Flow): readonly [string, string] {
+  return [`${node.name} flow ${flowId}`, `the ${role} of the peer's flow ${peerFlowId}`]
 }
 
 /** Undefined for plain data, which a glance shows. */

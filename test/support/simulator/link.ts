@@ -19,8 +19,10 @@ export interface LinkOptions {
   duplicate: number
   /** The chance that a byte is changed. */
   corrupt: number
-  /** Whether the receiver checks the UDP checksum, and so never sees a corrupted packet. */
-  checksum: boolean
+  /** Of the corrupted packets, how many the UDP checksum does not find, so that the receiver sees them. */
+  escape: number
+  /** Where bytes of those are changed: anywhere, or only up to the end of the SAL header, which has a checksum of its own. */
+  escapeIn: 'packet' | 'header'
   kbitPerSecond: number
   /** Bytes that wait for their turn where there is a rate; more are dropped. */
   queueBytes: number
@@ -39,7 +41,8 @@ const IDEAL: LinkOptions = {
   reorderMs: 5,
   duplicate: 0,
   corrupt: 0,
-  checksum: true,
+  escape: 0,
+  escapeIn: 'packet',
   kbitPerSecond: Number.POSITIVE_INFINITY,
   queueBytes: Number.POSITIVE_INFINITY,
   mtu: 1500,
@@ -110,6 +113,11 @@ export class Link {
 
   corrupts(): boolean {
     return this.#options.corrupt > 0 && this.#random.chance(this.#options.corrupt)
+  }
+
+  /** Whether a packet that was corrupted is received all the same. */
+  escapes(): boolean {
+    return this.#options.escape > 0 && this.#random.chance(this.#options.escape)
   }
 
   #pipe(name: string): Pipe {

@@ -2,7 +2,9 @@
  * The network between the nodes: addresses on links. Routing is assumed: a packet leaves by the link of its source
  * address, enters by that of its destination, and takes both links' time and faults (one link, where it is the same).
  */
+import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { type Endpoint, endpointFamily } from '../../../src/wire/endpoint.ts'
+import { peekHeaderBytes } from '../../../src/wire/sal-header.ts'
 import type { Random } from '../random.ts'
 import { EndpointMap } from './endpoint-map.ts'
 import type { EventQueue } from './event-queue.ts'
@@ -33,9 +35,11 @@ export interface Packet {
   readonly to: Endpoint
   /** Nobody's own: put on the wire by the test. */
   readonly isInjected?: boolean
+  /** Others than the receiver see `bytes` as well, so it gets a copy. */
+  readonly isShared?: boolean
 }
 
-/** Told of every packet. `fates`: what became of it, and of each copy, as far as that is known yet. */
+/** Told of every packet, whose bytes it copies if it keeps them. `fates`: what became of it, and of each copy, as far as that is known yet. */
 export interface Watcher {
   handleSent(packet: Packet, fates: readonly PacketFate[]): void
   handleDelivered(packet: Packet, to: Port): void
@@ -80,7 +84,7 @@ export class Network {
 
   /** Sends `bytes`, which nobody changes afterwards. */
   send(from: Port, to: Endpoint, bytes: Uint8Array): void {
-    const packet = { bytes, from, to }
+    const packet = { bytes, from, to, isShared: this.interceptors.length > 0 }
     const fates: PacketFate[] = []
     for (const watcher of this.watchers) watcher.handleSent(packet, fates)
     if (!this.isAttached(from)) fates.push('unsent')
@@ -90,7 +94,7 @@ export class Network {
 
   /** Puts a packet on the wire as it is, past the interceptors: a copy, a forgery. */
   inject(packet: Packet, delayMs = 0): void {
-    const injected = { ...packet, isInjected: true }
+    const injected = { ...packet, isInjected: true, isShared: true }
     const fates: PacketFate[] = []
     this.#queue.at(this.#queue.nowMs + delayMs, () => {
       for (const watcher of this.watchers) watcher.handleSent(injected, fates)
@@ -99,8 +103,10 @@ export class Network {
   }
 
   #cross(packet: Packet, fates: PacketFate[], link: Link, direction: 'up' | 'down'): void {
-    this.#crossOnce(packet, fates, link, direction)
-    if (link.duplicates()) this.#crossOnce(packet, fates, link, direction)
+    if (!link.duplicates()) return this.#crossOnce(packet, fates, link, direction)
+    const copied = { ...packet, isShared: true }
+    this.#crossOnce(copied, fates, link, direction)
+    this.#crossOnce(copied, fates, link, direction)
   }
 
   #crossOnce(packet: Packet, fates: PacketFate[], link: Link, direction: 'up' | 'down'): void {
@@ -134,14 +140,16 @@ export class Network {
       const port = this.find(packet.to)
       if (port === undefined) return
       for (const watcher of this.watchers) watcher.handleDelivered(packet, port)
-      port.node.receive(packet.bytes.slice(), port, packet.from.endpoint)
+      port.node.receive(packet.isShared ? packet.bytes.slice() : packet.bytes, port, packet.from.endpoint)
     })
   }
 
   #corrupted(packet: Packet, link: Link): Packet | undefined {
-    if (link.options.checksum) return undefined
+    if (!link.escapes()) return undefined
     const bytes = packet.bytes.slice()
-    const at = this.#random.below(bytes.length)
+    const part =
+      link.options.escapeIn === 'header' ? SHIM_BYTES + peekHeaderBytes(bytes, SHIM_BYTES) : bytes.length
+    const at = this.#random.below(part)
     bytes[at] = bytes[at]! ^ (1 + this.#random.below(255))
     return { ...packet, bytes }
   }

@@ -1,10 +1,17 @@
 /**
  * What streams carry in tests: bytes that follow from their offset and never repeat, so that a byte out of place, one
  * twice or one left out cannot hide. Each stream has its own.
+ *
+ * A stream is cut into blocks, and each block is a stretch of one table of random bytes; where in the table it begins
+ * follows from the stream's seed and the block's number. So to make or to compare bytes costs no more than to copy them.
  */
+import { Random } from '../random.ts'
+
+const BLOCK_BYTES = 65_536
+const TABLE = new Random(0x5e77a1).fill(new Uint8Array(2 * BLOCK_BYTES))
+
 export class Pattern {
   readonly #seed: number
-  #expected = new Uint32Array(1024)
 
   constructor(seed: number) {
     this.#seed = seed | 0
@@ -12,29 +19,40 @@ export class Pattern {
 
   /** The bytes of the stream from `start` up to `end`, in an array of their own. */
   bytes(start: number, end: number): Uint8Array {
-    const words = this.#words(new Uint32Array(wordCount(start, end)), start)
-    return new Uint8Array(words.buffer, start & 3, end - start)
+    const bytes = new Uint8Array(end - start)
+    for (let at = start; at < end; ) {
+      const stretch = this.#stretch(at, end)
+      bytes.set(stretch, at - start)
+      at += stretch.length
+    }
+    return bytes
   }
 
   /** Whether `bytes` are what the stream has at `start`. */
   matches(start: number, bytes: Uint8Array): boolean {
-    const count = wordCount(start, start + bytes.length)
-    if (count > this.#expected.length) this.#expected = new Uint32Array(2 * count)
-    const words = this.#words(this.#expected.subarray(0, count), start)
-    return Buffer.compare(new Uint8Array(words.buffer, start & 3, bytes.length), bytes) === 0
-  }
-
-  #words(target: Uint32Array, start: number): Uint32Array {
-    const first = Math.floor(start / 4)
-    for (let i = 0; i < target.length; i++) {
-      let mixed = Math.imul((first + i) ^ this.#seed, 0x9e3779b1)
-      mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b)
-      target[i] = mixed ^ (mixed >>> 13)
+    const end = start + bytes.length
+    for (let at = start; at < end; ) {
+      const stretch = this.#stretch(at, end)
+      const compared = bytes.subarray(at - start, at - start + stretch.length)
+      if (Buffer.compare(stretch, compared) !== 0) return false
+      at += stretch.length
     }
-    return target
+    return true
   }
-}
 
-function wordCount(start: number, end: number): number {
-  return Math.ceil(end / 4) - Math.floor(start / 4)
+  /** A view of the table: the bytes from `start` up to `end`, or to the end of their block. */
+  #stretch(start: number, end: number): Uint8Array {
+    const block = Math.floor(start / BLOCK_BYTES)
+    const within = start - block * BLOCK_BYTES
+    const bytes = Math.min(end - start, BLOCK_BYTES - within)
+    const from = this.#beginning(block) + within
+    return TABLE.subarray(from, from + bytes)
+  }
+
+  /** Where in the table a block begins. */
+  #beginning(block: number): number {
+    let mixed = Math.imul(block ^ this.#seed, 0x9e3779b1)
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b)
+    return (mixed ^ (mixed >>> 13)) & (BLOCK_BYTES - 1)
+  }
 }

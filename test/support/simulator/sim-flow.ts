@@ -2,6 +2,7 @@
  * A program at one end of a flow: writes the bytes of a pattern as the stream takes them, reads and compares what
  * comes, and notes what it is told.
  */
+import { createHash, type Hash } from 'node:crypto'
 import type { ServalError } from '../../../src/errors.ts'
 import type { Flow } from '../../../src/flow/flow.ts'
 import { FlowSignal } from '../../../src/flow/states.ts'
@@ -10,11 +11,14 @@ import { Pattern } from './pattern.ts'
 
 const CHUNK_BYTES = 65_536
 const SIGNALS = Object.entries(FlowSignal)
+const { connected, readable, writable, end, closed, moved } = FlowSignal
 
 /** The host of a flow, as the flow knows it. */
 export interface FlowHost {
   readonly name: string
   readonly nowMs: number
+  /** Whether flows keep hashes of what they write and read. */
+  readonly hashes: boolean
   wake(): void
 }
 
@@ -26,10 +30,14 @@ export class SimFlow {
   sentBytes = 0
   receivedBytes = 0
   moves = 0
+  /** Bits of all it was ever told. */
+  #told = 0
   /** All that is to be sent is sent once this many bytes are. */
   #toSendBytes = 0
   #endsWhenSent = false
   #isPaused = false
+  readonly #sentHash: Hash | undefined
+  readonly #receivedHash: Hash | undefined
   readonly #outgoing: Pattern
   readonly #incoming: Pattern
   onEvent: (event: string) => void = () => undefined
@@ -42,11 +50,24 @@ export class SimFlow {
     this.#outgoing = patterns[flow.role === 'client' ? 0 : 1]
     this.#incoming = patterns[flow.role === 'client' ? 1 : 0]
     flow.owner = this
+    if (!host.hashes) return
+    this.#sentHash = createHash('sha256')
+    this.#receivedHash = createHash('sha256')
   }
 
   /** The flowID that both ends know it by. */
   get clientFlowId(): number {
     return this.flow.role === 'client' ? this.flow.flowId : this.flow.peerFlowId
+  }
+
+  /** SHA-256 of what was written, where the world keeps hashes. */
+  get sentHash(): string | undefined {
+    return this.#sentHash?.copy().digest('hex')
+  }
+
+  /** The same of what was read. */
+  get receivedHash(): string | undefined {
+    return this.#receivedHash?.copy().digest('hex')
   }
 
   get state(): string {
@@ -58,16 +79,16 @@ export class SimFlow {
   }
 
   get isConnected(): boolean {
-    return this.events.includes('connected')
+    return (this.#told & connected) !== 0
   }
 
   /** The peer's stream has ended, and all of it was read. */
   get isEnded(): boolean {
-    return this.events.includes('end') && this.flow.readableBytes === 0
+    return (this.#told & end) !== 0 && this.flow.readableBytes === 0
   }
 
   get isClosed(): boolean {
-    return this.events.includes('closed')
+    return (this.#told & closed) !== 0
   }
 
   /** Everything to be sent has been acknowledged. */
@@ -118,18 +139,20 @@ export class SimFlow {
   }
 
   handleSignals(signals: number): void {
-    if (signals & FlowSignal.moved) this.moves++
+    if (signals & moved) this.moves++
+    this.#told |= signals
     for (const [name, bit] of SIGNALS) {
       if ((signals & bit) === 0 || this.events.at(-1) === name) continue
       this.events.push(name)
     }
-    if (signals & FlowSignal.readable && !this.#isPaused) this.#readAll()
-    if (signals & (FlowSignal.connected | FlowSignal.writable)) this.#pump()
+    if (signals & readable && !this.#isPaused) this.#readAll()
+    if (signals & (connected | writable)) this.#pump()
     for (const [name, bit] of SIGNALS) if (signals & bit) this.onEvent(name)
   }
 
   /** The server's side of a set-up. */
   handleAccepted(): void {
+    this.#told |= connected
     this.events.push('connected')
   }
 
@@ -147,13 +170,16 @@ export class SimFlow {
       )
     }
     this.receivedBytes += chunk.length
+    this.#receivedHash?.update(chunk)
     return true
   }
 
   #pump(): void {
     while (this.sentBytes < this.#toSendBytes && this.flow.writable && this.flow.state !== 'CLOSED') {
       const end = Math.min(this.#toSendBytes, this.sentBytes + CHUNK_BYTES)
-      this.flow.write(this.#outgoing.bytes(this.sentBytes, end))
+      const chunk = this.#outgoing.bytes(this.sentBytes, end)
+      this.#sentHash?.update(chunk)
+      this.flow.write(chunk)
       this.sentBytes = end
     }
     if (this.#endsWhenSent && this.sentBytes === this.#toSendBytes) this.flow.end(this.host.nowMs)

@@ -25,6 +25,7 @@ export interface HostOptions {
 /** What hosts tell their world. */
 export interface HostWorld extends Surroundings {
   readonly random: Random
+  readonly hashes: boolean
   nextEndpoint(link: Link): { address: string; port: number }
   handleFlow(flow: SimFlow): void
   handleState(host: SimHost, flow: Flow, from: FlowState, to: FlowState): void
@@ -50,6 +51,10 @@ export class SimHost extends SimNode {
     })
     this.core = this.sal
     for (const link of links) this.attach(link)
+  }
+
+  get hashes(): boolean {
+    return this.#world.hashes
   }
 
   // ---- addresses --------------------------------------------------------------------------------------------

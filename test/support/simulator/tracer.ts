@@ -34,7 +34,7 @@ export class Tracer implements Watcher {
       atMs: this.#queue.nowMs,
       from: from.label,
       to: target?.label ?? formatEndpoint(to),
-      bytes,
+      bytes: bytes.slice(),
       fates,
     })
   }

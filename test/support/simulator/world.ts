@@ -33,6 +33,8 @@ import { Tracer } from './tracer.ts'
 export interface WorldOptions {
   /** Whether packets are traced; costs time. Default false. */
   readonly trace?: boolean
+  /** Whether flows keep SHA-256 of what they write and read; costs time. Default false. */
+  readonly hashes?: boolean
 }
 
 export function simulate(seed: number, options: WorldOptions = {}): World {
@@ -55,11 +57,13 @@ export class World implements HostWorld {
   readonly routers: SimRouter[] = []
   readonly links: Link[] = []
   readonly tracer: Tracer | undefined
+  readonly hashes: boolean
   #addresses = 0
   #inspections = 0
 
-  constructor(seed: number, { trace = false }: WorldOptions) {
+  constructor(seed: number, { trace = false, hashes = false }: WorldOptions) {
     this.seed = seed
+    this.hashes = hashes
     this.random = new Random(seed)
     this.network = new Network(this.queue, this.random)
     this.network.watchers.push(this.invariants)
