@@ -42,6 +42,27 @@ describe('the invariant', () => {
     expect(brokenBy(() => world.invariants.checkPrefix(served))).toBe('prefix')
   })
 
+  it('prefix can be told to look away, and then the hashes tell', () => {
+    const world = simulate(1, { hashes: true })
+    const net = world.link('net')
+    const server = world.host('server', net)
+    const client = world.host('client', net).knows(SERVICE, server)
+    server.listen(SERVICE, flow => {
+      flow.takesAnything = true
+    })
+    const flow = client.connect(SERVICE)
+    world.run(100)
+    const served = server.flows[0]!
+    flow.send(10_000)
+    world.run(100)
+    expect(served.receivedHash).toBe(flow.sentHash)
+    net.set({ corrupt: 0.1, escape: 1 })
+    flow.send(50_000)
+    world.run(5000)
+    expect(served.receivedBytes).toBe(60_000)
+    expect(served.receivedHash).not.toBe(flow.sentHash)
+  })
+
   it('owner sees two flows of one flowID, and two of one peer', () => {
     const { world, server, flow, served } = connection()
     const twin = { role: 'server', flowId: served.flow.flowId, peerFlowId: 5 } as never

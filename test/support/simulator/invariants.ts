@@ -13,7 +13,7 @@ import { BASE_HEADER_BYTES, peekHeaderBytes } from '../../../src/wire/sal-header
 import { packetOf } from './describe-packet.ts'
 import { EndpointMap } from './endpoint-map.ts'
 import { InvariantViolation } from './invariant-violation.ts'
-import type { Node, Packet, Port, Watcher } from './network.ts'
+import { type Node, type Packet, type Port, sourceOf, type Watcher } from './network.ts'
 import type { SimFlow } from './sim-flow.ts'
 
 /** Of one address, as one node sees it. */
@@ -65,22 +65,23 @@ export class Invariants implements Watcher {
     }
   }
 
-  handleDelivered({ from, bytes }: Packet, port: Port): void {
-    const ledger = this.#ledger(port.node, from.endpoint)
+  handleDelivered(packet: Packet, port: Port): void {
+    const { bytes } = packet
+    const ledger = this.#ledger(port.node, sourceOf(packet))
     ledger.receivedBytes += bytes.length
-    const packet = controlPacketOf(bytes)
-    if (packet === undefined) return
-    if (isSyn(packet)) {
-      this.#arrivedBy.set(`${port.node.name} ${synKey(packet)}`, this.#passed.get(bytes) ?? [])
-      const client = packet.extension('route')?.entries[0]
+    const control = controlPacketOf(bytes)
+    if (control === undefined) return
+    if (isSyn(control)) {
+      this.#arrivedBy.set(`${port.node.name} ${synKey(control)}`, this.#passed.get(bytes) ?? [])
+      const client = control.extension('route')?.entries[0]
       if (client) this.#ledger(port.node, client).receivedBytes += bytes.length
       return
     }
-    const answersSyn = isSynAck(packet) && this.#syns.has(`${port.node.name} ${packet.dstFlowId}`)
-    const echoes = challengesOf(packet, true).some(challenge => ledger.challenges.has(challenge))
+    const answersSyn = isSynAck(control) && this.#syns.has(`${port.node.name} ${control.dstFlowId}`)
+    const echoes = challengesOf(control, true).some(challenge => ledger.challenges.has(challenge))
     if (answersSyn || echoes) ledger.isValidated = true
-    const offered = this.#offers.get(`${port.node.name} ${packet.dstFlowId}`)
-    if (offered && packet.tag) offered.isValidated = true
+    const offered = this.#offers.get(`${port.node.name} ${control.dstFlowId}`)
+    if (offered && control.tag) offered.isValidated = true
   }
 
   #ledger(node: Node, remote: Endpoint): Ledger {
@@ -132,6 +133,7 @@ export class Invariants implements Watcher {
 
   /** Nothing has been read that was not written. */
   checkPrefix(flow: SimFlow): void {
+    if (flow.takesAnything) return
     const written = this.#pairs
       .get(flow.clientFlowId)!
       .filter(other => other.flow.role !== flow.flow.role)

@@ -33,10 +33,16 @@ export interface Packet {
   readonly bytes: Uint8Array
   readonly from: Port
   readonly to: Endpoint
+  /** Where it seems to come from, if that is not the address of `from`. */
+  readonly source?: Endpoint
   /** Nobody's own: put on the wire by the test. */
   readonly isInjected?: boolean
   /** Others than the receiver see `bytes` as well, so it gets a copy. */
   readonly isShared?: boolean
+}
+
+export function sourceOf({ source, from }: Packet): Endpoint {
+  return source ?? from.endpoint
 }
 
 /** Told of every packet, whose bytes it copies if it keeps them. `fates`: what became of it, and of each copy, as far as that is known yet. */
@@ -56,6 +62,8 @@ export class Network {
   readonly #ports = new EndpointMap<Port>()
   readonly watchers: Watcher[] = []
   readonly interceptors: Interceptor[] = []
+  /** Ports behind a NAT, by the addresses that stand for them. */
+  readonly #outside = new Map<Port, Endpoint>()
   #lastId = 0
 
   constructor(queue: EventQueue, random: Random) {
@@ -71,11 +79,18 @@ export class Network {
 
   /** The address goes: it gets nothing any more, and nothing leaves from it. */
   detach(port: Port): void {
-    if (this.isAttached(port)) this.#ports.delete(port.endpoint)
+    if (this.isAttached(port)) this.#ports.delete(this.#outsideOf(port))
   }
 
   isAttached(port: Port): boolean {
-    return this.find(port.endpoint) === port
+    return this.find(this.#outsideOf(port)) === port
+  }
+
+  /** `outside` stands for `port` from now on, as when a NAT has forgotten what stood for it before. Nobody is told. */
+  rebind(port: Port, outside: Endpoint): void {
+    this.detach(port)
+    this.#outside.set(port, outside)
+    this.#ports.set(outside, port)
   }
 
   find(endpoint: Endpoint): Port | undefined {
@@ -84,7 +99,8 @@ export class Network {
 
   /** Sends `bytes`, which nobody changes afterwards. */
   send(from: Port, to: Endpoint, bytes: Uint8Array): void {
-    const packet = { bytes, from, to, isShared: this.interceptors.length > 0 }
+    const source = this.#outsideOf(from)
+    const packet = { bytes, from, to, source, isShared: this.interceptors.length > 0 }
     const fates: PacketFate[] = []
     for (const watcher of this.watchers) watcher.handleSent(packet, fates)
     if (!this.isAttached(from)) fates.push('unsent')
@@ -140,8 +156,12 @@ export class Network {
       const port = this.find(packet.to)
       if (port === undefined) return
       for (const watcher of this.watchers) watcher.handleDelivered(packet, port)
-      port.node.receive(packet.isShared ? packet.bytes.slice() : packet.bytes, port, packet.from.endpoint)
+      port.node.receive(packet.isShared ? packet.bytes.slice() : packet.bytes, port, sourceOf(packet))
     })
+  }
+
+  #outsideOf(port: Port): Endpoint {
+    return this.#outside.get(port) ?? port.endpoint
   }
 
   #corrupted(packet: Packet, link: Link): Packet | undefined {
