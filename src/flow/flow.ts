@@ -385,6 +385,8 @@ export class Flow {
   /** HOT. Writes what is to be sent next; false when there is nothing. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
     for (let due = this.#outbox.take(); due; due = this.#outbox.take()) {
+      // FIN is about to say as much.
+      if (due.kind === 'ACK' && due.echo === undefined && this.#finLeavesNow(due.path)) continue
       if (this.#emitControl(due, batch, nowMs)) return true
     }
     if (this.#released) return false
@@ -392,7 +394,7 @@ export class Flow {
     const stream = this.#stream
     if (this.#state === 'CLOSED') return this.#release()
     if (!path || !stream || !this.#mayStream) return false
-    if (this.#finIsNext(stream, path) && this.#fin) {
+    if (this.#fin && this.#finLeavesNow(path)) {
       const due: Due = { kind: 'FIN', path, entry: this.#fin }
       if (this.#emitControl(due, batch, nowMs)) return true
     }
@@ -846,12 +848,13 @@ export class Flow {
   }
 
   /** FIN goes out with the last of the data, or right behind it. */
-  #finIsNext(stream: Stream, path: Path): boolean {
-    const fin = this.#fin
+  #finLeavesNow(path: Path): boolean {
     return (
-      fin !== undefined &&
-      fin.transmissions === 0 &&
-      stream.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
+      this.#fin?.transmissions === 0 &&
+      this.#mayStream &&
+      path === this.#paths.active &&
+      this.#stream !== undefined &&
+      this.#stream.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
     )
   }
 

@@ -31,6 +31,21 @@ describe('close', () => {
     expect(served.events).toEqual(['connected', 'end', 'closed'])
   })
 
+  it('by a program that ends when its peer does: its FIN is the acknowledgement', () => {
+    const scene = connection()
+    const { world, flow, served } = scene
+    served.onEvent = event => event === 'end' && served.end()
+    flow.end()
+    world.run(50)
+    expect(world.exchange()).toEqual([
+      'client > server ACK+FIN end 0',
+      'server > client ACK+FIN end 0',
+      'client > server ACK',
+      'server > client ACK CLOSED',
+    ])
+    expectGone(scene)
+  })
+
   it('by the server first', () => {
     const scene = connection()
     const { world, flow, served } = scene
