@@ -10,10 +10,13 @@ import type { FlowState } from './states.ts'
 /** Where the next SYN goes. `waiting`: the service is being resolved; the SAL calls `flow.resolved`. */
 export type SynTarget = { readonly local: Local; readonly remote: Endpoint } | 'waiting' | ServalError
 
-/** What a NACK means to the program, and whether asking again may find another instance. */
+/**
+ * What a NACK means to the program, and when it is worth asking again: a few times, since another instance may be found,
+ * or until the deadline, since any instance may have room by then.
+ */
 export interface Refusal {
   readonly error: ServalError
-  readonly retry: boolean
+  readonly retry: 'never' | 'elsewhere' | 'later'
 }
 
 export interface FlowLimits {

@@ -99,6 +99,7 @@ export class Flow {
   #lastHeardAt: number
   /** When the peer was last asked for something new: its silence before does not count against it. */
   #askedAt: number
+  /** What the last SYN was answered with, where that was a refusal. */
   #nack: { readonly reason: number; readonly remote: Endpoint } | undefined
   #released = false
 
@@ -681,6 +682,7 @@ export class Flow {
       this.#timers.disarm('setup')
       return
     }
+    this.#nack = undefined
     const again = this.#setup.sent(nowMs)
     this.#syn ??= this.#channel.queue('SYN')
     const path = this.#paths.open(target.local, target.remote)
@@ -712,7 +714,7 @@ export class Flow {
     const nack = this.#nack
     if (nack === undefined) return
     const { error, retry } = this.#context.refusal(this, nack.reason, nack.remote, nowMs)
-    const againAt = retry ? this.#setup.refused(nowMs) : undefined
+    const againAt = this.#setup.refused(retry, nowMs)
     if (againAt === undefined) this.fail(error, nowMs)
     else this.#timers.arm('setup', againAt)
   }
@@ -743,7 +745,11 @@ export class Flow {
         else this.#sendThirdAck(nowMs)
         return
       case 'deadline':
-        return this.#input('gaveUp', nowMs)
+        if (this.#nack === undefined) return this.#input('gaveUp', nowMs)
+        return this.fail(
+          this.#context.refusal(this, this.#nack.reason, this.#nack.remote, nowMs).error,
+          nowMs,
+        )
       case 'fin':
         return this.#repeatFin(nowMs)
       case 'rsyn':

@@ -10,6 +10,7 @@
  * first verified SYN-ACK wins.
  */
 import { derivePlainKeys, type FlowKeys, plainNonceBytes } from '../security/keys.ts'
+import type { Refusal } from './flow-context.ts'
 
 /** Repeats of SYN, SYN-ACK and third ACK: 1 s, doubled each time (RFC 6298 section 2.1; wire README, "Timers"). */
 export interface SetupTimes {
@@ -17,10 +18,11 @@ export interface SetupTimes {
   readonly timeoutMs: number
 }
 
-/** How often an instance's refusal is answered by asking for another one. */
-const REFUSAL_LIMIT = 3
-/** The wait before the next try after a refusal, doubled each time. */
+/** How often another instance is asked for, where one does not serve at all. */
+const ELSEWHERE_LIMIT = 3
+/** The wait before the next try after a refusal, doubled each time up to the second. */
 const REFUSAL_BACKOFF_MS = 50
+const MAX_REFUSAL_BACKOFF_MS = 1600
 
 export class Setup {
   /** This end's contribution to the keys. */
@@ -31,6 +33,8 @@ export class Setup {
   readonly #firstRepeatMs: number
   #peerNonce: Uint8Array | undefined
   #sends = 0
+  /** Since the last refusal: a SYN that is lost then is missed as soon as the first. */
+  #repeats = 0
   #lastSentAt = 0
   #refusals = 0
 
@@ -60,7 +64,7 @@ export class Setup {
   sent(nowMs: number): number {
     this.#sends++
     this.#lastSentAt = nowMs
-    return Math.min(nowMs + this.#firstRepeatMs * 2 ** (this.#sends - 1), this.deadlineAt)
+    return Math.min(nowMs + this.#firstRepeatMs * 2 ** this.#repeats++, this.deadlineAt)
   }
 
   /** The round trip that an answer shows, or undefined where it may answer any of several copies (Karn). */
@@ -77,10 +81,15 @@ export class Setup {
     return nowMs => nowMs + firstRepeatMs * 2 ** Math.min(sends++, 2)
   }
 
-  /** An instance refused; returns when to ask for another one, or undefined when it is time to give up. */
-  refused(nowMs: number): number | undefined {
-    if (this.#refusals >= REFUSAL_LIMIT) return undefined
-    return nowMs + REFUSAL_BACKOFF_MS * 2 ** this.#refusals++
+  /**
+   * An instance refused; returns when to ask again, or undefined when it is time to give up. The nonce spreads those who
+   * are refused together.
+   */
+  refused(retry: Refusal['retry'], nowMs: number): number | undefined {
+    if (retry === 'never' || (retry === 'elsewhere' && this.#refusals >= ELSEWHERE_LIMIT)) return undefined
+    this.#repeats = 0
+    const backoffMs = Math.min(REFUSAL_BACKOFF_MS * 2 ** this.#refusals++, MAX_REFUSAL_BACKOFF_MS)
+    return nowMs + backoffMs * (1 + this.nonce[0]! / 256)
   }
 }
 

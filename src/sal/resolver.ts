@@ -103,7 +103,7 @@ export class Resolver {
     const asked = formatEndpoint(remote)
     switch (code) {
       case reasonCodes.NO_SERVICE:
-        return { error: new ServalError('ENOSERVICE', { service, asked }), retry: false }
+        return { error: new ServalError('ENOSERVICE', { service, asked }), retry: 'never' }
       case reasonCodes.DROPPED:
         return unreachable(service, `dropped by a rule of ${asked}`)
       case reasonCodes.NO_ROUTE:
@@ -111,7 +111,8 @@ export class Resolver {
       default: {
         const reason = refusalReasons.get(code) ?? 'refused'
         const error = new ServalError('ECONNREFUSED', { service, reason, asked, syscall: 'connect' })
-        return { error, retry: this.#hasAlternatives(flow) }
+        if (passing.has(code)) return { error, retry: 'later' }
+        return { error, retry: this.#hasAlternatives(flow) ? 'elsewhere' : 'never' }
       }
     }
   }
@@ -158,11 +159,14 @@ const refusalReasons: ReadonlyMap<number, string> = new Map([
   [reasonCodes.UNSUPPORTED, 'unsupported'],
 ])
 
+/** Reasons that pass: another instance takes over, or this one has room again. */
+const passing: ReadonlySet<number> = new Set([reasonCodes.DRAINING, reasonCodes.OVERLOAD])
+
 /** The name by which errors call the flow's service. */
 export function nameOf(flow: Flow): string {
   return flow.serviceName ?? flow.service.toString()
 }
 
 function unreachable(service: string, reason: string): Refusal {
-  return { error: new ServalError('EHOSTUNREACH', { syscall: 'connect', service, reason }), retry: false }
+  return { error: new ServalError('EHOSTUNREACH', { syscall: 'connect', service, reason }), retry: 'never' }
 }

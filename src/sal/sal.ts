@@ -371,7 +371,8 @@ export class Sal {
     if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
     const listener = this.#listenerFor(serviceId, arrival)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
-    if (listener.halfOpen >= listener.backlog) return refuse(reasonCodes.OVERLOAD)
+    // As kernels do: the SYN is repeated, and by then there may be room.
+    if (listener.halfOpen >= listener.backlog) return this.#count('backlogFull')
     const flow = new Flow(
       {
         role: 'server',

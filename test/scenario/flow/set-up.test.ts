@@ -1,12 +1,14 @@
 /** Set-up, one packet a line (src/wire/README.md, "Set-up"). Links take 10 ms each way. */
 import { describe, expect, it } from 'vitest'
+import { serialAdd } from '../../../src/id/serial.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { reason, reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
 import { flip, forge } from '../../support/simulator/forge.ts'
+import type { Packet } from '../../support/simulator/network.ts'
 import { connection, pair, SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimFlow } from '../../support/simulator/sim-flow.ts'
-import { simulate } from '../../support/simulator/world.ts'
+import { simulate, type World } from '../../support/simulator/world.ts'
 
 describe('set-up', () => {
   it('takes a SYN, a SYN-ACK and an ACK, which is acknowledged so that it need not be repeated', () => {
@@ -232,6 +234,14 @@ describe('two flows', () => {
     expect([accepted[0]?.receivedBytes, back[0]?.receivedBytes]).toEqual([1000, 2000])
   })
 
+  it('are two thousand of one program to one listener at once, and all succeed', () => {
+    const { world, client, accepted } = pair()
+    const flows = Array.from({ length: 2000 }, () => client.connect(SERVICE))
+    world.run(9000)
+    expect(flows.filter(flow => flow.isConnected)).toHaveLength(2000)
+    expect(accepted).toHaveLength(2000)
+  })
+
   it('of a hundred clients with a SYN each at one instant are a hundred', () => {
     const { world, net, server, accepted } = pair()
     const flows = Array.from({ length: 100 }, (_, i) =>
@@ -420,7 +430,7 @@ describe('an instance that refuses', () => {
     expect(world.exchange()).toContain('full > client NACK REFUSED')
   })
 
-  it('says overload when its backlog is full, and takes the next one when there is room', () => {
+  it('is silent when its backlog is full, and takes the SYN that is repeated when there is room', () => {
     const world = simulate(1, { trace: true })
     const net = world.link('net', { delayMs: 10 })
     const server = world.host('server', net)
@@ -428,13 +438,61 @@ describe('an instance that refuses', () => {
     const clients = Array.from({ length: 3 }, (_, i) => world.host(`c${i}`, net).knows(SERVICE, server))
     world.lose('c0 > server ACK', 1)
     const flows = clients.map(client => client.connect(SERVICE))
-    world.run(25)
-    expect(flows[2]?.error).toMatchObject({ code: 'ECONNREFUSED', reason: 'overload' })
-    world.run(1000)
-    expect(flows.slice(0, 2).every(flow => flow.isConnected)).toBe(true)
-    const later = clients[2]!.connect(SERVICE)
-    world.run(100)
-    expect(later.isConnected).toBe(true)
+    world.run(900)
+    expect(world.exchange().filter(line => line.includes('c2'))).toEqual(['c2 > server SYN'])
+    expect(server.sal.counters.backlogFull).toBe(1)
+    world.run(200)
+    expect(flows.every(flow => flow.isConnected)).toBe(true)
+  })
+
+  it('that has too much to do is asked again, ever more rarely, until it has not', () => {
+    const { world, client } = pair()
+    const askedAt = refuse(world, reasonCodes.OVERLOAD, 6)
+    const flow = client.connect(SERVICE)
+    world.run(10_000)
+    expect(flow.isConnected).toBe(true)
+    expect(askedAt).toHaveLength(6)
+    const waits = askedAt.slice(1).map((at, i) => at - askedAt[i]!)
+    expect(waits[0]).toBeLessThan(130)
+    expect(waits.every((wait, i) => i === 0 || wait > waits[i - 1]!)).toBe(true)
+  })
+
+  it('that always has too much to do is a refusal to the program when the deadline has come', () => {
+    for (const [code, reason] of [
+      [reasonCodes.OVERLOAD, 'overload'],
+      [reasonCodes.DRAINING, 'draining'],
+    ] as const) {
+      const { world, client } = pair()
+      refuse(world, code, 1000)
+      const flow = client.connect(SERVICE)
+      world.run(9900)
+      expect(flow.error).toBeUndefined()
+      world.run(200)
+      expect(flow.error).toMatchObject({ code: 'ECONNREFUSED', reason })
+    }
+  })
+
+  it('that is out of reach after it had too much to do is a time-out', () => {
+    const { world, client } = pair()
+    refuse(world, reasonCodes.OVERLOAD, 1)
+    const flow = client.connect(SERVICE)
+    world.run(20)
+    world.lose('client > server SYN', 100)
+    world.run(10_000)
+    expect(flow.error?.code).toBe('ETIMEDOUT')
+  })
+
+  it('has a SYN that is lost on its way to it repeated as soon as the first', () => {
+    const { world, client } = pair()
+    refuse(world, reasonCodes.OVERLOAD, 4)
+    let lostAt = 0
+    world.intercept('client > server SYN', () => {
+      lostAt = world.nowMs
+    })
+    const flow = client.connect(SERVICE)
+    world.run(5000)
+    expect(flow.isConnected).toBe(true)
+    expect(world.timeline(lostAt)).toContain('1000 client > server SYN')
   })
 
   it('is heard only by who has sent the SYN: a NACK with another nonce does nothing', () => {
@@ -545,3 +603,21 @@ describe('an established flow', () => {
     expect(paths).toEqual([expect.objectContaining({ srttMs: 20, mtu: 1500, active: true })])
   })
 })
+
+/** The next `count` SYNs of the client are answered with a NACK. Gives the times of those that were, ms. */
+function refuse(world: World, code: number, count: number): readonly number[] {
+  const askedAt: number[] = []
+  const answer = ({ bytes, from, to }: Packet) => {
+    askedAt.push(world.nowMs)
+    const syn = packetOf(bytes)!
+    const { verno, nonce } = syn.control!
+    const nack = forge({
+      srcFlowId: 0,
+      dstFlowId: syn.srcFlowId,
+      extensions: [control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce), reason(code)],
+    })
+    world.inject({ bytes: nack, from: world.network.find(to)!, to: from.endpoint })
+  }
+  world.intercept('client > server SYN', answer, count)
+  return askedAt
+}

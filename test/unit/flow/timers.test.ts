@@ -47,9 +47,32 @@ describe('set-up', () => {
     expect(made.roundTrip(1025)).toBeUndefined()
   })
 
-  it('asks three times more after refusals, ever later', () => {
+  it('asks elsewhere three times more after refusals, ever later', () => {
     const made = setup()
-    expect([0, 0, 0, 0].map(at => made.refused(at))).toEqual([50, 100, 200, undefined])
+    const spread = 1 + made.nonce[0]! / 256
+    const again = [0, 0, 0, 0].map(at => made.refused('elsewhere', at))
+    expect(again).toEqual([50 * spread, 100 * spread, 200 * spread, undefined])
+  })
+
+  it('asks for ever where the refusal will pass, not much less than once in three seconds', () => {
+    const made = setup()
+    const waits = Array.from({ length: 20 }, () => made.refused('later', 0)!)
+    expect(waits[0]).toBeLessThan(100)
+    expect(Math.max(...waits)).toBeLessThan(3200)
+    expect(waits.at(-1)).toBe(waits.at(-2))
+  })
+
+  it('does not ask again after a refusal that is final', () => {
+    expect(setup().refused('never', 0)).toBeUndefined()
+  })
+
+  it('counts repeats anew after a refusal', () => {
+    const made = setup()
+    made.sent(0)
+    made.sent(1000)
+    made.refused('later', 1100)
+    expect(made.sent(1200)).toBe(2200)
+    expect(made.roundTrip(1300)).toBeUndefined()
   })
 
   it('knows the peer’s nonce again, and its own', () => {

@@ -121,15 +121,21 @@ describe('a refusal', () => {
     desk(...rules).resolver.refusal(flow(), code, there)
 
   it('that there is no such service, or that it is dropped, is final', () => {
-    expect(meaning(reasonCodes.NO_SERVICE)).toMatchObject({ error: { code: 'ENOSERVICE' }, retry: false })
-    expect(meaning(reasonCodes.DROPPED)).toMatchObject({ error: { code: 'EHOSTUNREACH' }, retry: false })
-    expect(meaning(reasonCodes.NO_ROUTE)).toMatchObject({ error: { code: 'EHOSTUNREACH' }, retry: false })
+    expect(meaning(reasonCodes.NO_SERVICE)).toMatchObject({ error: { code: 'ENOSERVICE' }, retry: 'never' })
+    expect(meaning(reasonCodes.DROPPED)).toMatchObject({ error: { code: 'EHOSTUNREACH' }, retry: 'never' })
+    expect(meaning(reasonCodes.NO_ROUTE)).toMatchObject({ error: { code: 'EHOSTUNREACH' }, retry: 'never' })
   })
 
   it('of an instance is worth another try where there may be another one', () => {
-    const retry = (...rules: readonly Rule[]) => meaning(reasonCodes.OVERLOAD, ...rules).retry
-    expect(retry(forward(there))).toBe(false)
-    expect(retry(forward(there, endpoint('10.0.0.10', 9)))).toBe(true)
+    const retry = (...rules: readonly Rule[]) => meaning(reasonCodes.REFUSED, ...rules).retry
+    expect(retry(forward(there))).toBe('never')
+    expect(retry(forward(there, endpoint('10.0.0.10', 9)))).toBe('elsewhere')
+  })
+
+  it('that will pass is worth waiting for, even where there is no other instance', () => {
+    for (const code of [reasonCodes.OVERLOAD, reasonCodes.DRAINING]) {
+      expect(meaning(code, forward(there)).retry).toBe('later')
+    }
   })
 
   it('names its reason and who refused', () => {
