@@ -1,35 +1,43 @@
 /**
  * `npm run bench -- NAME [--json] [--seconds N]`: measures what we do beside what others do, in one run, in turn, and
- * prints a table; with --json the last line is one JSON object (outcome.schema.json). `all` takes one after the other.
+ * prints a table; with --json the last line is one JSON object (outcome.schema.json). `all` takes one after another.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bulk } from './bulk.ts'
 import { connect } from './connect.ts'
+import { flowsBenchmark } from './flows.ts'
 import { http } from './http.ts'
 import { latency } from './latency.ts'
+import { loss } from './loss.ts'
 import { migrate } from './migrate.ts'
 import { type Benchmark, runBenchmark } from './support/benchmark.ts'
 import { describeMachine } from './support/environment.ts'
 import { markdownOf, reportsIn } from './support/markdown.ts'
-import { openPlace } from './support/place.ts'
+import { openPlace } from './support/open-place.ts'
 import { Progress } from './support/progress.ts'
 import { printReport, type Report } from './support/report.ts'
 
-const benchmarks = [bulk, latency, connect, http, migrate]
 const DEFAULT_SECONDS = 45
+const DEFAULT_FLOWS = 10_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, seconds: { type: 'string' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    flows: { type: 'string' },
+  },
 })
 const [name, ...files] = positionals
 const seconds = Number(values.seconds ?? DEFAULT_SECONDS)
+const flows = Number(values.flows ?? DEFAULT_FLOWS)
+const benchmarks = [bulk, loss, latency, connect, http, flowsBenchmark(flows), migrate]
 const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
 
 if (name === 'markdown' && files.length > 0) {
   process.stdout.write(markdownOf(files.flatMap(file => reportsIn(readFileSync(file, 'utf8')))))
-} else if (chosen.length > 0 && files.length === 0 && seconds > 0) {
+} else if (chosen.length > 0 && files.length === 0 && seconds > 0 && flows > 1) {
   for (const benchmark of chosen) await measure(benchmark)
 } else {
   process.stderr.write(usage())
@@ -57,8 +65,9 @@ async function measure(benchmark: Benchmark): Promise<void> {
 
 function usage(): string {
   const lines = [
-    'npm run bench -- NAME [--json] [--seconds N]   NAME, or `all` of them, N seconds each',
-    'npm run bench -- markdown FILE...              what --json printed, as tables of a README',
+    'npm run bench -- NAME [--json] [--seconds N]     NAME, or `all` of them, N seconds each',
+    'npm run bench -- flows [--flows N] ...           so many flows (default: 10000)',
+    'npm run bench -- markdown FILE...                what --json printed, as tables of a README',
     '',
     ...benchmarks.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`),
   ]

@@ -1,7 +1,7 @@
 /**
  * The stall of a running download when the address that it uses is deleted: milliseconds from the last byte before to the
  * first after. The peer finds its connection dead and makes a new one, which, over kernel TCP, somebody has to tell it: here
- * it is told at the very moment, which no program in the field is.
+ * it is told at the very moment, which no program in the field is. Rows `@20ms` are behind a cable of that round trip.
  */
 import type { Benchmark, Row } from './support/benchmark.ts'
 
@@ -10,14 +10,22 @@ export const migrate: Benchmark = {
   about: 'a running download loses its address and goes on from another; stall in ms',
   secondsPerRow: 1,
   rounds: 7,
-  rows: [row('serval', 'serval'), row('node:net', 'net')],
+  rows: [undefined, 20, 100].flatMap(rttMs => [
+    row('serval', 'serval', rttMs),
+    row('node:net', 'net', rttMs),
+  ]),
 }
 
-function row(name: string, transport: 'serval' | 'net'): Row {
+/** Of the long cables, which have a queue of one round trip. */
+const BITS_PER_SECOND = 200e6
+
+function row(name: string, transport: 'serval' | 'net', rttMs?: number): Row {
   return {
-    name,
+    name: rttMs === undefined ? name : `${name}@${rttMs}ms`,
     isPeer: transport === 'net',
-    measure: async place => {
+    needsNamespaces: true,
+    measure: async standard => {
+      const place = rttMs === undefined ? standard : await standard.impaired(cable(rttMs))
       const { left, right } = place.addresses
       const server = place.start('right', 'stall', [transport, 'server', right])
       const { port } = await server.event('ready')
@@ -35,4 +43,9 @@ function row(name: string, transport: 'serval' | 'net'): Row {
       }
     },
   }
+}
+
+function cable(rttMs: number) {
+  const queueBytes = ((BITS_PER_SECOND / 8) * rttMs) / 1000
+  return { delayMs: rttMs / 2, loss: 0, bitsPerSecond: BITS_PER_SECOND, queueBytes }
 }

@@ -1,4 +1,7 @@
-/** Bulk over a stream: bulk-stream TRANSPORT sink ADDRESS SECONDS, bulk-stream TRANSPORT source ADDRESS PORT SECONDS */
+/**
+ * Bulk over a stream: bulk-stream TRANSPORT sink ADDRESS SECONDS VERIFIED-SHARE,
+ * bulk-stream TRANSPORT source ADDRESS PORT SECONDS
+ */
 
 import { Meter } from '../support/meter.ts'
 import { say } from './say.ts'
@@ -8,17 +11,15 @@ import { type TransportName, transports } from './transports.ts'
 const [name, role, address = '', ...numbers] = process.argv.slice(2)
 const transport = transports[name as TransportName]
 
-if (role === 'sink') await sink(Number(numbers[0]))
+if (role === 'sink') await sink(Number(numbers[0]), Number(numbers[1]))
 else source(Number(numbers[0]), Number(numbers[1]))
 
-async function sink(seconds: number): Promise<void> {
+async function sink(seconds: number, verifiedShare: number): Promise<void> {
   const port = await transport.listen(address, socket => {
-    const meter = new Meter(seconds)
+    const meter = new Meter(seconds, verifiedShare)
     socket.on('data', chunk => meter.take(chunk as Uint8Array, performance.now()))
-    socket.on('end', () => {
-      say('done', meter.figures)
-      socket.end()
-    })
+    // Not at its end, which comes late where much is buffered and little gets through.
+    socket.once('data', () => setTimeout(() => say('done', meter.figures), 1000 * seconds))
   })
   say('ready', { port })
 }

@@ -10,7 +10,7 @@ import { blockAt } from '../support/pattern.ts'
 import { say } from './say.ts'
 import { type TransportName, transports } from './transports.ts'
 
-const FLOWING_BYTES = 32 * 1024 * 1024
+const FLOWING_BYTES = 8 * 1024 * 1024
 
 const [name, role, address = '', port] = process.argv.slice(2)
 const transport = transports[name as TransportName]

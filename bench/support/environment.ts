@@ -9,6 +9,32 @@ export function describeMachine() {
     processor: cpus()[0]?.model ?? 'unknown',
     cpus: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    tcp: tcpAlgorithms().default,
+  }
+}
+
+/** Congestion control of the kernel's TCP: what it uses, and what else it could. */
+export function tcpAlgorithms(): { readonly default: string; readonly available: readonly string[] } {
+  const read = (name: string) => {
+    try {
+      return readFileSync(`/proc/sys/net/ipv4/tcp_${name}`, 'utf8').trim()
+    } catch {
+      return 'unknown'
+    }
+  }
+  return {
+    default: read('congestion_control'),
+    available: read('available_congestion_control').split(' '),
+  }
+}
+
+/** Files and sockets that a process may have open. */
+export function maxDescriptors(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The receiving end of every row of `bulk`: after a start that is not counted, half of the time each byte is compared with
- * what was sent, and the other half bytes are only counted.
+ * The receiving end of every row of `bulk`: after a start that is compared but not counted, half of the time each byte is
+ * compared with what was sent, and the other half bytes are only counted.
  */
 import { isRightAt } from './pattern.ts'
 
@@ -9,23 +9,25 @@ const WARM_UP_MS = 300
 
 export class Meter {
   readonly #warmUpMs: number
-  readonly #halfMs: number
+  readonly #verifiedMs: number
   #position = 0
   #startedAt = 0
   #verified = { bytes: 0, fromAt: 0, toAt: 0 }
   #unverified = { bytes: 0, fromAt: 0, toAt: 0 }
 
-  /** `seconds`: how long the sender will send. */
-  constructor(seconds: number) {
+  /** `seconds`: how long the sender will send. `verifiedShare`: of what is counted, 0 to 1. */
+  constructor(seconds: number, verifiedShare = 0.5) {
     this.#warmUpMs = Math.min(WARM_UP_MS, (1000 * seconds) / 3)
-    this.#halfMs = (this.#warmUpMs + 1000 * seconds) / 2
+    const countedMs = 1000 * seconds - this.#warmUpMs
+    this.#verifiedMs =
+      verifiedShare === 1 ? Number.POSITIVE_INFINITY : this.#warmUpMs + verifiedShare * countedMs
   }
 
   /** The next bytes of the stream; those of a datagram say where they belong. Throws if they are not what was sent. */
   take(chunk: Uint8Array, nowMs: number, position: number = this.#position): void {
     if (this.#startedAt === 0) this.#startedAt = nowMs
     const sinceMs = nowMs - this.#startedAt
-    if (sinceMs < this.#halfMs) {
+    if (sinceMs < this.#verifiedMs) {
       if (!isRightAt(position, chunk)) throw new Error(`what came is not what was sent, from ${position} on`)
       if (sinceMs >= this.#warmUpMs) count(this.#verified, chunk.length, nowMs)
     } else count(this.#unverified, chunk.length, nowMs)
@@ -33,8 +35,9 @@ export class Meter {
   }
 
   /** Gbit/s. */
-  get figures(): { readonly gbit: number; readonly unverified: number } {
-    return { gbit: gbitOf(this.#verified), unverified: gbitOf(this.#unverified) }
+  get figures(): { readonly gbit: number; readonly unverified?: number } {
+    const gbit = gbitOf(this.#verified)
+    return this.#unverified.toAt === 0 ? { gbit } : { gbit, unverified: gbitOf(this.#unverified) }
   }
 }
 

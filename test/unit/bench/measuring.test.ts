@@ -43,6 +43,13 @@ describe('the verifier', () => {
     expect(meter.figures).toEqual({ gbit, unverified: gbit })
     expect(() => meter.take(blockAt(0), 2000)).not.toThrow()
   })
+
+  it('compares all the time where it is told to', () => {
+    const meter = new Meter(2.3, 1)
+    for (const [index, atMs] of [1, 400, 900, 1400, 1900].entries()) meter.take(blockAt(index), atMs)
+    expect(meter.figures).toEqual({ gbit: (8 * 3 * BLOCK_BYTES) / 1500 / 1e6 })
+    expect(() => meter.take(blockAt(0), 2000)).toThrow(/not what was sent/)
+  })
 })
 
 describe('the statistics', () => {

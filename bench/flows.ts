@@ -1,0 +1,102 @@
+/**
+ * What flows cost that do nothing, and what a busy one costs beside them.
+ *
+ *   bytes        growth of the resident set a flow, at the end where it is more; clientbytes, serverbytes: at each
+ *   cpu          milliseconds of CPU time a second while all are idle, of both ends
+ *   busyus       microseconds of CPU time of both ends for a request of 64 bytes on one flow and its reply
+ *   descriptors  that a process has open, at the end where it is more
+ */
+import type { Program, ProgramEvent } from '../test/support/lab/program.ts'
+import type { Benchmark, Row } from './support/benchmark.ts'
+import { maxDescriptors } from './support/environment.ts'
+
+/** Peers, which need a descriptor a flow, only as far as this system gives them. */
+export function flowsBenchmark(count: number): Benchmark {
+  const sizes = [1, count]
+  const peerSizes = sizes.filter(size => size + OTHER_DESCRIPTORS <= maxDescriptors())
+  return {
+    name: 'flows',
+    about: `${count} idle flows: memory a flow, CPU time, descriptors; and a busy one beside them`,
+    secondsPerRow: 2,
+    rounds: 3,
+    rows: [
+      ...sizes.map(size => row(`serval@${size}`, 'serval', size)),
+      ...peerSizes.map(size => row(`node:net@${size}`, 'net', size)),
+    ],
+    comparisons: [[`serval@${count}`, 'serval@1']],
+  }
+}
+
+/** Opened before memory is counted: programs load and compile what they need on the way. */
+const FIRST_FLOWS = 100
+const OTHER_DESCRIPTORS = 100
+/** From one address to one port of TCP, which has fewer than 28,232 ports for them (ip_local_port_range of Linux). */
+const FLOWS_PER_PORT = 20_000
+
+function row(name: string, transport: 'serval' | 'net', count: number): Row {
+  return {
+    name,
+    isPeer: transport === 'net',
+    measure: async (place, seconds) => {
+      const { right } = place.addresses
+      const ports = transport === 'net' ? Math.ceil(count / FLOWS_PER_PORT) : 1
+      const server = place.start('right', 'idle-flows', [transport, 'server', right, `${ports}`])
+      const ready = await server.event('ready')
+      const args = [transport, 'client', right, ready.ports.join(',')]
+      const client = place.start('left', 'idle-flows', args, { SERVAL_ROUTER: `${right}:${ready.ports[0]}` })
+      try {
+        return await measureEnds([client, server].map(askable), count, seconds)
+      } finally {
+        await Promise.all([client.stop('SIGKILL'), server.stop('SIGKILL')])
+      }
+    },
+  }
+}
+
+type Ask = (command: string, argument?: number) => Promise<ProgramEvent>
+
+/** The client first. */
+async function measureEnds(ends: readonly Ask[], count: number, seconds: number) {
+  const client = ends[0]!
+  const memory = () => Promise.all(ends.map(ask => ask('memory')))
+  const cpuUs = async () => {
+    const answers = await Promise.all(ends.map(ask => ask('cpu')))
+    return answers.reduce((sum, answer) => sum + answer.cpuUs, 0)
+  }
+
+  const first = Math.min(FIRST_FLOWS, count)
+  await client('open', first)
+  await client('exchange', seconds / 2)
+  const before = await memory()
+  if (count > first) await client('open', count - first)
+  const after = await memory()
+
+  const idleFrom = await cpuUs()
+  await new Promise(resolve => setTimeout(resolve, 500 * seconds))
+  const busyFrom = await cpuUs()
+  const { exchanges } = await client('exchange', seconds / 2)
+  const busyTo = await cpuUs()
+
+  const figures = {
+    cpu: (busyFrom - idleFrom) / 500 / seconds,
+    busyus: (busyTo - busyFrom) / exchanges,
+    descriptors: Math.max(...after.map(({ descriptors }) => descriptors)),
+  }
+  if (count === first) return figures
+  const [clientbytes = 0, serverbytes = 0] = after.map(
+    ({ rss }, end) => (rss - before[end]!.rss) / (count - first),
+  )
+  return { bytes: Math.max(clientbytes, serverbytes), clientbytes, serverbytes, ...figures }
+}
+
+/** Opening flows takes as long as it takes. */
+const PATIENCE_MS = 600_000
+
+function askable(program: Program): Ask {
+  let asked = 0
+  return (command, argument = 0) => {
+    const number = ++asked
+    program.say(`${number} ${command} ${argument}`)
+    return program.event('answer', answer => answer.number === number, PATIENCE_MS)
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * `bulk` over a long and bad cable, 20 ms there and back, 1 Gbit/s, the same for every row. Packets are lost in both
+ * directions, each by itself. The kernel's TCP uses the congestion control that we use, whichever the machine prefers; a row
+ * that is called so uses BBR.
+ */
+import type { Benchmark, Row } from './support/benchmark.ts'
+import { bulkRow } from './support/bulk-row.ts'
+import { tcpAlgorithms } from './support/environment.ts'
+
+const SHARES = [0, 0.01]
+const LONG = { delayMs: 10, bitsPerSecond: 1e9, queueBytes: 2.5e6 }
+
+export const loss: Benchmark = {
+  name: 'loss',
+  about: 'one flow, one way, 20 ms RTT, 1 Gbit/s, so many packets lost; Gbit/s, every byte compared',
+  secondsPerRow: 2.5,
+  rounds: 5,
+  rows: SHARES.flatMap(rowsAt),
+}
+
+function rowsAt(share: number): Row[] {
+  const options = { impairment: { ...LONG, loss: share }, verifiedShare: 1 }
+  const peers = { 'node:net': 'cubic', 'node:net:bbr': 'bbr' }
+  const { available } = tcpAlgorithms()
+  return [
+    bulkRow(`serval:plain@${100 * share}%`, { transport: 'serval', ...options }),
+    ...Object.entries(peers)
+      .filter(([, tcp]) => available.includes(tcp))
+      .map(([name, tcp]) =>
+        bulkRow(`${name}@${100 * share}%`, { transport: 'net', isPeer: true, tcp, ...options }),
+      ),
+  ]
+}
