@@ -4,6 +4,7 @@ import { loadConfig } from '../net/config.ts'
 import { version } from '../net/version.ts'
 import { addController } from './commands/controller.ts'
 import { addDemo } from './commands/demo.ts'
+import { addDump } from './commands/dump.ts'
 import { addFlows } from './commands/flows.ts'
 import { addPerf } from './commands/perf.ts'
 import { addPing } from './commands/ping.ts'
@@ -36,7 +37,9 @@ function createProgram(): Command {
     .exitOverride()
     .hook('preAction', (_program, command) => checkConfig(command))
     .addHelpText('after', ABOUT)
-  for (const add of [addRouter, addController, addServices, addFlows, addPing, addPerf, addDemo]) add(program)
+  for (const add of [addRouter, addController, addServices, addFlows, addPing, addPerf, addDump, addDemo]) {
+    add(program)
+  }
   return program
 }
 

@@ -20,6 +20,7 @@ const COMMANDS = [
   'perf',
   'perf server',
   'perf client',
+  'dump',
   'demo',
 ]
 

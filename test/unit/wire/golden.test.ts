@@ -13,7 +13,7 @@ import { emitTcpHeader, parseTcpHeader, tcpHeaderLength } from '../../../src/wir
 import { fillTransportChecksum, verifyTransportChecksum } from '../../../src/wire/transport-checksum.ts'
 import { emitUdpHeader, parseUdpHeader, UDP_HEADER_BYTES } from '../../../src/wire/udp-header.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
-import { allCaptures, type CapturedPacket } from '../../support/pcap.ts'
+import { allCaptures, type VectorPacket } from '../../support/pcap.ts'
 
 const profile = profiles['2014']
 const captures = allCaptures()
@@ -50,7 +50,7 @@ describe('the captured packets of the 2014 prototype', () => {
 
 /** Parses `bytes` and expects that what is emitted, after `spoil`, is the packet as captured. */
 function expectSame(
-  packet: CapturedPacket,
+  packet: VectorPacket,
   bytes: Uint8Array,
   spoil: (emitted: Uint8Array) => void = () => {},
 ): void {
