@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { loadConfig } from '../net/config.ts'
 import { version } from '../net/version.ts'
+import { useCapture } from './capture-option.ts'
 import { addController } from './commands/controller.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDump } from './commands/dump.ts'
@@ -35,7 +36,10 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(asOneLine(text)) })
     .showSuggestionAfterError()
     .exitOverride()
-    .hook('preAction', (_program, command) => checkConfig(command))
+    .hook('preAction', (_program, command) => {
+      useCapture(command)
+      checkConfig(command)
+    })
     .addHelpText('after', ABOUT)
   for (const add of [addRouter, addController, addServices, addFlows, addPing, addPerf, addDump, addDemo]) {
     add(program)

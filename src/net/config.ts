@@ -30,6 +30,8 @@ export interface Config {
   readonly log: LogLevel
   /** Whether the kernel may cut and merge datagrams for us. */
   readonly offload: boolean
+  /** A file to write a capture of all datagrams to; undefined: none. */
+  readonly pcap: string | undefined
 }
 
 /** A local address; 0.0.0.0 and :: stand for all of their family. Port 0: any free one; undefined: what is usual. */
@@ -51,6 +53,7 @@ export interface ConfigOptions {
   readonly runtimeDir?: string | undefined
   readonly log?: LogLevel | undefined
   readonly offload?: boolean | undefined
+  readonly pcap?: string | undefined
 }
 
 export interface ConfigSources {
@@ -147,6 +150,12 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
     accepted: 'true or false (in the variable 1 or 0)',
     initial: () => true,
     parse: value => booleans.get(value),
+  },
+  pcap: {
+    variable: 'SERVAL_PCAP',
+    accepted: 'the path of a file to write, in which %p stands for the number of the process',
+    initial: () => undefined,
+    parse: value => (typeof value === 'string' && value !== '' ? resolve(value) : undefined),
   },
 }
 

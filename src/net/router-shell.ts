@@ -18,6 +18,7 @@ import { ControlRules } from './control-rules.ts'
 import { controllerOf } from './controller-address.ts'
 import { Driver } from './driver.ts'
 import { hostId } from './host-id.ts'
+import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
@@ -84,7 +85,7 @@ export class RouterShell {
       onEvent: event => this.#handleAgentEvent(event),
     })
     this.#links = new LocalLinks({
-      network: network ?? new UdpNetwork(this.config.offload),
+      network: captured(network ?? new UdpNetwork(this.config.offload), this.config.pcap),
       bind: this.config.bind,
       defaultPort: DEFAULT_ROUTER_PORT,
       events: this.#driver,

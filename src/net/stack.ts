@@ -29,6 +29,7 @@ import { type Config, type ConfigOptions, loadConfig } from './config.ts'
 import { controllerOf } from './controller-address.ts'
 import { Driver } from './driver.ts'
 import { hostId } from './host-id.ts'
+import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
@@ -91,7 +92,7 @@ export class Stack {
     const { network: given, limits, ...configOptions } = options
     this.config = loadConfig(configOptions)
     if (this.config.profile !== 'native') throw unsupportedProfile(this.config.profile)
-    const network = given ?? new UdpNetwork(this.config.offload)
+    const network = captured(given ?? new UdpNetwork(this.config.offload), this.config.pcap)
     this.#hostId = given === undefined ? hostId() : `${hostId()}/${network.id}`
     this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     this.#sal = new Sal({

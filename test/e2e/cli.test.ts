@@ -365,7 +365,7 @@ describe('perf', () => {
     ])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(
-      /^flow [0-9a-f]{8}: \S+ to \S+\ninterval .*\n0\.0-1\.0 s .*\nupload .* every byte compared\n$/,
+      /^flow [0-9a-f]{8}: \S+ to \S+\ninterval .*\n0\.0-1\.\d s .*\nupload .* every byte compared\n$/,
     )
     const transfer = JSON.parse(await server.line(line => line.includes('"transfer"')))
     expect(schemaErrors('perf-server', transfer)).toBe('')

@@ -34,12 +34,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 function dissect(file: string, fields: readonly string[], filter = ''): string[] {
   const args = ['-X', `lua_script:${LUA}`, '-r', file, '-T', 'fields', '-E', 'separator=|']
   const selected = filter === '' ? [] : ['-Y', filter]
-  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 } as const
-  const text = execFileSync(
-    'tshark',
-    [...args, ...selected, ...fields.flatMap(name => ['-e', name])],
-    options,
-  )
+  const named = fields.flatMap(name => ['-e', name])
+  const text = execFileSync('tshark', [...args, ...selected, ...named], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   return text.split('\n').slice(0, -1)
 }
 

@@ -4,7 +4,8 @@ import type { Command } from 'commander'
 import net from '../../sockets/net.ts'
 import { type Endpoint, formatEndpoint } from '../../wire/endpoint.ts'
 import { integerWithin, parseService, secondsWithin } from '../arguments.ts'
-import { Failure } from '../failure.ts'
+import { captureOption } from '../capture-option.ts'
+import { exitStatus, Failure, statusOf } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { printJson, printLine } from '../output.ts'
 import { formatMs } from '../units.ts'
@@ -26,6 +27,7 @@ export function addPing(program: Command): void {
     .argument('<name>', 'the service', parseService)
     .option('-c, --count <n>', 'probes', integerWithin({ min: 1, max: 1_000_000 }), 4)
     .option('-i, --interval <s>', 'from one probe to the next', secondsWithin({ min: 0, max: 3600 }), 1)
+    .addOption(captureOption())
     .option('--json', 'print nothing but one JSON object at the end (ping.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(ping)
@@ -68,7 +70,7 @@ async function ping(service: string, { count, interval, json }: PingOptions): Pr
 }
 
 function connectOnce(service: string): Promise<Probe> {
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     const startedAt = performance.now()
     const socket = net.connect({ service })
     socket.on('connect', () => {
@@ -78,7 +80,9 @@ function connectOnce(service: string): Promise<Probe> {
       resolve({ remote: formatEndpoint(remote), rttMs })
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      resolve({ code: error.code ?? 'EUNKNOWN', message: error.message })
+      // What is wrong with what was asked for is no answer to it.
+      if (statusOf(error) === exitStatus.usage) reject(error)
+      else resolve({ code: error.code ?? 'EUNKNOWN', message: error.message })
     })
   })
 }

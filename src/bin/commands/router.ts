@@ -6,6 +6,7 @@ import { RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
 import { parseRule } from '../../service/rule-text.ts'
 import { formatEndpoint } from '../../wire/endpoint.ts'
 import { secondsWithin } from '../arguments.ts'
+import { captureOption } from '../capture-option.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { createLogger } from '../logger.ts'
@@ -38,6 +39,7 @@ export function addRouter(program: Command): void {
     )
     .option('--rules <file>', 'a file of rules, one a line; # starts a comment')
     .option('--grace <s>', 'time for late askers at the end', secondsWithin({ min: 0, max: 600 }), 1)
+    .addOption(captureOption())
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(router)

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { formatFlowId } from '../../id/flow-id.ts'
 import net, { type Socket } from '../../sockets/net.ts'
 import { integerWithin, parseByteCount, parseService, secondsWithin } from '../arguments.ts'
+import { captureOption } from '../capture-option.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { printJson, printLine } from '../output.ts'
@@ -37,6 +38,7 @@ export function addPerfClient(perf: Command): void {
     .option('--reverse', 'the server sends')
     .option('--parallel <n>', 'flows at a time', integerWithin({ min: 1, max: 128 }), 1)
     .option('--no-verify', 'do not compare what comes with what was sent')
+    .addOption(captureOption())
     .option('--json', 'print nothing but one JSON object at the end (perf.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(client)

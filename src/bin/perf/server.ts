@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import net, { type Socket } from '../../sockets/net.ts'
 import { parseService, secondsWithin } from '../arguments.ts'
+import { captureOption } from '../capture-option.ts'
 import { toldToStop } from '../lifetime.ts'
 import { printJson, printLine, printNote, printReady } from '../output.ts'
 import { describeResult, resultView } from './result.ts'
@@ -21,6 +22,7 @@ export function addPerfServer(perf: Command): void {
     )
     .argument('<name>', 'the service', parseService)
     .option('--grace <s>', 'time for what is under way at the end', secondsWithin({ min: 0, max: 600 }), 1)
+    .addOption(captureOption())
     .option('--json', 'one JSON object a line: ready, then each transfer (perf-server.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(server)

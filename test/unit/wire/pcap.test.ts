@@ -33,7 +33,7 @@ describe('a capture', () => {
     if (typeof packets === 'string') throw new Error(packets)
     const address = (last: number) => `fe80${'00'.repeat(13)}0${last}`
     expect(Buffer.from(packets[0]!.bytes).toString('hex')).toBe(
-      `6000000000091140${address(1)}${address(2)}0001000200090000` + '09',
+      `6000000000091140${address(1)}${address(2)}000100020009000009`,
     )
   })
 
