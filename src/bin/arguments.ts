@@ -1,7 +1,8 @@
 /** Readers of what stands on the command line. What they refuse is named by commander, what they accept by them. */
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { ServalError } from '../errors.ts'
 import { parseServiceName } from '../id/name.ts'
+import { congestionNames } from '../transport/congestion/congestion.ts'
 
 export interface Range {
   readonly min: number
@@ -45,6 +46,12 @@ export function parseService(text: string): string {
     if (error instanceof ServalError) throw new InvalidArgumentError(error.message)
     throw error
   }
+}
+
+/** `--congestion`, for commands whose own sending it concerns. */
+export function congestionOption(): Option {
+  const what = 'what sets the window of what is sent here (default: as configured)'
+  return new Option('--congestion <name>', what).choices(congestionNames)
 }
 
 const SECONDS = { ms: 0.001, s: 1, m: 60 } as const

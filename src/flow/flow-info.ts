@@ -1,6 +1,7 @@
 /** What is told of a flow: `socket.flow`, `serval flows`. Plain data. */
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
 import type { Stream } from '../transport/stream.ts'
 import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
@@ -14,6 +15,7 @@ export interface PathInfo {
   readonly srttMs: number | null
   /** Bytes. */
   readonly cwnd: number
+  readonly congestion: CongestionName
   /** Bytes of an IP packet. */
   readonly mtu: number
   readonly active: boolean
@@ -72,6 +74,7 @@ function pathInfo(path: Path, active: boolean): PathInfo {
     remote: formatEndpoint(path.remote),
     srttMs: rtt.srttMs ?? null,
     cwnd: Math.round(congestion.windowBytes),
+    congestion: congestion.name,
     mtu: mss + DATA_PREFIX_BYTES + SEGMENT_HEADER_BYTES + udpOverheadBytes(path.remote),
     active,
   }

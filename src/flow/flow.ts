@@ -13,6 +13,7 @@ import { ServalError } from '../errors.ts'
 import { type FlowId, NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { type Direction, derivePlainKeys, type FlowKeys } from '../security/keys.ts'
+import type { CongestionControl } from '../transport/congestion/congestion.ts'
 import { Stream, StreamSignal } from '../transport/stream.ts'
 import { readU32 } from '../wire/bytes.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
@@ -49,6 +50,8 @@ export interface FlowOptions {
   readonly serviceName?: string
   /** How long set-up may take, ms. */
   readonly timeoutMs: number
+  /** Makes the congestion control of each path; default: the transport's. */
+  readonly newCongestion?: (mss: number) => CongestionControl
 }
 
 export class Flow {
@@ -70,7 +73,7 @@ export class Flow {
   readonly #outbox = new Outbox()
   readonly #timers = new FlowTimers()
   readonly #setup: Setup
-  readonly #paths = new PathSet()
+  readonly #paths: PathSet
   readonly #migration: Migration
   readonly #pathSearch: PathSearch
   readonly #writer: ControlPacketWriter
@@ -109,6 +112,7 @@ export class Flow {
     this.service = options.service
     this.serviceName = options.serviceName
     this.#context = context
+    this.#paths = new PathSet(options.newCongestion)
     this.#lastHeardAt = this.#askedAt = nowMs
     this.#channel = new ControlChannel(readU32(context.randomBytes(4), 0))
     this.#setup = new Setup(

@@ -1,4 +1,5 @@
 /** The paths of one flow: the active one, and the last proven ones, from which late data may still come. */
+import type { CongestionControl } from '../transport/congestion/congestion.ts'
 import { TransportPath } from '../transport/path.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { type Credit, type Local, mtuOf, Path, segmentBytesOf } from './path.ts'
@@ -10,6 +11,12 @@ export class PathSet {
   #active: Path | undefined
   #former: Path[] = []
   #opened = 0
+  readonly #newCongestion: ((mss: number) => CongestionControl) | undefined
+
+  /** `newCongestion` makes the congestion control of each path; default: the transport's. */
+  constructor(newCongestion?: (mss: number) => CongestionControl) {
+    this.#newCongestion = newCongestion
+  }
 
   get active(): Path | undefined {
     return this.#active
@@ -27,7 +34,9 @@ export class PathSet {
   /** A path of its own: its round-trip time, congestion window and MSS start afresh (RFC 9000 section 9.4). */
   open(local: Local, remote: Endpoint, credit?: Credit): Path {
     const mtu = mtuOf(local, remote)
-    const transport = new TransportPath({ id: this.#opened++, mss: segmentBytesOf(mtu) })
+    const mss = segmentBytesOf(mtu)
+    const congestion = this.#newCongestion?.(mss)
+    const transport = new TransportPath({ id: this.#opened++, mss, congestion })
     return new Path(local, remote, transport, credit, mtu)
   }
 

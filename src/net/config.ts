@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ServalError } from '../errors.ts'
 import { canonicalAddress } from '../id/address.ts'
+import { type CongestionName, congestionNames } from '../transport/congestion/congestion.ts'
 import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
 import type { ProfileName } from '../wire/profile.ts'
 
@@ -26,6 +27,8 @@ export interface Config {
   readonly bind: readonly BindAddress[]
   readonly security: 'plain'
   readonly profile: ProfileName
+  /** What sets the window of flows for which nothing else is said. */
+  readonly congestion: CongestionName
   readonly runtimeDir: string
   readonly log: LogLevel
   /** Whether the kernel may cut and merge datagrams for us. */
@@ -50,6 +53,7 @@ export interface ConfigOptions {
   readonly bind?: string | readonly string[] | undefined
   readonly security?: 'plain' | undefined
   readonly profile?: ProfileName | undefined
+  readonly congestion?: CongestionName | undefined
   readonly runtimeDir?: string | undefined
   readonly log?: LogLevel | undefined
   readonly offload?: boolean | undefined
@@ -132,6 +136,12 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
     accepted: '"native" or "2014"',
     initial: () => 'native',
     parse: value => parseChoice(value, ['native', '2014'] as const),
+  },
+  congestion: {
+    variable: 'SERVAL_CONGESTION',
+    accepted: `one of ${congestionNames.join(', ')}`,
+    initial: () => 'cubic',
+    parse: value => parseChoice(value, congestionNames),
   },
   runtimeDir: {
     variable: 'SERVAL_RUNTIME_DIR',

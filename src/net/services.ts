@@ -10,6 +10,7 @@ import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Listener } from '../sal/listener.ts'
 import type { Sal } from '../sal/sal.ts'
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../service/rule.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { protocols } from '../wire/sal-header.ts'
 import type { AgentLink } from './agent-link.ts'
 import { nowMs } from './clock.ts'
@@ -28,6 +29,8 @@ export interface ListenOptions {
   readonly priority?: number | undefined
   /** Half-open flows at once; default 511. */
   readonly backlog?: number | undefined
+  /** Of the flows that it accepts; default: the stack's. */
+  readonly congestion?: CongestionName | undefined
 }
 
 export interface ServicesOptions {
@@ -167,7 +170,7 @@ export class StackListener {
     options: ServicesOptions,
     target: ServiceTarget,
     { name, aliases }: ListenNames,
-    { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, backlog }: ListenOptions,
+    { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, backlog, congestion }: ListenOptions,
     onFlow: (flow: Flow) => FlowHandler,
     onClosed: () => void,
   ) {
@@ -181,7 +184,7 @@ export class StackListener {
     this.name = name.text
     this.port = parsePortService(name.text)?.port
     this.onFlow = onFlow
-    this.#listener = this.#listen(backlog)
+    this.#listener = this.#listen(backlog, congestion)
     this.#listener.owner = this
     this.#acknowledged = Promise.all(this.#publicNames.map(alias => this.#register(alias)))
   }
@@ -251,13 +254,14 @@ export class StackListener {
     return [this.#name, ...this.#aliases].filter(({ text }) => !isLocalName(text))
   }
 
-  #listen(backlog: number | undefined): Listener {
+  #listen(backlog: number | undefined, congestion: CongestionName | undefined): Listener {
     try {
       return this.#options.sal.listen({
         serviceId: this.#name.id,
         name: this.name,
         aliases: this.#aliases.map(({ id }) => id),
         backlog,
+        congestion,
       })
     } catch (error) {
       if (!(error instanceof ServalError) || error.code !== 'EADDRINUSE') throw error

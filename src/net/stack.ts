@@ -20,6 +20,7 @@ import { isLoopback } from '../id/address.ts'
 import { reaches } from '../sal/locals.ts'
 import { DEFAULT_LIMITS, Sal, type SalEvent } from '../sal/sal.ts'
 import type { ServiceTable } from '../service/service-table.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { profiles } from '../wire/profile.ts'
 import { AgentLink } from './agent-link.ts'
@@ -59,6 +60,8 @@ export interface StackOptions extends ConfigOptions {
 export interface ConnectOptions {
   /** How long set-up may take, ms; default 10,000. */
   readonly timeoutMs?: number | undefined
+  /** Of the flow's paths; default: the stack's. */
+  readonly congestion?: CongestionName | undefined
 }
 
 /** A stack of the program's own. Throws ERR_INVALID_ARG_VALUE for bad configuration, EADDRINUSE for a taken UDP port. */
@@ -98,6 +101,7 @@ export class Stack {
     this.#sal = new Sal({
       profile: profiles[this.config.profile],
       randomBytes,
+      congestion: this.config.congestion,
       limits: { receiveBufferBytes: windowFor(network), ...limits },
       trace: (flow, _from, to) => this.#handleState(flow, to),
     })
@@ -185,9 +189,9 @@ export class Stack {
    * A new flow to a service. `handler` is told by `FlowSignal.connected` when it is set up, or by `closed` when it is not
    * (`flow.error`: ENOSERVICE, ENOROUTER, ECONNREFUSED, ETIMEDOUT ...). Throws ESERVICENAME, ERR_SOCKET_BAD_PORT.
    */
-  connect(target: ServiceTarget, { timeoutMs }: ConnectOptions, handler: FlowHandler): Flow {
+  connect(target: ServiceTarget, { timeoutMs, congestion }: ConnectOptions, handler: FlowHandler): Flow {
     const { text, id } = nameOfTarget(target)
-    const flow = this.#sal.connect({ serviceId: id, name: text, timeoutMs }, nowMs())
+    const flow = this.#sal.connect({ serviceId: id, name: text, timeoutMs, congestion }, nowMs())
     flow.owner = handler
     this.wake()
     return flow

@@ -3,6 +3,7 @@
 import type { Flow } from '../flow/flow.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 
 /** Half-open flows of one listener, unless it asks for another number: Node's own default. */
@@ -15,6 +16,8 @@ export class Listener {
   /** All serviceIDs that lead here, the first is `serviceId`. */
   readonly serviceIds: readonly ServiceId[]
   readonly backlog: number
+  /** Of its flows; undefined: the SAL's. */
+  readonly congestion: CongestionName | undefined
   /** The shell's own reference (a server); the core never reads it. */
   owner: unknown
   halfOpen = 0
@@ -24,12 +27,14 @@ export class Listener {
     serviceIds: readonly [ServiceId, ...ServiceId[]],
     name: string | undefined,
     backlog: number,
+    congestion?: CongestionName,
   ) {
     this.id = id
     this.serviceIds = serviceIds
     this.serviceId = serviceIds[0]
     this.name = name
     this.backlog = backlog
+    this.congestion = congestion
   }
 }
 

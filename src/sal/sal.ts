@@ -18,6 +18,9 @@ import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { peekType, resolve } from '../service/resolve.ts'
 import { ServiceTable } from '../service/service-table.ts'
+import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
+import { readU32 } from '../wire/bytes.ts'
 import { PacketWalk, WIRE_VERSION } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
@@ -62,6 +65,8 @@ export interface SalOptions {
   /** n bytes of a CSPRNG. */
   readonly randomBytes: (n: number) => Uint8Array
   readonly limits?: Partial<FlowLimits>
+  /** Of flows for which nothing else is said; default: cubic. */
+  readonly congestion?: CongestionName
   /** Told of every state that a flow enters. */
   readonly trace?: (flow: Flow, from: FlowState, to: FlowState) => void
 }
@@ -72,6 +77,7 @@ export interface ConnectOptions {
   readonly name?: string | undefined
   /** How long set-up may take; default: the profile's. */
   readonly timeoutMs?: number | undefined
+  readonly congestion?: CongestionName | undefined
 }
 
 export interface ListenOptions {
@@ -81,6 +87,7 @@ export interface ListenOptions {
   readonly aliases?: readonly ServiceId[] | undefined
   /** Half-open flows at once; default 511. */
   readonly backlog?: number | undefined
+  readonly congestion?: CongestionName | undefined
 }
 
 export const DEFAULT_LIMITS: FlowLimits = {
@@ -101,6 +108,8 @@ export class Sal {
   readonly #listeners = new Map<number, Listener>()
   readonly #halfOpen = new HalfOpen()
   readonly #context: FlowContext<Flow>
+  readonly #congestion: CongestionName
+  readonly #newCongestion: CongestionFactories
   readonly #resolver: Resolver
   readonly #answers: Answers
   readonly #routerProbes: RouterProbes
@@ -116,6 +125,8 @@ export class Sal {
   constructor(options: SalOptions) {
     this.profile = options.profile ?? profiles.native
     this.#randomBytes = options.randomBytes
+    this.#congestion = options.congestion ?? 'cubic'
+    this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
     const count = (counter: string) => this.#count(counter)
     this.#answers = new Answers(this.profile, this.#randomBytes, count)
     this.#routerProbes = new RouterProbes(this.profile, this.#randomBytes)
@@ -195,8 +206,9 @@ export class Sal {
 
   /** Takes SYNs for a service. Throws EADDRINUSE where this stack has a listener for it. */
   listen(options: ListenOptions): Listener {
-    const { serviceId, name, aliases = [], backlog = DEFAULT_BACKLOG } = options
-    const listener = new Listener(this.#nextListenerId++, [serviceId, ...aliases], name, backlog)
+    const { serviceId, name, aliases = [], backlog = DEFAULT_BACKLOG, congestion } = options
+    const id = this.#nextListenerId++
+    const listener = new Listener(id, [serviceId, ...aliases], name, backlog, congestion)
     const rule = { type: 'DEMUX', listenerId: listener.id, protocol: protocols.STREAM } as const
     const owner = String(listener.id)
     try {
@@ -228,6 +240,7 @@ export class Sal {
         service: options.serviceId,
         serviceName: options.name,
         timeoutMs: options.timeoutMs ?? this.profile.policy.synTimeoutMs,
+        newCongestion: this.#newCongestion[options.congestion ?? this.#congestion],
       },
       this.#context,
       nowMs,
@@ -380,6 +393,7 @@ export class Sal {
         service: serviceId,
         serviceName: listener.name,
         timeoutMs: this.profile.policy.halfOpenMs,
+        newCongestion: this.#newCongestion[listener.congestion ?? this.#congestion],
       },
       this.#context,
       nowMs,

@@ -3,6 +3,7 @@
  * time), with service names where Node takes the path of a unix socket.
  */
 import { ServalError } from '../errors.ts'
+import { type CongestionName, congestionNames } from '../transport/congestion/congestion.ts'
 
 /** Splits `(options?, callback?)`, `(service, ..., callback?)` and `(port, host?, ..., callback?)`. */
 export function splitArguments<O extends TargetOptions>(args: readonly unknown[]): Arguments<O> {
@@ -60,6 +61,15 @@ export function checkNumber(value: unknown, argument: string): number {
 
 export function checkFunction(value: unknown, argument: string): void {
   if (typeof value !== 'function') throw wrongType(argument, 'of type function', value)
+}
+
+/** Undefined is no choice. */
+export function checkCongestion(value: unknown): CongestionName | undefined {
+  if (value === undefined) return undefined
+  const name = congestionNames.find(name => name === value)
+  if (name === undefined)
+    throw wrongValue('options.congestion', `one of ${congestionNames.join(', ')}`, value)
+  return name
 }
 
 export function checkSignal(value: unknown, argument: string): AbortSignal {

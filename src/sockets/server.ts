@@ -9,7 +9,15 @@ import { ServalError } from '../errors.ts'
 import type { Flow } from '../flow/flow.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, Stack } from '../net/stack.ts'
-import { checkNumber, checkSignal, splitArguments, type TargetOptions, wrongType } from './arguments.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
+import {
+  checkCongestion,
+  checkNumber,
+  checkSignal,
+  splitArguments,
+  type TargetOptions,
+  wrongType,
+} from './arguments.ts'
 import { Binding } from './binding.ts'
 import { acceptSocket, type Socket } from './socket.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
@@ -37,6 +45,8 @@ export interface ListenOptions extends TargetOptions {
   priority?: number | undefined
   /** Connections that may be half open at once; default 511. */
   backlog?: number | undefined
+  /** What sets the window of its connections; default: the stack's. */
+  congestion?: CongestionName | undefined
   /** Aborting it closes the server. */
   signal?: AbortSignal | undefined
 }
@@ -88,8 +98,9 @@ export class Server extends EventEmitter implements net.Server {
     if (options.signal !== undefined) this.#closeOn(checkSignal(options.signal, 'options.signal'))
     const target = listenTarget(args.length === 0 || typeof args[0] === 'function' ? { port: 0 } : options)
     const { weight, priority, backlog = positionalBacklog(args) } = options
+    const congestion = checkCongestion(options.congestion)
     const stack = this.#options.stack ?? defaultStack()
-    const binding = new Binding(stack, target, { weight, priority, backlog }, flow =>
+    const binding = new Binding(stack, target, { weight, priority, backlog, congestion }, flow =>
       this.#accept(stack, flow),
     )
     this.#binding = binding

@@ -14,7 +14,9 @@ import { FlowSignal } from '../flow/states.ts'
 import { nowMs } from '../net/clock.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
 import {
+  checkCongestion,
   checkFunction,
   checkNumber,
   splitArguments,
@@ -55,6 +57,8 @@ export interface SocketOptions {
 export interface ConnectOptions extends SocketOptions, TargetOptions {
   /** As `setTimeout`, milliseconds; read by `net.connect`. */
   timeout?: number | undefined
+  /** What sets the window; default: the stack's. */
+  congestion?: CongestionName | undefined
 }
 
 export interface AcceptOptions extends SocketOptions {
@@ -89,6 +93,7 @@ export class Socket extends Duplex implements net.Socket {
   #stack: Stack | undefined
   #flow: Flow | undefined
   #target: Target | undefined
+  #congestion: CongestionName | undefined
   #lastRemote: SocketAddressInfo | undefined
   /** A server's: the connection is no longer counted. */
   #onRelease: (() => void) | undefined
@@ -154,6 +159,7 @@ export class Socket extends Duplex implements net.Socket {
     const { options, callback } = splitArguments<ConnectOptions>(args)
     if (callback) this.once('connect', callback)
     const target = connectTarget(options)
+    this.#congestion = checkCongestion(options.congestion)
     if (this.destroyed) this.#reuse()
     this.#target = target
     this.#idle.refresh()
@@ -370,7 +376,10 @@ export class Socket extends Duplex implements net.Socket {
       const stack = this.#ownStack ?? defaultStack()
       const opening = openingOf(stack, target.service)
       if (opening === undefined)
-        return this.#adopt(stack, stack.connect(serviceTarget(target), {}, this.#handler))
+        return this.#adopt(
+          stack,
+          stack.connect(serviceTarget(target), { congestion: this.#congestion }, this.#handler),
+        )
       const openAgain = () => process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
       opening.then(openAgain, openAgain)
     } catch (error) {

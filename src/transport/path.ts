@@ -13,7 +13,8 @@ export interface TransportPathOptions {
   readonly id: number
   /** Payload bytes of one full segment: what the path's packets hold besides the headers. */
   readonly mss: number
-  readonly congestion?: CongestionControl
+  /** Default: CUBIC. */
+  readonly congestion?: CongestionControl | undefined
   /** Default: the native profile's. */
   readonly rto?: RtoPolicy
 }

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import type { Command } from 'commander'
 import { formatFlowId } from '../../id/flow-id.ts'
 import net, { type Socket } from '../../sockets/net.ts'
-import { integerWithin, parseByteCount, parseService, secondsWithin } from '../arguments.ts'
+import type { CongestionName } from '../../transport/congestion/congestion.ts'
+import { congestionOption, integerWithin, parseByteCount, parseService, secondsWithin } from '../arguments.ts'
 import { captureOption } from '../capture-option.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
@@ -24,6 +25,7 @@ interface ClientOptions {
   readonly reverse?: boolean
   readonly parallel: number
   readonly verify: boolean
+  readonly congestion?: CongestionName
   readonly json?: boolean
 }
 
@@ -37,6 +39,7 @@ export function addPerfClient(perf: Command): void {
     .option('--bytes <n>', 'how much each flow sends, instead of how long; 64k, 1.5G, 1Gi', parseByteCount)
     .option('--reverse', 'the server sends')
     .option('--parallel <n>', 'flows at a time', integerWithin({ min: 1, max: 128 }), 1)
+    .addOption(congestionOption())
     .option('--no-verify', 'do not compare what comes with what was sent')
     .addOption(captureOption())
     .option('--json', 'print nothing but one JSON object at the end (perf.schema.json)')
@@ -59,7 +62,7 @@ async function client(service: string, options: ClientOptions): Promise<void> {
   const request = requestOf(options)
   // Half open: the receiver has the last word.
   const sockets = Array.from({ length: options.parallel }, () =>
-    net.connect({ service, allowHalfOpen: true }),
+    net.connect({ service, congestion: options.congestion, allowHalfOpen: true }),
   )
   try {
     await Promise.all(sockets.map(socket => once(socket, 'connect')))

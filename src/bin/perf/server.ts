@@ -1,7 +1,8 @@
 /** `serval perf server NAME`: the end that waits. */
 import type { Command } from 'commander'
 import net, { type Socket } from '../../sockets/net.ts'
-import { parseService, secondsWithin } from '../arguments.ts'
+import type { CongestionName } from '../../transport/congestion/congestion.ts'
+import { congestionOption, parseService, secondsWithin } from '../arguments.ts'
 import { captureOption } from '../capture-option.ts'
 import { toldToStop } from '../lifetime.ts'
 import { printJson, printLine, printNote, printReady } from '../output.ts'
@@ -10,6 +11,7 @@ import { Transfer } from './transfer.ts'
 
 interface ServerOptions {
   readonly grace: number
+  readonly congestion?: CongestionName
   readonly json?: boolean
 }
 
@@ -23,6 +25,7 @@ export function addPerfServer(perf: Command): void {
     .argument('<name>', 'the service', parseService)
     .option('--grace <s>', 'time for what is under way at the end', secondsWithin({ min: 0, max: 600 }), 1)
     .addOption(captureOption())
+    .addOption(congestionOption())
     .option('--json', 'one JSON object a line: ready, then each transfer (perf-server.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(server)
@@ -33,7 +36,7 @@ Examples:
   $ serval perf server speed.example
   $ SERVAL_BIND=10.0.0.1 serval perf server speed.example --json`
 
-async function server(service: string, { grace, json = false }: ServerOptions): Promise<void> {
+async function server(service: string, { grace, congestion, json = false }: ServerOptions): Promise<void> {
   const stopped = toldToStop()
   const open = new Set<Socket>()
   // Half open: the receiver has the last word.
@@ -44,7 +47,7 @@ async function server(service: string, { grace, json = false }: ServerOptions): 
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ service }, resolve)
+    server.listen({ service, congestion }, resolve)
   })
   printReady(json, { command: 'perf server', service })
   await stopped

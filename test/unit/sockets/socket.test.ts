@@ -103,10 +103,43 @@ describe('a socket that connects to a name', () => {
         remote: expect.stringMatching(/^10\.0\.0\.9:\d+$/),
         srttMs: expect.any(Number),
         cwnd: expect.any(Number),
+        congestion: 'cubic',
         mtu: expect.any(Number),
         active: true,
       },
     ])
+  })
+
+  it('is steered by what it asks for, and its peer by what the server asks for', async () => {
+    const listener = await serve({ service: 'web.example', congestion: 'bbr' })
+    const connection = once(listener, 'connection')
+    const near = track(connect({ service: 'web.example', stack: client }))
+    await once(near, 'ready')
+    const far = track((await connection)[0] as Socket)
+    const next = track(connect({ service: 'web.example', stack: client, congestion: 'bbr' }))
+    await once(next, 'ready')
+    const names = [near, far, next].map(({ flow }) => flow?.paths[0]?.congestion)
+    expect(names).toEqual(['cubic', 'bbr', 'bbr'])
+  })
+
+  it('is steered by what the stack is configured to, where nobody asks', async () => {
+    await serve()
+    const stack = stacks.open({ network: clientHost, congestion: 'bbr' })
+    const socket = track(connect({ service: 'web.example', stack }))
+    await once(socket, 'ready')
+    expect(socket.flow?.paths[0]?.congestion).toBe('bbr')
+  })
+
+  it('refuses an algorithm that there is not, saying which there are', () => {
+    const congestion = 'reno' as 'cubic'
+    const refusal = expect.objectContaining({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: expect.stringContaining('cubic, bbr'),
+    })
+    expect(() => connect({ service: 'web.example', stack: client, congestion })).toThrow(refusal)
+    expect(() => createServer({ stack: server }).listen({ service: 'web.example', congestion })).toThrow(
+      refusal,
+    )
   })
 
   it('tells the service with its address', async () => {
