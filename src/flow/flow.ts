@@ -403,9 +403,9 @@ export class Flow {
       const due: Due = { kind: 'FIN', path, entry: this.#fin }
       if (this.#emitControl(due, batch, nowMs)) return true
     }
-    if (!stream.emitBatch(batch, this.#writer.dataPrefix, path.transport, nowMs)) return false
-    batch.localId = path.local.id
-    batch.remote = path.remote
+    if (path.local.isHeld || !stream.emitBatch(batch, this.#writer.dataPrefix, path.transport, nowMs))
+      return false
+    batch.setRoute(path.local.id, path.remote)
     this.#pathSearch.handleData(path, batch, stream, nowMs)
     return true
   }
@@ -849,11 +849,8 @@ export class Flow {
       due.entry.transmissions++
       due.entry.sentAt = nowMs
     }
-    batch.length = length
-    batch.segmentBytes = length
-    batch.packets = 1
-    batch.localId = path.local.id
-    batch.remote = path.remote
+    batch.setPacket(length)
+    batch.setRoute(path.local.id, path.remote)
     return true
   }
 

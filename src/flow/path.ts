@@ -20,6 +20,8 @@ export interface Local {
   readonly prefixBits: number
   /** Bytes of the largest IP packet that the interface takes. */
   readonly mtu: number
+  /** Its link is full: no data leaves from here for now. */
+  isHeld?: boolean
 }
 
 /** An unproven address is sent at most this many times the bytes that came from it (RFC 9000 section 8). */

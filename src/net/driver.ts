@@ -1,14 +1,16 @@
 /**
- * The shell's one loop around a core:
+ * HOT: the shell's one loop around a core:
  *
  *   datagrams --> handleDatagram --+                       in the event loop's poll phase, each as it comes
- *   timer ------> handleTimeout ---+--> drain:             once a turn, after all of them
+ *   timer ------> handleTimeout ---+--> drain:
  *   wake() -------------------------+      pollEvent until none   -> the program's handlers
  *                                          pollTransmit until none -> links
  *                                          arm the timer at nextTimeoutAt
  *
- * Handlers' own commands are served in the same drain. A drain that lasts too long goes on in the next turn, so that a
- * busy flow never keeps the program's other work waiting.
+ * When it drains decides what a round trip costs. A datagram that comes alone is answered at once; those of a burst are
+ * handled first, all that the turn brings, and then acknowledged together. What a program asks for goes out as soon as
+ * the callback that asked has returned. Handlers' own commands are served in the same drain. A drain that lasts too long
+ * goes on in the next turn, so that a busy flow never keeps the program's other work waiting.
  */
 import type { Endpoint } from '../wire/endpoint.ts'
 import { TransmitBatch } from '../wire/transmit-batch.ts'
@@ -22,22 +24,27 @@ export interface Core<E> {
   handleTimeout(nowMs: number): void
   pollEvent(): E | undefined
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean
+  /** Nothing but control packets is to be sent from there while it is held: its link is full. */
+  hold(localId: number, isHeld: boolean): void
 }
 
 /** A drain yields after this. */
 const BUDGET_MS = 5
 /** Single packets that may go out between two looks at the clock. */
 const STEPS_PER_LOOK = 8
+/** What comes so soon after the last datagram was done with is of the same burst: no answer to ours is as quick. */
+const BURST_GAP_MS = 0.02
 
 export class Driver<E> implements LinkEvents {
   readonly #core: Core<E>
   readonly #onEvent: (event: E) => void
   readonly #onLinkError: (link: Link, code: string, remote: Endpoint | undefined) => void
   readonly #links = new Map<number, Link>()
-  readonly #timer = new DeadlineTimer(() => this.#drain())
+  readonly #timer = new DeadlineTimer(() => this.#drain(nowMs()))
   readonly #onSettled: (() => void)[] = []
   #batch = new TransmitBatch()
-  #full = 0
+  /** When the last datagram, and what it led to, was done with. */
+  #lastInputAt = Number.NEGATIVE_INFINITY
   #isScheduled = false
   #isDraining = false
   #isClosed = false
@@ -59,17 +66,20 @@ export class Driver<E> implements LinkEvents {
   attach(link: Link): void {
     this.#links.set(link.id, link)
     link.hold(this.#isRef)
+    this.#allowGathering()
   }
 
   detach(link: Link): void {
-    if (this.#links.delete(link.id)) this.#refresh()
+    if (!this.#links.delete(link.id)) return
+    this.#allowGathering()
+    this.#release(link)
   }
 
   /** There may be something to send: call it after every command from outside of a handler. */
   wake(): void {
     if (this.#isScheduled || this.#isDraining || this.#isClosed) return
     this.#isScheduled = true
-    setImmediate(this.#run)
+    process.nextTick(this.#run)
   }
 
   /** Resolves when the program has heard of everything, and all that there was to send has been sent. */
@@ -80,7 +90,7 @@ export class Driver<E> implements LinkEvents {
 
   /** Sends what can be sent at once, even from within a handler: the process is about to end. */
   flush(): void {
-    while (this.#full === 0 && this.#core.pollTransmit(this.#batch, nowMs())) this.#send(this.#batch)
+    while (this.#core.pollTransmit(this.#batch, nowMs())) this.#send(this.#batch)
   }
 
   /** Whether the process stays alive for what may come. */
@@ -97,8 +107,16 @@ export class Driver<E> implements LinkEvents {
   }
 
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void {
-    this.#core.handleDatagram(buffer, length, link.id, remote, nowMs())
-    this.wake()
+    const now = nowMs()
+    const isAlone = now - this.#lastInputAt > BURST_GAP_MS && !this.#isScheduled && !this.#isDraining
+    this.#core.handleDatagram(buffer, length, link.id, remote, now)
+    if (isAlone && !this.#isClosed) {
+      this.#drain(now)
+      this.#lastInputAt = nowMs()
+    } else {
+      this.#lastInputAt = now
+      this.#wakeNextTurn()
+    }
   }
 
   onError(link: Link, code: string, remote?: Endpoint): void {
@@ -106,17 +124,22 @@ export class Driver<E> implements LinkEvents {
     this.#onLinkError(link, code, remote)
   }
 
-  onDrain(_link: Link): void {
-    this.#refresh()
+  onDrain(link: Link): void {
+    this.#release(link)
   }
 
   readonly #run = (): void => {
     this.#isScheduled = false
-    if (!this.#isClosed) this.#drain()
+    if (!this.#isClosed) this.#drain(nowMs())
   }
 
-  #drain(): void {
-    const startedAt = nowMs()
+  #wakeNextTurn(): void {
+    if (this.#isScheduled || this.#isDraining || this.#isClosed) return
+    this.#isScheduled = true
+    setImmediate(this.#run)
+  }
+
+  #drain(startedAt: number): void {
     let isDone = false
     this.#isDraining = true
     try {
@@ -125,14 +148,14 @@ export class Driver<E> implements LinkEvents {
     } finally {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
-      if (!isDone) this.wake()
+      if (!isDone) this.#wakeNextTurn()
       else this.#settle()
     }
   }
 
   #settle(): void {
     if (!this.#isClosed) this.#timer.arm(this.#core.nextTimeoutAt)
-    for (const resolve of this.#onSettled.splice(0)) resolve()
+    if (this.#onSettled.length > 0) for (const resolve of this.#onSettled.splice(0)) resolve()
   }
 
   /** Whether nothing is left to do. The clock costs as much as a small packet, so not every step looks at it. */
@@ -142,7 +165,7 @@ export class Driver<E> implements LinkEvents {
     for (let step = 1; ; step++) {
       const event = core.pollEvent()
       if (event !== undefined) this.#onEvent(event)
-      else if (this.#full > 0 || !core.pollTransmit(this.#batch, now)) return true
+      else if (!core.pollTransmit(this.#batch, now)) return true
       else this.#send(this.#batch)
       if (event === undefined && this.#batch.packets === 1 && step % STEPS_PER_LOOK !== 0) continue
       now = nowMs()
@@ -156,16 +179,25 @@ export class Driver<E> implements LinkEvents {
       this.#count('lostBatches')
       return
     }
-    if (!link.send(batch)) this.#batch = new TransmitBatch()
-    if (link.full) this.#full++
+    const isDone = link.send(batch)
+    if (batch.headerBytes > 0) batch.forgetPieces()
+    if (!isDone) {
+      this.#batch = new TransmitBatch()
+      this.#allowGathering()
+    }
+    if (link.full) this.#core.hold(link.id, true)
   }
 
-  /** Counts the full links anew. */
-  #refresh(): void {
-    this.#full = 0
-    for (const link of this.#links.values()) if (link.full) this.#full++
-    if (this.#full === 0) this.wake()
+  #release(link: Link): void {
+    this.#core.hold(link.id, false)
+    this.wake()
   }
+
+  /** The core fills the batch before it is known which link will carry it. */
+  #allowGathering(): void {
+    this.#batch.mayGather = [...this.#links.values()].every(link => link.gathers)
+  }
+
   #count(counter: string): void {
     this.counters[counter] = (this.counters[counter] ?? 0) + 1
   }

@@ -130,6 +130,7 @@ export class Router {
   readonly #unresolved = new Map<string, ServiceId>()
   readonly #output: Output[] = []
   #outputBytes = 0
+  readonly #held = new Set<number>()
 
   constructor(options: RouterOptions) {
     this.table = options.table ?? new ServiceTable()
@@ -172,16 +173,20 @@ export class Router {
 
   /** Puts the next packet into `batch`; false if there is none. */
   pollTransmit(batch: TransmitBatch): boolean {
-    const output = this.#output.shift()
+    const at = this.#held.size === 0 ? 0 : this.#output.findIndex(({ localId }) => !this.#held.has(localId))
+    const output = at === 0 ? this.#output.shift() : this.#output.splice(at, at < 0 ? 0 : 1)[0]
     if (output === undefined) return false
     this.#outputBytes -= output.bytes.length
     batch.buffer.set(output.bytes)
-    batch.length = output.bytes.length
-    batch.segmentBytes = output.bytes.length
-    batch.packets = 1
-    batch.localId = output.localId
-    batch.remote = output.remote
+    batch.setPacket(output.bytes.length)
+    batch.setRoute(output.localId, output.remote)
     return true
+  }
+
+  /** A full link: what goes by it waits. */
+  hold(localId: number, isHeld: boolean): void {
+    if (isHeld) this.#held.add(localId)
+    else this.#held.delete(localId)
   }
 
   pollEvent(): RouterEvent | undefined {

@@ -64,11 +64,8 @@ export class Answers {
     if (answer === undefined) return false
     const length = SHIM_BYTES + emitPacket(answer.packet, batch.buffer, SHIM_BYTES, this.#profile)
     emitShim(batch.buffer, 0, length)
-    batch.length = length
-    batch.segmentBytes = length
-    batch.packets = 1
-    batch.localId = answer.localId
-    batch.remote = answer.remote
+    batch.setPacket(length)
+    batch.setRoute(answer.localId, answer.remote)
     return true
   }
 

@@ -101,11 +101,8 @@ export class RouterProbes {
     })
     const length = SHIM_BYTES + emitPacket(packet, batch.buffer, SHIM_BYTES, this.#profile)
     emitShim(batch.buffer, 0, length)
-    batch.length = length
-    batch.segmentBytes = length
-    batch.packets = 1
-    batch.localId = probe.local.id
-    batch.remote = probe.router
+    batch.setPacket(length)
+    batch.setRoute(probe.local.id, probe.router)
     return true
   }
 }

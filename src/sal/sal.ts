@@ -117,6 +117,8 @@ export class Sal {
   readonly #ready = new ReadyRing<Flow>()
   readonly #walk = new PacketWalk()
   readonly #fields = new SegmentFields()
+  /** Flows that wait for their address not to be held any more. */
+  readonly #held = new Set<Flow>()
   /** Flows with signals, and accepted flows, in the order in which the program hears of them. */
   #news: (Flow | SalEvent)[] = []
   #trustedRouters: ReadonlySet<string> = new Set()
@@ -200,6 +202,15 @@ export class Sal {
   /** Routers whose ROUTE is believed: SYNs that come from there are answered to the client that it names. */
   trustRouters(routers: readonly Endpoint[]): void {
     this.#trustedRouters = new Set(routers.map(formatEndpoint))
+  }
+
+  /** A full link: flows from that address wait, but for control packets, until it is held no more. */
+  hold(localId: number, isHeld: boolean): void {
+    const local = this.#locals.byId(localId)
+    if (local !== undefined) local.isHeld = isHeld
+    if (isHeld) return
+    for (const flow of this.#held) this.#ready.add(flow)
+    this.#held.clear()
   }
 
   // ---- services -------------------------------------------------------------------------------------------
@@ -442,6 +453,7 @@ export class Sal {
       this.#ready.rotate(sent)
       this.#deadlines.rearm(flow)
       if (sent) return true
+      if (flow.activePath?.local.isHeld) this.#held.add(flow)
     }
     return false
   }
@@ -498,6 +510,7 @@ export class Sal {
   #release(flow: Flow): void {
     this.#halfOpen.remove(flow)
     this.#deadlines.forget(flow)
+    this.#held.delete(flow)
     this.flows.remove(flow)
   }
 

@@ -2,8 +2,9 @@
  * HOT: writes segments. A batch holds up to 44 packets of one size back to back, which the kernel cuts apart;
  * nothing is allocated a segment.
  *
- * The bytes of a batch are copied once as a whole to the batch's end, and from there moved to their places
- * behind the headers, first to last: a move within the buffer needs no view, and stays in the cache.
+ * Where the link gathers, only headers are written, and the payload stays in the send buffer. Elsewhere the bytes
+ * of a batch are copied once as a whole to the batch's end, and from there moved to their places behind the
+ * headers, first to last: a move within the buffer needs no view, and stays in the cache.
  */
 import { setLength } from '../wire/encapsulation.ts'
 import { emitSackRange, SACK_RANGE_BYTES, type SegmentCodec, segmentFlags } from '../wire/segment.ts'
@@ -68,8 +69,7 @@ export class Emitter {
     buffer.set(prefix, 0)
     setLength(buffer, 0, length)
     this.#emitHeader(buffer, at, this.#sender.nxt, this.#receiver.advertise(), flags | duplicate, sackCount)
-    batch.length = batch.segmentBytes = length
-    batch.packets = 1
+    batch.setPacket(length)
     this.#stats.acknowledgementsOut++
     this.#receiver.handleAcknowledged()
   }
@@ -97,33 +97,36 @@ export class Emitter {
 
   #fill(batch: TransmitBatch, prefix: Uint8Array, transmission: Transmission): void {
     const { buffer } = batch
-    const { bytes, segmentBytes } = transmission
+    const { start, bytes, segmentBytes } = transmission
     const headerBytes = prefix.length + this.#codec.headerBytes
     const packets = Math.ceil(bytes / segmentBytes)
     const packetBytes = headerBytes + Math.min(segmentBytes, bytes)
     const length = packets * headerBytes + bytes
-    const last = (packets - 1) * packetBytes
+    const gathers = batch.mayGather && packets > 1
+    const stride = gathers ? headerBytes : packetBytes
+    const last = (packets - 1) * stride
     const window = this.#receiver.advertise()
     const ack = this.#wireAck(this.#receiver.nextOffset)
 
     let from = length - bytes
-    this.#sender.buffer.copyTo(transmission.start, bytes, buffer, from)
-    let offset = transmission.start
-    for (let at = 0; at < last; at += packetBytes) {
+    if (gathers) this.#sender.buffer.viewsOf(start, bytes, batch.pieces)
+    else this.#sender.buffer.copyTo(start, bytes, buffer, from)
+    let offset = start
+    for (let at = 0; at < last; at += stride) {
       buffer.set(prefix, at)
       setLength(buffer, at, packetBytes)
       this.#codec.emitHeader(buffer, at + prefix.length, this.#wireSeq(offset), ack, window, segmentFlags.ACK)
+      offset += segmentBytes
+      if (gathers) continue
       buffer.copyWithin(at + headerBytes, from, from + segmentBytes)
       from += segmentBytes
-      offset += segmentBytes
     }
     // The last one may be shorter; its payload is in its place already.
     buffer.set(prefix, last)
-    setLength(buffer, last, length - last)
+    setLength(buffer, last, length - (packets - 1) * packetBytes)
     this.#emitHeader(buffer, last + prefix.length, offset, window, this.#pushFlag(transmission), 0)
-    batch.length = length
-    batch.segmentBytes = packetBytes
-    batch.packets = packets
+    batch.setPackets(packets, packetBytes, length)
+    if (gathers) batch.headerBytes = headerBytes
   }
 
   /** The program has written no more than this. */

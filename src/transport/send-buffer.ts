@@ -1,7 +1,7 @@
 /**
  * What the program has written and the peer has not yet acknowledged, by offset in the stream. Large chunks
- * are kept by reference and copied once, into the batch that carries them; small ones are gathered while they
- * wait, so that a thousand tiny writes cost a few chunks.
+ * are kept by reference and copied once, by the kernel or into the batch that carries them; small ones are gathered
+ * while they wait, so that a thousand tiny writes cost a few chunks.
  */
 export class SendBuffer {
   /**
@@ -59,6 +59,21 @@ export class SendBuffer {
       target.set(count === chunk.length ? chunk : chunk.subarray(skip, skip + count), at)
       from += count
       at += count
+      index++
+    }
+  }
+
+  /** Puts views of the bytes `[from, from + length)`, all of which must be held, into `pieces`. */
+  viewsOf(from: number, length: number, pieces: Uint8Array[]): void {
+    const to = from + length
+    let index = this.#indexOf(from)
+    this.#cursor = index
+    pieces.length = 0
+    while (from < to) {
+      const skip = from - this.#offsets[index]!
+      const count = Math.min(to, this.#endOf(index)) - from
+      pieces.push(this.#chunks[index]!.subarray(skip, skip + count))
+      from += count
       index++
     }
   }

@@ -32,8 +32,10 @@ export interface LinkEvents {
 export interface Link {
   readonly id: number
   readonly endpoint: Endpoint
-  /** No more must be sent until `onDrain`. A link always takes the batch that fills it. */
+  /** No more data should be sent until `onDrain`. A link always takes the batch that fills it, and control packets. */
   readonly full: boolean
+  /** Whether it sends gathered batches (transmit-batch.ts) from where their payload lies; default: no. */
+  readonly gathers?: boolean
   /** Bytes taken that the layer below has not taken yet. */
   readonly queuedBytes: number
   /**

@@ -1,21 +1,24 @@
 /**
  * The kernel's help with batches on Linux: UDP_SEGMENT cuts one send into many datagrams, UDP_GRO merges those that come
  * in (udp(7)). Node has no name for either, so the descriptor is made here, through koffi (optional), and handed to
- * dgram by its public `bind({ fd })`.
+ * dgram by its public `bind({ fd })`. A call costs half a microsecond more than the system's own time.
  */
 import { createRequire } from 'node:module'
-import { endianness, networkInterfaces } from 'node:os'
+import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
-import { addressBytes } from '../../id/address.ts'
+import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
+import { socketAddressOf } from './socket-address.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
 
 export interface Offload {
   /** A bound descriptor, the caller's to close; throws the system's error. */
-  openSocket(address: string, port: number): number
+  openSocket(local: Endpoint): number
   /** Closes what no dgram socket has taken over. */
   closeSocket(fd: number): void
-  /** Datagrams longer than `bytes` are cut into such from now on; 0: never. False where the kernel refuses. */
-  setSegmentBytes(fd: number, bytes: number): boolean
+  /** Where the bytes of a view lie. It holds as long as somebody keeps the view. */
+  addressOf(bytes: Uint8Array): number
+  /** sendmsg(2), never waiting, with the struct msghdr at an address. 0, or the system's error number. */
+  send(fd: number, message: number): number
   /**
    * Receives into `buffer` at once: the bytes of a datagram, or of several merged ones, and into `from` (28 bytes or more)
    * the socket address of their sender. Negative: there is nothing.
@@ -32,7 +35,8 @@ export function systemOffload(): Offload | undefined {
 }
 
 function loadOffload(): Offload | undefined {
-  const isKnownAbi = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64')
+  const is64Bit = process.arch === 'x64' || process.arch === 'arm64'
+  const isKnownAbi = process.platform === 'linux' && is64Bit && endianness() === 'LE'
   if (!isKnownAbi) return undefined
   try {
     const offload = new LinuxOffload(createRequire(import.meta.url)('koffi'))
@@ -46,6 +50,7 @@ function loadOffload(): Offload | undefined {
 /** What is used of koffi. */
 interface Koffi {
   load(path: null): { func(definition: string): (...args: unknown[]) => number }
+  address(bytes: Uint8Array): bigint
   errno(): number
 }
 
@@ -62,6 +67,7 @@ const LINUX = {
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
   MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
   IPPROTO_IP: 0,
   IP_MTU_DISCOVER: 10,
   IP_PMTUDISC_PROBE: 3,
@@ -79,6 +85,7 @@ class LinuxOffload implements Offload {
   readonly #bind: (fd: number, address: Uint8Array, length: number) => number
   readonly #close: (fd: number) => number
   readonly #setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number
+  readonly #sendmsg: (fd: number, message: number, flags: number) => number
   readonly #recvfrom: (
     fd: number,
     buffer: Uint8Array,
@@ -99,6 +106,7 @@ class LinuxOffload implements Offload {
     this.#setsockopt = libc.func(
       'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
     )
+    this.#sendmsg = libc.func('intptr_t sendmsg(int fd, uintptr_t message, int flags)')
     this.#recvfrom = libc.func(
       'intptr_t recvfrom(int fd, void *buffer, size_t length, int flags, void *from, void *fromLength)',
     )
@@ -113,21 +121,17 @@ class LinuxOffload implements Offload {
     return works
   }
 
-  openSocket(address: string, port: number): number {
-    const bytes = addressBytes(address)
-    if (bytes === undefined) throw new TypeError(`${address} is no address`)
-    const isV6 = bytes.length === 16
+  openSocket(local: Endpoint): number {
+    const isV6 = endpointFamily(local) === 6
+    const socketAddress = socketAddressOf(local)
     const type = LINUX.SOCK_DGRAM | LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC
     const fd = this.#socket(isV6 ? LINUX.AF_INET6 : LINUX.AF_INET, type, 0)
-    if (fd < 0) throw this.#error('socket', address, port)
+    if (fd < 0) throw this.#error('socket', local)
     this.#enableOffloads(fd)
     this.#forbidFragments(fd, isV6)
     this.#enlargeBuffers(fd)
-    const socketAddress = isV6
-      ? ipv6SocketAddress(bytes, port, scopeIdOf(address))
-      : ipv4SocketAddress(bytes, port)
     if (this.#bind(fd, socketAddress, socketAddress.length) === 0) return fd
-    const error = this.#error('bind', address, port)
+    const error = this.#error('bind', local)
     this.#close(fd)
     throw error
   }
@@ -136,8 +140,13 @@ class LinuxOffload implements Offload {
     this.#close(fd)
   }
 
-  setSegmentBytes(fd: number, bytes: number): boolean {
-    return this.#set(fd, LINUX.IPPROTO_UDP, LINUX.UDP_SEGMENT, bytes)
+  addressOf(bytes: Uint8Array): number {
+    return Number(this.#koffi.address(bytes))
+  }
+
+  send(fd: number, message: number): number {
+    const sent = this.#sendmsg(fd, message, LINUX.MSG_DONTWAIT | LINUX.MSG_NOSIGNAL)
+    return sent < 0 ? this.#koffi.errno() : 0
   }
 
   receive(fd: number, buffer: Uint8Array, from: Uint8Array): number {
@@ -146,7 +155,8 @@ class LinuxOffload implements Offload {
   }
 
   #enableOffloads(fd: number): boolean {
-    return this.setSegmentBytes(fd, 0) && this.#set(fd, LINUX.IPPROTO_UDP, LINUX.UDP_GRO, 1)
+    const { IPPROTO_UDP, UDP_SEGMENT, UDP_GRO } = LINUX
+    return this.#set(fd, IPPROTO_UDP, UDP_SEGMENT, 0) && this.#set(fd, IPPROTO_UDP, UDP_GRO, 1)
   }
 
   /** Sets DF and leaves the path's MTU to the transport, which proves it (RFC 8899 section 4.1). */
@@ -174,7 +184,7 @@ class LinuxOffload implements Offload {
     return this.#setsockopt(fd, level, name, this.#value, this.#value.byteLength) === 0
   }
 
-  #error(syscall: string, address: string, port: number): NodeJS.ErrnoException {
+  #error(syscall: string, { address, port }: Endpoint): NodeJS.ErrnoException {
     const errno = this.#koffi.errno()
     const code = getSystemErrorName(-errno)
     return Object.assign(new Error(`${syscall} ${code} ${address}:${port}`), {
@@ -185,35 +195,4 @@ class LinuxOffload implements Offload {
       port,
     })
   }
-}
-
-const IS_LITTLE_ENDIAN = endianness() === 'LE'
-
-/** struct sockaddr_in (ip(7)). */
-function ipv4SocketAddress(bytes: Uint8Array, port: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(16))
-  view.setUint16(0, LINUX.AF_INET, IS_LITTLE_ENDIAN)
-  view.setUint16(2, port)
-  const socketAddress = new Uint8Array(view.buffer)
-  socketAddress.set(bytes, 4)
-  return socketAddress
-}
-
-/** struct sockaddr_in6 (ipv6(7)). */
-function ipv6SocketAddress(bytes: Uint8Array, port: number, scopeId: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(28))
-  view.setUint16(0, LINUX.AF_INET6, IS_LITTLE_ENDIAN)
-  view.setUint16(2, port)
-  view.setUint32(24, scopeId, IS_LITTLE_ENDIAN)
-  const socketAddress = new Uint8Array(view.buffer)
-  socketAddress.set(bytes, 8)
-  return socketAddress
-}
-
-/** The interface's number behind the zone of a link-local address; 0 without a zone. */
-function scopeIdOf(address: string): number {
-  const zone = address.split('%')[1]
-  if (zone === undefined) return 0
-  const known = networkInterfaces()[zone]?.find(entry => entry.family === 'IPv6' && entry.scopeid > 0)
-  return known?.family === 'IPv6' ? known.scopeid : Number(zone) || 0
 }

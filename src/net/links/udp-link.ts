@@ -1,29 +1,31 @@
 /**
- * One UDP socket of one local address, over node:dgram. Where the kernel can, it cuts batches apart and merges what
- * comes in (offload.ts); elsewhere each packet is a call.
+ * One UDP socket of one local address. Where the kernel can, a batch is one call, and what comes merged is received so
+ * (bulk-sender.ts, bulk-receiver.ts); elsewhere, and while the kernel's buffer is full, each packet is a call of dgram's.
  *
  * A send over dgram is synchronous, given an address that needs no look-up: afterwards the kernel has the bytes, or libuv
  * holds a pointer to them and its queue is not empty. Then the batch's buffer is the link's, and the link is full until
  * the queue is empty again. Errors come only by callback.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
+import { nowMs } from '../clock.ts'
 import { BulkReceiver } from './bulk-receiver.ts'
+import { BulkSender } from './bulk-sender.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { Offload } from './offload.ts'
 import { checkSocketBuffer, SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
-
-/** The kernel's help, with the descriptor that it is for. */
-interface Segmenting {
-  readonly offload: Offload
-  readonly fd: number
-}
 
 /** Where so much comes at once there is more behind it. */
 const BULK_BYTES = 16_384
 /** Datagrams that are received in one go. */
 const BULK_LIMIT = 16
+/** A way on which the kernel would not cut is asked again after this: routes and devices change. */
+const REFUSAL_MS = 30_000
+
+const { EAGAIN, EIO, EINVAL } = constants.errno
 
 export class UdpLink implements Link {
   readonly id: number
@@ -33,10 +35,11 @@ export class UdpLink implements Link {
   readonly #socket: Socket
   readonly #events: LinkEvents
   readonly #sent: (error: Error | null) => void
+  readonly #sender: BulkSender | undefined
   readonly #receiver: BulkReceiver | undefined
-  #segmenting: Segmenting | undefined
-  /** What UDP_SEGMENT is set to. */
-  #segmentBytes = 0
+  /** Until when batches to a remote are not left to the kernel to cut. */
+  readonly #refusals = new WeakMap<Endpoint, number>()
+  #hasRefusals = false
   #lastRemote: Endpoint
   #full = false
   #isClosed = false
@@ -49,7 +52,11 @@ export class UdpLink implements Link {
       bind(this.#socket, { address, port, exclusive: true })
       this.#socket.setRecvBufferSize(SOCKET_BUFFER_BYTES)
       this.#socket.setSendBufferSize(SOCKET_BUFFER_BYTES)
-    } else this.#segmenting = bindSegmenting(this.#socket, local, offload)
+    } else {
+      const fd = bindTo(this.#socket, local, offload)
+      this.#sender = new BulkSender(offload, fd)
+      this.#receiver = new BulkReceiver(offload, fd, local)
+    }
     this.receiveBufferBytes = this.#socket.getRecvBufferSize()
     checkSocketBuffer(this.receiveBufferBytes)
     this.id = id
@@ -58,14 +65,16 @@ export class UdpLink implements Link {
     this.#events = events
     // One function for all sends, so that none allocates.
     this.#sent = error => this.#handleSent(error)
-    this.#receiver =
-      this.#segmenting && new BulkReceiver(this.#segmenting.offload, this.#segmenting.fd, local)
     this.#socket.on('message', (buffer: Uint8Array, from: RemoteInfo) => this.#handleMessage(buffer, from))
-    this.#socket.on('error', error => this.#handleError(error))
+    this.#socket.on('error', error => this.#handleError(codeOf(error)))
   }
 
   get full(): boolean {
     return this.#full
+  }
+
+  get gathers(): boolean {
+    return this.#sender !== undefined
   }
 
   get queuedBytes(): number {
@@ -74,15 +83,14 @@ export class UdpLink implements Link {
 
   send(batch: TransmitBatch): boolean {
     if (this.#isClosed) return true
-    const { length } = batch
-    if (this.#segmenting && this.#prepareSegmenting(this.#segmenting, batch)) this.#sendPart(batch, 0, length)
-    else {
-      for (let at = 0; at < length; at += batch.segmentBytes) {
-        this.#sendPart(batch, at, Math.min(batch.segmentBytes, length - at))
-      }
-    }
-    this.#full = this.#socket.getSendQueueCount() > 0
-    return !this.#full
+    const sender = this.#sender
+    if (sender === undefined || this.#full) return this.#sendByDgram(batch, 0)
+    const isCut = batch.packets > 1
+    if (isCut && this.#hasRefusals && this.#refuses(batch.remote)) return this.#sendSingly(sender, batch, 0)
+    const error = sender.send(batch)
+    if (error === 0) return true
+    if (isCut && (error === EIO || error === EINVAL)) return this.#sendUncut(sender, batch)
+    return this.#handleRefused(batch, 0, error)
   }
 
   hold(isRef: boolean): void {
@@ -105,7 +113,7 @@ export class UdpLink implements Link {
     for (let i = 0; i < BULK_LIMIT && !this.#isClosed; i++) {
       const bytes = receiver.receive()
       if (bytes === undefined) return
-      this.#events.onDatagram(this, bytes, bytes.length, receiver.remote)
+      this.#events.onDatagram(this, bytes, bytes.length, receiver.remote())
     }
   }
 
@@ -117,44 +125,68 @@ export class UdpLink implements Link {
     return this.#lastRemote
   }
 
-  #sendPart({ buffer, remote }: TransmitBatch, offset: number, length: number): void {
-    this.#socket.send(buffer, offset, length, remote.port, remote.address, this.#sent)
+  /** The path or the device refuses to cut (udp(7)), or the address has gone: one packet tells which. */
+  #sendUncut(sender: BulkSender, batch: TransmitBatch): boolean {
+    batch.flatten()
+    const error = sender.sendPacket(batch, 0, batch.segmentBytes)
+    if (error !== 0) return this.#handleRefused(batch, 0, error)
+    this.#refusals.set(batch.remote, nowMs() + REFUSAL_MS)
+    this.#hasRefusals = true
+    return this.#sendSingly(sender, batch, batch.segmentBytes)
   }
 
-  /** Whether the batch can go in one call: its segments are of the size set, or it is one that must not be cut. */
-  #prepareSegmenting({ offload, fd }: Segmenting, { length, packets, segmentBytes }: TransmitBatch): boolean {
-    const wantedBytes = packets > 1 ? segmentBytes : 0
-    if (this.#segmentBytes === wantedBytes || (packets === 1 && length <= this.#segmentBytes)) return true
-    if (offload.setSegmentBytes(fd, wantedBytes)) {
-      this.#segmentBytes = wantedBytes
-      return true
+  #sendSingly(sender: BulkSender, batch: TransmitBatch, from: number): boolean {
+    batch.flatten()
+    const { length, segmentBytes } = batch
+    for (let at = from; at < length; at += segmentBytes) {
+      const error = sender.sendPacket(batch, at, Math.min(segmentBytes, length - at))
+      if (error !== 0) return this.#handleRefused(batch, at, error)
     }
-    this.#segmenting = undefined
-    return false
+    return true
+  }
+
+  /** From `at` on the kernel has not taken the batch: its buffer is full, or what is left is lost as on the wire. */
+  #handleRefused(batch: TransmitBatch, at: number, error: number): boolean {
+    if (error === EAGAIN) return this.#sendByDgram(batch, at)
+    const code = getSystemErrorName(-error)
+    const { remote } = batch
+    process.nextTick(() => this.#handleError(code, remote))
+    return true
+  }
+
+  /** A callback costs: the first packet's tells of errors, which are those of all, the last one's of the queue. */
+  #sendByDgram(batch: TransmitBatch, from: number): boolean {
+    batch.flatten()
+    const { buffer, length, segmentBytes, remote } = batch
+    for (let at = from; at < length; at += segmentBytes) {
+      const bytes = Math.min(segmentBytes, length - at)
+      const callback = at === from || at + bytes === length ? this.#sent : undefined
+      this.#socket.send(buffer, at, bytes, remote.port, remote.address, callback)
+    }
+    this.#full = this.#socket.getSendQueueCount() > 0
+    return !this.#full
+  }
+
+  #refuses(remote: Endpoint): boolean {
+    return (this.#refusals.get(remote) ?? 0) > nowMs()
   }
 
   #handleSent(error: Error | null): void {
     if (this.#isClosed) return
-    if (error !== null) this.#handleError(error)
+    if (error !== null) this.#handleError(codeOf(error), destinationOf(error))
     if (this.#full && this.#socket.getSendQueueCount() === 0) {
       this.#full = false
       this.#events.onDrain(this)
     }
   }
 
-  #handleError(error: NodeJS.ErrnoException): void {
-    if (this.#isClosed) return
-    // The path or the device refuses to cut (udp(7)), or the address has gone: what was sent is lost, as on the wire.
-    if (error.code === 'EIO' || error.code === 'EINVAL') this.#stopSegmenting()
-    this.#events.onError(this, error.code ?? 'UNKNOWN', destinationOf(error))
+  #handleError(code: string, remote?: Endpoint): void {
+    if (!this.#isClosed) this.#events.onError(this, code, remote)
   }
+}
 
-  #stopSegmenting(): void {
-    if (this.#segmenting === undefined || this.#segmentBytes === 0) return
-    this.#segmenting.offload.setSegmentBytes(this.#segmenting.fd, 0)
-    this.#segmentBytes = 0
-    this.#segmenting = undefined
-  }
+function codeOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? 'UNKNOWN'
 }
 
 /** dgram tells where what could not be sent was going to. */
@@ -189,13 +221,14 @@ function bind(socket: Socket, options: NonNullable<Exclude<Parameters<Socket['bi
   throw failure
 }
 
-function bindSegmenting(socket: Socket, { address, port }: Endpoint, offload: Offload): Segmenting {
-  const fd = offload.openSocket(address, port)
+/** Makes dgram take over a descriptor of ours, and returns it. */
+function bindTo(socket: Socket, local: Endpoint, offload: Offload): number {
+  const fd = offload.openSocket(local)
   try {
     bind(socket, { fd, exclusive: true })
   } catch (error) {
     offload.closeSocket(fd)
     throw error
   }
-  return { offload, fd }
+  return fd
 }

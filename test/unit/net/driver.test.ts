@@ -12,6 +12,7 @@ class ScriptedCore implements Core<string> {
   readonly log: string[] = []
   readonly events: string[] = []
   nextTimeoutAt = Number.POSITIVE_INFINITY
+  readonly held = new Set<number>()
   batches = 0
   onTimeout: () => void = () => undefined
 
@@ -30,7 +31,7 @@ class ScriptedCore implements Core<string> {
   }
 
   pollTransmit(batch: TransmitBatch): boolean {
-    if (this.batches === 0) return false
+    if (this.batches === 0 || this.held.has(1)) return false
     this.batches--
     batch.buffer[0] = this.batches
     batch.length = batch.segmentBytes = 1
@@ -38,6 +39,11 @@ class ScriptedCore implements Core<string> {
     batch.localId = 1
     batch.remote = REMOTE
     return true
+  }
+
+  hold(localId: number, isHeld: boolean): void {
+    if (isHeld) this.held.add(localId)
+    else this.held.delete(localId)
   }
 }
 
@@ -113,14 +119,32 @@ function nextUncaught(): Promise<() => never> {
 }
 
 describe('the driver', () => {
+  it('answers a datagram that comes alone before it returns', () => {
+    const { core, link, driver } = open()
+    core.events.push('a')
+    core.batches = 1
+    driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
+    expect(core.log).toEqual(['datagram 5 at 1', 'event a', 'send 0'])
+  })
+
   it('handles all datagrams of a turn, then tells the program, then sends', async () => {
     const { core, link, driver } = open()
+    driver.wake()
     driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
     core.events.push('a', 'b')
     core.batches = 2
     driver.onDatagram(link, new Uint8Array(6), 6, REMOTE)
     await drained(core)
     expect(core.log).toEqual(['datagram 5 at 1', 'datagram 6 at 1', 'event a', 'event b', 'send 1', 'send 0'])
+  })
+
+  it('does what the program asks for as soon as its callback has returned', async () => {
+    const { core, driver } = open()
+    core.batches = 1
+    driver.wake()
+    expect(core.log).toEqual([])
+    await new Promise<void>(resolve => process.nextTick(resolve))
+    expect(core.log).toEqual(['send 0'])
   })
 
   it("serves a handler's own commands in the same turn", async () => {
@@ -158,7 +182,7 @@ describe('the driver', () => {
     expect(core.log).toEqual(['timeout'])
   })
 
-  it('stops polling while a link is full, and loses nothing', async () => {
+  it('has data from a full link held until there is room, and loses nothing', async () => {
     const { core, link, driver } = open()
     link.capacity = 1
     core.batches = 3

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Link, LinkEvents } from '../../../src/net/links/link.ts'
 import { type Offload, systemOffload } from '../../../src/net/links/offload.ts'
@@ -61,8 +62,7 @@ function batchTo(remote: Endpoint, sizes: readonly number[]): TransmitBatch {
     packet.set([1, 32, size >> 8, size & 0xff])
     batch.length += size
   }
-  batch.segmentBytes = sizes[0] ?? 0
-  batch.packets = sizes.length
+  batch.setPackets(sizes.length, sizes[0] ?? 0, batch.length)
   batch.remote = remote
   return batch
 }
@@ -170,28 +170,136 @@ describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
   })
 })
 
-describe("the kernel's help", () => {
-  const refusing: Offload = {
-    openSocket: (address, port) => offload!.openSocket(address, port),
-    closeSocket: fd => offload!.closeSocket(fd),
-    setSegmentBytes: () => false,
-    receive: () => -1,
+/** A gathered batch: `sizes` of pieces, which together are cut into packets of `payloadBytes` behind headers. */
+function gatheredTo(remote: Endpoint, sizes: readonly number[], payloadBytes: number): TransmitBatch {
+  const batch = new TransmitBatch()
+  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  const packets = Math.ceil(bytes / payloadBytes)
+  const packetBytes = HEADER_BYTES + payloadBytes
+  for (let i = 0; i < packets; i++) {
+    const size = HEADER_BYTES + Math.min(payloadBytes, bytes - i * payloadBytes)
+    batch.buffer.fill(i, i * HEADER_BYTES, (i + 1) * HEADER_BYTES)
+    batch.buffer.set([1, 32, size >> 8, size & 0xff], i * HEADER_BYTES)
+  }
+  let value = 0
+  for (const size of sizes) batch.pieces.push(Uint8Array.from({ length: size }, () => value++))
+  batch.setPackets(packets, packetBytes, packets * HEADER_BYTES + bytes)
+  batch.headerBytes = HEADER_BYTES
+  batch.remote = remote
+  return batch
+}
+
+const HEADER_BYTES = 36
+
+/** The payloads behind the headers of what came, as one. */
+function payloadOf(events: Recorder): Uint8Array {
+  const parts = events.datagrams.flatMap(({ bytes }) => {
+    const walk = new PacketWalk()
+    walk.reset(bytes, 0, bytes.length)
+    const payloads = []
+    while (walk.next()) payloads.push(bytes.subarray(walk.packetStart - 4 + HEADER_BYTES, walk.packetEnd))
+    return payloads
+  })
+  return Uint8Array.from(parts.flatMap(part => [...part]))
+}
+
+const counted = (length: number) => Uint8Array.from({ length }, (_, i) => i)
+
+describe.runIf(offload !== undefined)("the kernel's help", () => {
+  const { EAGAIN, EINVAL, EIO, ENETUNREACH } = constants.errno
+
+  /** The system's own, but that sends end as `verdicts` say, in turn; 0, and after the last: as the system says. */
+  function scripted(verdicts: readonly number[]) {
+    const script = [...verdicts]
+    const calls: number[] = []
+    const help: Offload = {
+      openSocket: local => offload!.openSocket(local),
+      closeSocket: fd => offload!.closeSocket(fd),
+      addressOf: bytes => offload!.addressOf(bytes),
+      receive: (fd, buffer, from) => offload!.receive(fd, buffer, from),
+      send: (fd, message) => {
+        const verdict = script.shift() || offload!.send(fd, message)
+        calls.push(verdict)
+        return verdict
+      },
+    }
+    return { help, calls }
   }
 
-  it.runIf(offload !== undefined)('is done without where the kernel refuses it', async () => {
-    const [a, b] = [
-      open({ address: '127.0.0.1', port: 0 }, refusing),
+  const pair = (help: Offload | undefined) =>
+    [
+      open({ address: '127.0.0.1', port: 0 }, help),
       open({ address: '127.0.0.1', port: 0 }, undefined),
-    ]
-    a.link.send(batchTo(b.link.endpoint, equal(5, 1000)))
-    await b.events.until(() => packetsOf(b.events).length === 5)
-    expect(b.events.datagrams.map(({ bytes }) => bytes.length)).toEqual(equal(5, 1000))
+    ] as const
+
+  it.each([
+    { name: 'one piece', sizes: [5000] },
+    { name: 'pieces that end where packets do', sizes: [1000, 2000] },
+    { name: 'pieces that end within packets', sizes: [1, 999, 1500, 3, 2497] },
+    { name: 'more pieces than a call takes', sizes: equal(1100, 10) },
+  ])('takes payload from where it lies: $name', async ({ sizes }) => {
+    const [a, b] = pair(offload)
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    expect(a.link.gathers).toBe(true)
+    expect(a.link.send(gatheredTo(b.link.endpoint, sizes, 1000))).toBe(true)
+    await b.events.until(() => payloadOf(b.events).length === bytes)
+    expect(payloadOf(b.events)).toEqual(counted(bytes))
+    expect(b.events.datagrams.length).toBe(Math.ceil(bytes / 1000))
   })
 
-  it.runIf(offload !== undefined)('closes what it opened when binding fails', () => {
+  it.each([
+    ['EIO', EIO],
+    ['EINVAL', EINVAL],
+  ])(
+    'sends each packet by itself, at once and for a while, where the way refuses to cut with %s',
+    async (_code, code) => {
+      const { help, calls } = scripted([code])
+      const [a, b] = pair(help)
+      const { endpoint } = b.link
+      a.link.send(gatheredTo(endpoint, [5000], 1000))
+      expect(calls).toEqual([code, 0, 0, 0, 0, 0])
+      a.link.send(gatheredTo(endpoint, [5000], 1000))
+      expect(calls.length).toBe(11)
+      a.link.send(gatheredTo({ ...endpoint }, [5000], 1000))
+      expect(calls.length, 'another way is asked for itself').toBe(12)
+      await b.events.until(() => payloadOf(b.events).length === 15_000)
+      expect(payloadOf(b.events)).toEqual(
+        Uint8Array.from([...counted(5000), ...counted(5000), ...counted(5000)]),
+      )
+      expect(a.events.errors).toEqual([])
+    },
+  )
+
+  it('takes no error of the address for a refusal to cut', async () => {
+    const { help, calls } = scripted([EINVAL, ENETUNREACH])
+    const [a, b] = pair(help)
+    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
+    await a.events.until(() => a.events.errors.length === 1)
+    expect(a.events.errors).toEqual(['ENETUNREACH'])
+    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
+    expect(calls).toEqual([EINVAL, ENETUNREACH, 0])
+  })
+
+  it('hands a batch for which the kernel has no room to dgram, whole', async () => {
+    const { help } = scripted([EAGAIN])
+    const [a, b] = pair(help)
+    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
+    await b.events.until(() => payloadOf(b.events).length === 5000)
+    expect(payloadOf(b.events)).toEqual(counted(5000))
+  })
+
+  it('hands the rest to dgram when room ends within a batch that goes packet by packet', async () => {
+    const { help } = scripted([EIO, 0, 0, EAGAIN])
+    const [a, b] = pair(help)
+    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
+    await b.events.until(() => payloadOf(b.events).length === 5000)
+    expect(payloadOf(b.events)).toEqual(counted(5000))
+  })
+
+  it('closes what it opened when binding fails', () => {
     const closed: number[] = []
     const counting: Offload = {
-      ...refusing,
+      ...scripted([]).help,
       openSocket: () => 0x7fff_fff0,
       closeSocket: fd => closed.push(fd),
     }
