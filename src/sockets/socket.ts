@@ -100,6 +100,8 @@ export class Socket extends Duplex implements net.Socket {
   #isReferenced = true
   #isHeld = false
   #isResetting = false
+  /** Between `_final` and its callback. */
+  #isFinishing = false
   #noDelay: boolean | undefined
   #keepAlive: boolean
   #keepAliveMs: number
@@ -133,10 +135,7 @@ export class Socket extends Duplex implements net.Socket {
     const sink = {
       push: (chunk: Buffer) => this.push(chunk),
       touch: () => this.#idle.refresh(),
-      end: () => {
-        this.push(null)
-        this.read(0)
-      },
+      end: () => this.#pushEnd(),
       fail: (error: ServalError) => this.destroy(error),
     }
     this.#reader = new FlowReader(sink, options.onread)
@@ -347,7 +346,11 @@ export class Socket extends Duplex implements net.Socket {
     this.#flow?.end(nowMs())
     this.#stack?.wake()
     // Never in the same turn: programs hear of an error that follows, rather than of `finish`.
-    setImmediate(callback)
+    this.#isFinishing = true
+    setImmediate(() => {
+      this.#isFinishing = false
+      callback()
+    })
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
@@ -368,6 +371,16 @@ export class Socket extends Duplex implements net.Socket {
   }
 
   // ---- details ----------------------------------------------------------------------------------------------------
+
+  /** A peer in this very process can answer an end within the turn; `finish` is told first nevertheless, as by Node. */
+  #pushEnd(): void {
+    if (this.#isFinishing) {
+      setImmediate(() => this.#pushEnd())
+      return
+    }
+    this.push(null)
+    this.read(0)
+  }
 
   #open(target: Target): void {
     try {

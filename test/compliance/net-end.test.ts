@@ -5,9 +5,11 @@ import { compare, readAll, seen, settled, tell, type World } from './harness.ts'
 
 describe('ending', () => {
   compare('lets a half-open server answer after the client has ended', async world => {
+    let serverClosed: Promise<unknown> | undefined
     const served = await world.serve(
       socket => {
         world.watch('server socket', socket)
+        serverClosed = seen(socket, 'close')
         readAll(socket).then(question => socket.end(`answer to ${question}`))
       },
       { allowHalfOpen: true },
@@ -16,6 +18,7 @@ describe('ending', () => {
     client.end('question')
     world.note('data', String(await readAll(client)))
     await seen(client, 'close')
+    await serverClosed
   })
 
   compare('lets a half-open client write after the server has ended', async world => {
