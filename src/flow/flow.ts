@@ -34,6 +34,7 @@ import type { Local, Path } from './path.ts'
 import { PathSearch } from './path-search.ts'
 import { FORMER_PATHS_LIMIT, PathSet } from './path-set.ts'
 import type { QueueSize } from './queue-size.ts'
+import { Rebinding } from './rebinding.ts'
 import { Setup, sameBytes } from './setup.ts'
 import { FlowSignal, type FlowState } from './states.ts'
 import { type FlowTimer, FlowTimers } from './timers.ts'
@@ -76,6 +77,7 @@ export class Flow {
   readonly #paths: PathSet
   readonly #migration: Migration
   readonly #pathSearch: PathSearch
+  readonly #rebinding: Rebinding
   readonly #writer: ControlPacketWriter
   #state: FlowState = 'INIT'
   #peerFlowId: FlowId = NO_FLOW_ID
@@ -133,6 +135,18 @@ export class Flow {
       signal: bits => this.#signal(bits),
       count: counter => context.count(counter),
       anotherLocal: (local, remote) => context.anotherLocal(local, remote),
+    })
+    this.#rebinding = new Rebinding({
+      outbox: this.#outbox,
+      timers: this.#timers,
+      paths: this.#paths,
+      randomBytes: n => context.randomBytes(n),
+      mayRebind: () => this.#movable && !this.#suspended && this.#migration.state === 'INITIAL',
+      rebound: (path, now) => {
+        this.#adopt(path, now)
+        this.#signal(FlowSignal.moved)
+      },
+      count: counter => context.count(counter),
     })
   }
 
@@ -312,6 +326,13 @@ export class Flow {
   handleBatchEnd(nowMs: number): void {
     this.#stream?.handleBatchEnd(nowMs)
     this.#afterInput(nowMs)
+  }
+
+  /** Plain data of this flow's, from an address that the peer has not proven. */
+  handleUnproven(arrival: Arrival, nowMs: number): void {
+    this.#rebinding.handleUnproven(arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
+    this.#context.wake(this)
+    this.#context.rearm(this)
   }
 
   /** A packet for this flow that is more than plain data. */
@@ -502,7 +523,11 @@ export class Flow {
     this.#migration.handleRsyn(verno, arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
   }
 
-  #handleFin({ packet }: Arrival, verno: number, nowMs: number): void {
+  #handleFin(arrival: Arrival, verno: number, nowMs: number): void {
+    const { packet, local, remote } = arrival
+    // It may be the only thing that a peer behind a NAT has to say, and wants an answer where it is now.
+    if (!this.#paths.proves(remote))
+      this.#rebinding.handleUnproven(local, remote, arrivalBytes(arrival), nowMs)
     const finalOffset = packet.extension('end')?.finalOffset
     if (finalOffset === undefined) return this.#context.count('unexpected')
     const taken = this.#channel.accept(verno, { kind: 'FIN', finalOffset }, delivered =>
@@ -537,6 +562,7 @@ export class Flow {
       this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
     } else if (!this.#migration.handleEcho(challenge.value, local.id, remote, nowMs)) {
       if (this.#probe && sameBytes(this.#probe.challenge, challenge.value)) this.#endProbe()
+      else if (this.#rebinding.handleEcho(challenge.value, local.id, remote, nowMs)) return
       else if (!this.#pathSearch.handleEcho(challenge.value)) this.#context.count('echoUnknown')
     }
   }
@@ -763,6 +789,8 @@ export class Flow {
         return this.#migration.handleCandidatesDue(nowMs)
       case 'probe':
         return this.#repeatProbe(nowMs)
+      case 'rebinding':
+        return this.#rebinding.handleDue(nowMs)
       case 'linger':
         return this.#input('lingered', nowMs)
       case 'orphan':

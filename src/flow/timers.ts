@@ -12,6 +12,8 @@ export const flowTimers = [
   'candidates',
   /** The peer that may have lost its state has not answered the probe. */
   'probe',
+  /** An address that is not proven, and the one in use, are to be asked again; or their answers count. */
+  'rebinding',
   /** TIMEWAIT is over. */
   'linger',
   /** A flow that its program has let go of has not ended by itself. */

@@ -350,7 +350,10 @@ export class Sal {
     else if (packet.control !== undefined) flow.handlePacket(arrival, nowMs)
     else if (flow.believes(packet.srcFlowId, remote)) this.#handleExtendedData(flow, packet, nowMs)
     else if (packet.srcFlowId !== flow.peerFlowId) this.#handleUnknown(arrival, nowMs)
-    else this.#count('unproven')
+    else {
+      this.#count('unproven')
+      flow.handleUnproven(arrival, nowMs)
+    }
   }
 
   /** Data behind extensions that may be skipped. */

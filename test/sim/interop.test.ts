@@ -19,6 +19,7 @@ const LIMITS_MS = {
   transferloss: 15_000,
   transfercorruption: 15_000,
   blackhole: 20_000,
+  rebind: 12_000,
   connectionmigration: 11_000,
   goodput: 9320,
 } as const
@@ -119,6 +120,27 @@ describe('on the interop link', () => {
     alternate(false)
     download(files, [client.connect(SERVICE)], LIMITS_MS.blackhole)
   })
+
+  for (const what of ['port', 'addr'] as const) {
+    it(`rebind-${what}: a NAT gives the client another ${what} after 1 s, and then every 5 s, and tells nobody`, () => {
+      const files = serve([10 * MIB])
+      const { world, client, server } = files
+      const flow = client.connect(SERVICE)
+      let rebindings = 0
+      every5s(files, () => {
+        const [port] = client.attached
+        const number = ++rebindings
+        const { address } = port!.endpoint
+        world.network.rebind(port!, {
+          address: what === 'addr' ? `192.0.2.${number}` : address,
+          port: 9000 + number,
+        })
+      })
+      download(files, [flow], LIMITS_MS.rebind)
+      expect(rebindings).toBeGreaterThanOrEqual(2)
+      expect([flow.moves, server.flows[0]!.moves]).toEqual([0, rebindings])
+    })
+  }
 
   for (const [how, move] of [
     ['moves to', chooseAnother],

@@ -99,7 +99,7 @@ export class Network {
 
   /** Sends `bytes`, which nobody changes afterwards. */
   send(from: Port, to: Endpoint, bytes: Uint8Array): void {
-    const source = this.#outsideOf(from)
+    const source = this.#outside.get(from)
     const packet = { bytes, from, to, source, isShared: this.interceptors.length > 0 }
     const fates: PacketFate[] = []
     for (const watcher of this.watchers) watcher.handleSent(packet, fates)
