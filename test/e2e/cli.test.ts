@@ -64,6 +64,8 @@ describe('wrong usage', () => {
     [['ping', 'no name'], '"no name" is not a service name: labels of 1 to 63 letters'],
     [['perf', 'client', 'a', '--bytes', '1x'], "argument '1x' is invalid. A number of bytes is accepted"],
     [['perf', 'client', 'a', '--bytes', '1', '--seconds', '1'], '--seconds and --bytes do not go together'],
+    [['perf', 'client', 'a', '--latency', '--reverse'], '--latency and --reverse do not go together'],
+    [['perf', 'client', 'a', '--latency', '--connect'], '--latency and --connect do not go together'],
     [['perf', 'client', 'a', '--parallel', '1000'], 'A whole number from 1 to 128 is accepted.'],
     [['router', '--bind', 'here'], 'The argument "bind" must be address[:port]'],
     [['router', '--rule', 'web.example FORWARD'], 'rule "web.example FORWARD"'],
@@ -387,6 +389,21 @@ describe('perf', () => {
     const verified = !options.includes('--no-verify')
     expect(report).toMatchObject({ direction, verified, parallel: 3, bytes: 6e6, mismatches: 0 })
     expect(report.flows.map(({ bytes }: { bytes: number }) => bytes)).toEqual([2e6, 2e6, 2e6])
+  })
+
+  it.each(['latency', 'connect'])('times round trips with --%s', async mode => {
+    await world.start(['perf', 'server', 'speed.example'])
+    const args = ['perf', 'client', 'speed.example', '--seconds', '1.5', `--${mode}`]
+    const { status, stdout, stderr } = await world.run(args)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(
+      new RegExp(`^interval .*\\n0\\.0-1\\.0 s .*\\n${mode} \\d+ round trips in .* p99 .* longest .*\\n$`),
+    )
+    const report = JSON.parse((await world.run([...args, '--json'])).stdout)
+    expect(schemaErrors('perf-round-trips', report)).toBe('')
+    expect(report).toMatchObject({ service: 'speed.example', mode })
+    expect(report.count).toBeGreaterThan(report.intervals[0].count)
+    expect(report.p99Ms).toBeGreaterThanOrEqual(report.p50Ms)
   })
 
   it('stops early when it is told to, with a result', async () => {

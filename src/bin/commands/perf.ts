@@ -1,4 +1,4 @@
-/** `serval perf`: measures what a path between two ends of a service carries, as iperf does. */
+/** `serval perf`: measures what a path between two ends of a service carries, as iperf does, and how long it takes to ask. */
 import type { Command } from 'commander'
 import { addPerfClient } from '../perf/client.ts'
 import { addPerfServer } from '../perf/server.ts'

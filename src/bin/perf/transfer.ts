@@ -5,6 +5,9 @@
  *   sender --> blocks, of the server also `figures`     for as long as, or as much as, was asked for
  *   sender --> end                                      its figures
  *   receiver -> received                                what came, and both ends close
+ *
+ *   client --> echo                                     or this: the server gives all back that comes from now on
+ *   server --> echoing
  */
 import type { Socket } from '../../sockets/net.ts'
 import { blockHeader, FrameParser, messageFrame } from './frames.ts'
@@ -50,6 +53,7 @@ type Message =
   | ({ readonly type: 'figures' } & SenderFigures)
   | ({ readonly type: 'end' } & SenderFigures)
   | ({ readonly type: 'received' } & Received)
+  | { readonly type: 'echo'; readonly version: typeof PERF_VERSION }
   /** The client has had enough. */
   | { readonly type: 'stop' }
 
@@ -59,6 +63,8 @@ export class Transfer {
   readonly done: Promise<TransferResult>
   readonly #resolve: (result: TransferResult) => void
   readonly #reject: (error: Error) => void
+  readonly #onData: (chunk: Buffer) => void
+  readonly #onLeft: () => void
   #request: PerfRequest | undefined
   #isSender = false
   /** As far as this end knows it. */
@@ -85,18 +91,19 @@ export class Transfer {
       onBody: (number, offset, bytes) => this.#handleBody(number, offset, bytes),
       onMessage: message => this.#handleMessage(message as Message),
     })
-    socket.on('data', chunk => {
+    this.#onData = chunk => {
       try {
         parser.push(chunk)
       } catch (error) {
         socket.destroy(error as Error)
       }
-    })
+    }
+    this.#onLeft = () => this.#reject(new Error('the peer left before the end'))
+    socket.on('data', this.#onData)
     socket.on('error', error => this.#reject(error))
     // What the peer has to say is said before its end of stream.
-    const left = () => this.#reject(new Error('the peer left before the end'))
-    socket.on('end', left)
-    socket.on('close', left)
+    socket.on('end', this.#onLeft)
+    socket.on('close', this.#onLeft)
   }
 
   /** The client's end, on a socket that has just connected. */
@@ -166,6 +173,15 @@ export class Transfer {
     this.socket.write(messageFrame({ type: 'end', ...this.figures }))
   }
 
+  /** The client sends nothing more until it has the answer, so that no request is in the chunk of its message. */
+  #echo(): void {
+    const { socket } = this
+    socket.off('data', this.#onData).off('end', this.#onLeft)
+    socket.on('data', chunk => socket.write(chunk)).on('end', () => socket.end())
+    socket.setNoDelay(true)
+    socket.write(messageFrame({ type: 'echoing' }))
+  }
+
   #handleBody(number: number, offset: number, bytes: Uint8Array): void {
     this.#lastAt = performance.now()
     if (this.#receivedBytes === 0) this.#firstAt = this.#lastAt
@@ -177,8 +193,11 @@ export class Transfer {
   #handleMessage(message: Message): void {
     switch (message.type) {
       case 'request':
-        if (message.version !== PERF_VERSION) throw new Error('the peer is another version of `serval perf`')
+        checkVersion(message)
         return this.#begin(message, message.direction === 'download')
+      case 'echo':
+        checkVersion(message)
+        return this.#echo()
       case 'figures':
         this.#sender = message
         return
@@ -205,6 +224,10 @@ export class Transfer {
         throw new Error('the peer is not a `serval perf`')
     }
   }
+}
+
+function checkVersion({ version }: { readonly version: number }): void {
+  if (version !== PERF_VERSION) throw new Error('the peer is another version of `serval perf`')
 }
 
 function figuresOf({ flow }: Socket): SenderFigures | undefined {
