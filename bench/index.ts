@@ -11,7 +11,13 @@ import { http } from './http.ts'
 import { latency } from './latency.ts'
 import { loss } from './loss.ts'
 import { migrate } from './migrate.ts'
-import { type Benchmark, runBenchmark } from './support/benchmark.ts'
+import {
+  type Benchmark,
+  type Outcome,
+  type RunOptions,
+  runBenchmark,
+  type SimulatedBenchmark,
+} from './support/benchmark.ts'
 import { describeMachine } from './support/environment.ts'
 import { markdownOf, reportsIn } from './support/markdown.ts'
 import { openPlace } from './support/open-place.ts'
@@ -32,7 +38,15 @@ const { values, positionals } = parseArgs({
 const [name, ...files] = positionals
 const seconds = Number(values.seconds ?? DEFAULT_SECONDS)
 const flows = Number(values.flows ?? DEFAULT_FLOWS)
-const benchmarks = [bulk, loss, latency, connect, http, flowsBenchmark(flows), migrate]
+const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
+  bulk,
+  loss,
+  latency,
+  connect,
+  http,
+  flowsBenchmark(flows),
+  migrate,
+]
 const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
 
 if (name === 'markdown' && files.length > 0) {
@@ -44,21 +58,26 @@ if (name === 'markdown' && files.length > 0) {
   process.exitCode = 2
 }
 
-async function measure(benchmark: Benchmark): Promise<void> {
-  const place = openPlace()
+async function measure(benchmark: Benchmark | SimulatedBenchmark): Promise<void> {
   const progress = new Progress(process.stderr, benchmark.name)
+  const onRow = (round: number, row: string) => progress.show(`round ${round}, ${row}`)
+  const { place, outcome } = await run(benchmark, { seconds, onRow }).finally(() => progress.end())
+  const { results, ratios, cpu, rounds } = outcome
+  const environment = { ...describeMachine(), place, rounds, cpu }
+  const report: Report = { bench: benchmark.name, environment, results, ratios }
+  printReport(benchmark.about, report)
+  if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+}
+
+async function run(
+  benchmark: Benchmark | SimulatedBenchmark,
+  options: RunOptions,
+): Promise<{ readonly place: string; readonly outcome: Outcome }> {
+  if ('run' in benchmark) return { place: 'simulator', outcome: await benchmark.run(options) }
+  const place = openPlace()
   try {
-    const { results, ratios, cpu, rounds } = await runBenchmark(benchmark, place, {
-      seconds,
-      onRow: (round, row) => progress.show(`round ${round}, ${row}`),
-    })
-    progress.end()
-    const environment = { ...describeMachine(), place: place.name, rounds, cpu }
-    const report: Report = { bench: benchmark.name, environment, results, ratios }
-    printReport(benchmark.about, report)
-    if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+    return { place: place.name, outcome: await runBenchmark(benchmark, place, options) }
   } finally {
-    progress.end()
     place.close()
   }
 }

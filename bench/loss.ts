@@ -1,7 +1,6 @@
 /**
  * `bulk` over a long and bad cable, 20 ms there and back, 1 Gbit/s, the same for every row. Packets are lost in both
- * directions, each by itself. The kernel's TCP uses the congestion control that we use, whichever the machine prefers; a row
- * that is called so uses BBR.
+ * directions, each by itself. Rows use CUBIC, whichever the machine prefers for its TCP; those that are called so, BBR.
  */
 import type { Benchmark, Row } from './support/benchmark.ts'
 import { bulkRow } from './support/bulk-row.ts'
@@ -24,6 +23,11 @@ function rowsAt(share: number): Row[] {
   const { available } = tcpAlgorithms()
   return [
     bulkRow(`serval:plain@${100 * share}%`, { transport: 'serval', ...options }),
+    bulkRow(`serval:bbr@${100 * share}%`, {
+      transport: 'serval',
+      env: { SERVAL_CONGESTION: 'bbr' },
+      ...options,
+    }),
     ...Object.entries(peers)
       .filter(([, tcp]) => available.includes(tcp))
       .map(([name, tcp]) =>

@@ -29,6 +29,13 @@ export interface Benchmark {
   readonly comparisons?: readonly (readonly [string, string])[]
 }
 
+/** A benchmark that needs no place: it runs by itself, in the simulator. */
+export interface SimulatedBenchmark {
+  readonly name: string
+  readonly about: string
+  run(options: RunOptions): Promise<Outcome>
+}
+
 export interface RunOptions {
   /** For all of it. */
   readonly seconds: number
