@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'sim',
           include: ['test/sim/**/*.test.ts'],
           pool: 'forks',
-          testTimeout: 120_000,
+          testTimeout: process.env.SERVAL_TEST_FULL ? 1_800_000 : 120_000,
           hookTimeout: 30_000,
         },
       },

@@ -85,7 +85,7 @@ describe('on the interop link', () => {
   })
 
   for (const [name, link] of [
-    ['handshakeloss', { loss: 0.18, burst: { begins: 0.06, most: 3 } }],
+    ['handshakeloss', { loss: 0.21, burst: { begins: 0.06, most: 3 } }],
     ['handshakecorruption', { corrupt: 0.3 }],
   ] as const) {
     it(`${name}: fifty connections of fifty, at 30 %`, () => {

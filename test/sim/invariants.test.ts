@@ -1,5 +1,7 @@
 /** Each invariant sees the fault that it is there for. */
 import { describe, expect, it } from 'vitest'
+import { readU48, writeU48 } from '../../src/wire/bytes.ts'
+import { DATA_PREFIX_BYTES } from '../../src/wire/encapsulation.ts'
 import { controlFlags } from '../../src/wire/extensions/control.ts'
 import { summarize } from '../support/simulator/describe-packet.ts'
 import { forgeControl } from '../support/simulator/forge.ts'
@@ -96,6 +98,25 @@ describe('the invariant', () => {
     served.send(10_000)
     expect(brokenBy(() => world.run(100))).toBe('amplification')
     expect([flow.host, client.name]).toEqual([client, 'client'])
+  })
+
+  it('window sees a byte that was not admitted', () => {
+    const { world, flow, served, server, client } = connection({
+      client: { limits: { receiveBufferBytes: 5000 } },
+    })
+    flow.pause()
+    served.send(5000)
+    world.run(100)
+    const [port] = server.attached
+    const send = (start: number) => {
+      const sent = world
+        .tracer!.packets.find(({ bytes }) => summarize(bytes).startsWith('data'))!
+        .bytes.slice()
+      writeU48(sent, DATA_PREFIX_BYTES, readU48(sent, DATA_PREFIX_BYTES) + start)
+      world.network.send(port!, client.attached[0]!.endpoint, sent)
+    }
+    expect(brokenBy(() => send(0))).toBeUndefined()
+    expect(brokenBy(() => send(5000))).toBe('window')
   })
 
   it('queues sees one that is longer than its cap', () => {

@@ -69,7 +69,7 @@ function survive(bytes: number, options: StormOptions = {}): Exchange {
 describe('30 % loss, 10 % reordering, 5 % duplication and 2 % corruption, both ways', () => {
   const mebibytes = FULL ? 1024 : 8
 
-  it(`leave ${mebibytes} MiB each way as they were`, { timeout: FULL ? 1_800_000 : 120_000 }, () => {
+  it(`leave ${mebibytes} MiB each way as they were`, () => {
     survive(mebibytes * MIB)
   })
 

@@ -8,6 +8,8 @@ export type Invariant =
   | 'owner'
   /** No address that has not shown that it receives is sent more than three times what came from it. */
   | 'amplification'
+  /** Nothing is sent that the peer has not admitted. */
+  | 'window'
   /** No queue that a peer can fill is longer than its cap. */
   | 'queues'
   /** No packet passes a router twice. */

@@ -14,6 +14,7 @@ import { packetOf } from './describe-packet.ts'
 import { EndpointMap } from './endpoint-map.ts'
 import { InvariantViolation } from './invariant-violation.ts'
 import { type Node, type Packet, type Port, sourceOf, type Watcher } from './network.ts'
+import { OfferedWindows } from './offered-windows.ts'
 import type { SimFlow } from './sim-flow.ts'
 
 /** Of one address, as one node sees it. */
@@ -34,6 +35,7 @@ export class Invariants implements Watcher {
   readonly #syns = new Set<string>()
   /** By node and flowID: where its SYN-ACK was sent. Who tags a packet for the flow has seen it. */
   readonly #offers = new Map<string, Ledger>()
+  readonly #windows = new OfferedWindows()
   readonly #owners = new Map<string, Flow>()
   /** Both ends of a flow, by the client's flowID. */
   readonly #pairs = new Map<number, SimFlow[]>()
@@ -42,10 +44,11 @@ export class Invariants implements Watcher {
   /** The routers that the newest copy of a SYN had passed when it came to a node. */
   readonly #arrivedBy = new Map<string, readonly Node[]>()
 
-  // ---- amplification and loops: by packets ------------------------------------------------------------------
+  // ---- windows, amplification and loops: by packets ------------------------------------------------------------------
 
   handleSent({ from, to, bytes, isInjected }: Packet): void {
     if (isInjected) return
+    this.#windows.handleSent(from.node, bytes)
     const ledger = this.#ledger(from.node, to)
     const packet = controlPacketOf(bytes)
     if (packet && isSyn(packet)) {
@@ -67,6 +70,7 @@ export class Invariants implements Watcher {
 
   handleDelivered(packet: Packet, port: Port): void {
     const { bytes } = packet
+    this.#windows.handleDelivered(port.node, bytes)
     const ledger = this.#ledger(port.node, sourceOf(packet))
     ledger.receivedBytes += bytes.length
     const control = controlPacketOf(bytes)
