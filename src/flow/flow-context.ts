@@ -22,6 +22,8 @@ export interface Refusal {
 export interface FlowLimits {
   /** Bytes that may wait to be read, and so the largest window offered. */
   readonly receiveBufferBytes: number
+  /** What the link keeps while the program is busy: no more is let come in at once. */
+  readonly burstBytes: number
   /** Above so many unacknowledged bytes the program is asked to wait. */
   readonly sendBufferBytes: number
   /** A silent peer fails a flow that has something outstanding after this. */

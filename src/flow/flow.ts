@@ -936,6 +936,7 @@ export class Flow {
       codec: nativeSegment,
       path: path.transport,
       receiveBufferBytes: limits.receiveBufferBytes,
+      burstBytes: limits.burstBytes,
       sendBufferBytes: limits.sendBufferBytes,
       deadPeerMs: limits.deadPeerMs,
       nowMs,

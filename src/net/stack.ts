@@ -102,7 +102,7 @@ export class Stack {
       profile: profiles[this.config.profile],
       randomBytes,
       congestion: this.config.congestion,
-      limits: { receiveBufferBytes: windowFor(network), ...limits },
+      limits: { burstBytes: burstBytesOf(network), ...limits },
       trace: (flow, _from, to) => this.#handleState(flow, to),
     })
     this.#driver = new Driver(
@@ -428,12 +428,12 @@ export class Stack {
 }
 
 /** More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow. */
-function windowFor(network: Network): number {
+function burstBytesOf(network: Network): number {
   const keptBytes = network.receiveBufferBytes?.() ?? Number.POSITIVE_INFINITY
-  return Math.max(MIN_WINDOW_BYTES, Math.min(DEFAULT_LIMITS.receiveBufferBytes, keptBytes / 2))
+  return Math.max(MIN_BURST_BYTES, Math.min(DEFAULT_LIMITS.burstBytes, keptBytes / 2))
 }
 
-const MIN_WINDOW_BYTES = 65_536
+const MIN_BURST_BYTES = 65_536
 
 /** As `serval services` shows it. */
 function programName(): string {

@@ -91,8 +91,9 @@ export interface ListenOptions {
 }
 
 export const DEFAULT_LIMITS: FlowLimits = {
-  receiveBufferBytes: 4 << 20,
-  sendBufferBytes: 4 << 20,
+  receiveBufferBytes: 16 << 20,
+  burstBytes: 4 << 20,
+  sendBufferBytes: 16 << 20,
   deadPeerMs: 120_000,
 }
 

@@ -6,6 +6,7 @@
  * place, so that the reader gets one view a buffer and nothing is allocated a segment.
  */
 import { Reassembly } from './reassembly.ts'
+import type { ReceiveWindow } from './receive-window.ts'
 import type { StreamStats } from './stream-stats.ts'
 import { streamTimers, type TimerTable } from './timers.ts'
 
@@ -13,13 +14,15 @@ export class Receiver {
   readonly #reassembly: Reassembly
   readonly #timers: TimerTable
   readonly #stats: StreamStats
-  readonly #bufferBytes: number
+  readonly #window: ReceiveWindow
   readonly #ackDelayMs: number
   /** The first byte that the peer has not been allowed to send. It only grows. */
   #advertisedEdge = 0
   #acknowledgeNow = false
   /** In-order bytes since the last acknowledgement. */
   #unacknowledgedBytes = 0
+  /** The newest data was all that the peer had. */
+  #pushed = false
   /** The largest payload since then. */
   #largestBytes = 0
   /** The largest payload of the time before stands for the peer's segment size. */
@@ -32,8 +35,8 @@ export class Receiver {
   /** An offset within the out-of-order range that grew last (RFC 2018 section 4). */
   #newestOffset = 0
 
-  constructor(bufferBytes: number, ackDelayMs: number, timers: TimerTable, stats: StreamStats) {
-    this.#bufferBytes = Math.min(bufferBytes, MAX_WINDOW_BYTES)
+  constructor(window: ReceiveWindow, ackDelayMs: number, timers: TimerTable, stats: StreamStats) {
+    this.#window = window
     this.#reassembly = new Reassembly()
     this.#ackDelayMs = ackDelayMs
     this.#timers = timers
@@ -79,8 +82,12 @@ export class Receiver {
     return view
   }
 
-  /** HOT. The stream's bytes from `offset` on are `buffer[start, end)`, which is ours from now on. */
-  handlePayload(offset: number, buffer: Uint8Array, start: number, end: number): void {
+  /**
+   * HOT. The stream's bytes from `offset` on are `buffer[start, end)`, which is ours from now on. `pushed`: the peer has
+   * no more for now.
+   */
+  handlePayload(offset: number, buffer: Uint8Array, start: number, end: number, pushed: boolean): void {
+    this.#pushed = pushed
     if (buffer === this.#runBuffer && offset === this.#runOffset + (this.#runEnd - this.#runStart)) {
       buffer.copyWithin(this.#runEnd, start, end)
       this.#runEnd += end - start
@@ -100,12 +107,17 @@ export class Receiver {
   }
 
   /** The segments at hand are all handled: RFC 9293 section 3.8.6.3, RFC 5681 section 4.2. */
-  handleBatchEnd(nowMs: number): void {
+  handleBatchEnd(rttMs: number, nowMs: number): void {
     this.#flush()
+    this.#window.update(this.#reassembly.readOffset, rttMs, nowMs)
     const fullBytes = Math.max(this.#largestBytes, MIN_SEGMENT_BYTES)
     if (this.#unacknowledgedBytes >= 2 * fullBytes) this.#acknowledgeNow = true
     if (this.#acknowledgeNow || this.#unacknowledgedBytes === 0) return
-    if (!this.#timers.armed(streamTimers.acknowledge)) {
+    if (!this.#pushed) {
+      // The peer has more to send. If that does not follow at once, its window or Nagle's algorithm holds it, and it is
+      // this acknowledgement that it waits for: the case after a time-out, and at odd numbers in slow start.
+      this.#timers.arm(streamTimers.acknowledge, nowMs + Math.min(HELD_ACK_DELAY_MS, this.#ackDelayMs))
+    } else if (!this.#timers.armed(streamTimers.acknowledge)) {
       this.#timers.arm(streamTimers.acknowledge, nowMs + this.#ackDelayMs)
     }
   }
@@ -113,7 +125,7 @@ export class Receiver {
   /** The window to send now; moves the edge (RFC 9293 section 3.8.6.2.2). */
   advertise(): number {
     const edge = this.#admittedEdge
-    if (edge - this.#advertisedEdge >= Math.min(this.#bufferBytes / 2, this.#segmentBytes)) {
+    if (edge - this.#advertisedEdge >= Math.min(this.#window.bytes / 2, this.#segmentBytes)) {
       this.#advertisedEdge = edge
     }
     return Math.max(0, this.#advertisedEdge - this.#reassembly.nextOffset)
@@ -147,7 +159,7 @@ export class Receiver {
   }
 
   get #admittedEdge(): number {
-    return this.#reassembly.readOffset + this.#bufferBytes
+    return this.#reassembly.readOffset + this.#window.bytes
   }
 
   /** Hands the run to reassembly, cut to the window. */
@@ -178,14 +190,14 @@ export class Receiver {
 
   /** A window that has been small, or has grown much, is worth a packet of its own. */
   get #windowUpdateDue(): boolean {
+    const { bytes } = this.#window
     const growth = this.#admittedEdge - this.#advertisedEdge
-    if (growth < Math.min(2 * this.#segmentBytes, this.#bufferBytes / 2)) return false
+    if (growth < Math.min(2 * this.#segmentBytes, bytes / 2)) return false
     const left = this.#advertisedEdge - this.#reassembly.nextOffset
-    return growth >= this.#bufferBytes / 4 || left <= this.#bufferBytes / 8
+    return growth >= bytes / 4 || left <= bytes / 8
   }
 }
 
-/** What the window field holds. */
-const MAX_WINDOW_BYTES = 0xffffffff
+const HELD_ACK_DELAY_MS = 1
 /** RFC 9293 section 3.7.1: what a peer that says nothing may send at least. */
 const MIN_SEGMENT_BYTES = 536

@@ -12,6 +12,7 @@ import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { Emitter } from './emit.ts'
 import { Liveness } from './liveness.ts'
 import type { TransportPath } from './path.ts'
+import { ReceiveWindow } from './receive-window.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { StreamStats } from './stream-stats.ts'
@@ -40,9 +41,14 @@ export interface StreamOptions {
   readonly path: TransportPath
   /** Default: the native segment. */
   readonly codec?: SegmentCodec
-  /** The largest window; default 4 MiB. */
+  /** The largest window; default 16 MiB. */
   readonly receiveBufferBytes?: number
-  /** `writable` turns false here; default 4 MiB. `write` never refuses. */
+  /** What comes in at once at most without loss, where that is known. */
+  readonly burstBytes?: number
+  /**
+   * `writable` turns false at 4 MiB, or later on a path that takes more at once, and never later than here; default
+   * 16 MiB. `write` never refuses.
+   */
   readonly sendBufferBytes?: number
   /** How long a peer may owe an answer; default 120,000. */
   readonly deadPeerMs?: number
@@ -85,7 +91,8 @@ export class Stream {
     this.#sendBufferBytes = sendBufferBytes
     this.#newestDataPath = path
     this.#sender = new Sender(path, delayedAckMs, this.#timers, this.stats)
-    this.#receiver = new Receiver(receiveBufferBytes, delayedAckMs, this.#timers, this.stats)
+    const window = new ReceiveWindow(receiveBufferBytes, options.burstBytes ?? Number.POSITIVE_INFINITY)
+    this.#receiver = new Receiver(window, delayedAckMs, this.#timers, this.stats)
     this.#emitter = new Emitter(
       codec,
       this.#sendIsn,
@@ -111,6 +118,8 @@ export class Stream {
   /** Nothing more will be written: `finalOffset` is fixed. */
   end(): void {
     this.#finalOffset ??= this.#sender.buffer.endOffset
+    // Nothing comes any more that Nagle's algorithm could wait for.
+    this.#sender.noDelay = true
   }
 
   /** The next bytes in order, which the caller owns from now on; undefined if there are none now. */
@@ -139,7 +148,9 @@ export class Stream {
 
   /** Advice: more may be written without filling memory. */
   get writable(): boolean {
-    return this.#sender.buffer.bytes < this.#sendBufferBytes
+    const { bytes } = this.#sender.buffer
+    if (bytes < SEND_AHEAD_BYTES) return bytes < this.#sendBufferBytes
+    return bytes < Math.min(this.#sendBufferBytes, 2 * this.path.congestion.windowBytes)
   }
 
   /** Bytes of the whole stream we send, once `end` was called: what FIN tells the peer. */
@@ -185,14 +196,15 @@ export class Stream {
     } else if (fields.payloadStart < fields.payloadEnd) {
       const offset =
         this.#codec.unwrap(fields.seq, this.#receiveIsn + this.#receiver.nextOffset) - this.#receiveIsn
-      this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd)
+      const pushed = (fields.flags & segmentFlags.PSH) !== 0
+      this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd, pushed)
       this.#newestDataPath = path
     }
   }
 
   /** The segments at hand are all handled: decides whether to acknowledge them. */
   handleBatchEnd(nowMs: number): void {
-    this.#receiver.handleBatchEnd(nowMs)
+    this.#receiver.handleBatchEnd(this.#newestDataPath.rtt.srttMs ?? UNKNOWN_RTT_MS, nowMs)
     if (this.#receiver.nextOffset > this.#announcedOffset) {
       this.#announcedOffset = this.#receiver.nextOffset
       this.#signals |= StreamSignal.readable
@@ -394,5 +406,9 @@ export class Stream {
   }
 }
 
-const DEFAULT_BUFFER_BYTES = 4 * 1_024 * 1_024
+const DEFAULT_BUFFER_BYTES = 16 * 1_024 * 1_024
+/** What a program may write ahead on any path. */
+const SEND_AHEAD_BYTES = 4 * 1_024 * 1_024
+/** Of a path that nothing was measured on: less than most have, so that the reader is looked at often. */
+const UNKNOWN_RTT_MS = 10
 const DEFAULT_DEAD_PEER_MS = 120_000

@@ -126,7 +126,8 @@ describe('a move', () => {
     world.exchange()
     client.attach(lte)
     world.run(15_000)
-    expect(world.exchange().slice(0, 3)).toEqual([
+    const arrived = world.exchange().filter(line => !line.includes('(nowhere)'))
+    expect(arrived.slice(0, 3)).toEqual([
       'client/lte > server RSYN',
       'server > client/lte RSYN+ACK challenge',
       'client/lte > server ACK echo',

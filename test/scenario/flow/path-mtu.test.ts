@@ -184,15 +184,19 @@ describe('a black hole', () => {
 describe('a packet that the system refuses as too long', () => {
   it('makes the packets smaller at once, and what was lost is sent again at no cost to the window', () => {
     const { world, client, server, served, flow, core } = scene({ isOnLink: true })
-    trickle(world, served, 500)
+    served.send(400_000)
+    world.run(65)
     core.set({ mtu: 1300 })
-    served.send(20_000)
-    world.run(0)
+    world.run(5)
     const before = cwndOf(served)
     server.refuse(server.attached[0]!, client.attached[0]!.endpoint)
     expect([mtuOf(served), cwndOf(served)]).toEqual([1228, before])
-    world.run(25)
+    const { retransmits } = served.flow.info()
+    world.run(1)
+    expect(served.flow.info().retransmits).toBeGreaterThan(retransmits)
+    world.run(200)
     expect(flow.receivedBytes).toBe(served.sentBytes)
+    expect(cwndOf(served)).toBeGreaterThanOrEqual(before)
   })
 
   it('is of one path, and says nothing of flows to elsewhere', () => {
@@ -211,7 +215,7 @@ describe('the interface', () => {
     world.run(0)
     server.resize(server.attached[0]!, 1400)
     expect(mtuOf(served)).toBe(1400)
-    world.run(25)
+    world.run(50)
     expect(flow.receivedBytes).toBe(served.sentBytes)
   })
 

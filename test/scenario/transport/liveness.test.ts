@@ -86,7 +86,7 @@ describe('a silent peer', () => {
     'is asked for a sign of life after the keepalive interval, and again if it gives none',
     `
     0      keepalive 10000
-    4000   < 0:10
+    4000   < 0:10 push
     4025   > ack 10
     14000  > probe ack 10
     14001  <

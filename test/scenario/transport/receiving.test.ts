@@ -5,16 +5,29 @@ describe('receiving', () => {
   holds(
     'acknowledges one segment after 25 ms',
     `
-    0   < 0:1000
+    0   < 0:1000 push
     0   signals readable
     0   readable 1000
     25  > ack 1000`,
   )
 
   holds(
-    'acknowledges two full segments at once',
+    'acknowledges a segment soon that the peer has more behind, but may not send',
     `
     0   < 0:1000
+    1   > ack 1000
+    9   < 1000:2000
+    9.5 < 2000:3000
+    9.5 > ack 3000
+    20  < 3000:4000 push
+    25  < 4000:5000
+    25  > ack 5000`,
+  )
+
+  holds(
+    'acknowledges two full segments at once',
+    `
+    0   < 0:1000 push
     1   < 1000:2000
     1   > ack 2000`,
   )
@@ -34,7 +47,7 @@ describe('receiving', () => {
   holds(
     'lets data carry the acknowledgement',
     `
-    0   < 0:1000
+    0   < 0:1000 push
     5   write 10
     5   > 0:10 ack 1000
     60  < ack 10`,

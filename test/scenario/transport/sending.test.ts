@@ -150,7 +150,7 @@ describe('an acknowledgement', () => {
     1   signals badAck
     1   readable 0
     1   stats badAcknowledgements 1
-    2   < 0:500 ack 1000
+    2   < 0:500 ack 1000 push
     2   signals readable allAcknowledged
     27  > ack 500`,
   )
