@@ -43,7 +43,8 @@ describe('two streams, over a link that is', () => {
         random,
         mss: random.pick([100, 536, 1_000, 1_436]),
         stream: {
-          receiveBufferBytes: random.pick([300, 5_000, 100_000]),
+          receiveBufferBytes: random.pick([300, 5_000, 100_000, 4_000_000]),
+          burstBytes: random.pick([1_000, 50_000, 1_000_000]),
           sendBufferBytes: random.pick([1_000, 20_000]),
           // Where a window is one segment and a third is lost, doubled time-outs may well take two minutes.
           deadPeerMs: 86_400_000,

@@ -76,6 +76,17 @@ describe('sending', () => {
   )
 
   holds(
+    "holds nothing back at the end, under Nagle's algorithm",
+    `
+    0   nagle
+    0   write 10
+    0   > 0:10
+    1   write 10
+    2   end
+    2   > 10:20 push`,
+  )
+
+  holds(
     'gathers the writes of one turn, and acknowledges the whole',
     `
     0   write 400

@@ -150,6 +150,11 @@ export class LabEnd {
     this.stream = new Stream({ path: this.freshPath(), nowMs: lab.nowMs, ...options })
   }
 
+  /** The first byte that this end may not send, as far as the peer has said. */
+  get admittedEdge(): number {
+    return this.#peer!.#admittedEdge
+  }
+
   get nextAt(): number {
     return this.stream.nextTimeoutAt
   }

@@ -247,6 +247,7 @@ class Trace {
     const buffer = new Uint8Array(40 + 12 * MAX_SACK_RANGES + text.end - text.start)
     const wireSent = (offset: number) => (this.#sendIsn + offset) % 2 ** 48
     let flags: number = segmentFlags.ACK
+    if (text.flags.has('push')) flags |= segmentFlags.PSH
     if (text.flags.has('dsack')) flags |= segmentFlags.DSACK
     if (text.flags.has('probe')) flags |= segmentFlags.PROBE
     const length = emitSegment(
