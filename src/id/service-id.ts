@@ -50,6 +50,14 @@ export class ServiceId {
     target.set(this.#bytes, offset)
   }
 
+  /** Writes the bits as eight 32-bit words, the highest bit of the first is bit 0. */
+  copyWords(target: Int32Array): void {
+    const bytes = this.#bytes
+    for (let i = 0, at = 0; i < SERVICE_ID_BYTES / 4; i++, at += 4) {
+      target[i] = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+    }
+  }
+
   equals(other: ServiceId): boolean {
     return this === other || this.#bytes.every((byte, i) => byte === other.#bytes[i])
   }

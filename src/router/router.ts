@@ -9,13 +9,17 @@
 import type { ServiceId } from '../id/service-id.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { AnswerLimit, type AnswerRate } from '../service/answer-limit.ts'
+import { affinityOf } from '../service/balance/affinity.ts'
+import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { type DelayLimits, DelayQueue, type Held } from '../service/delay-queue.ts'
 import { nackFor } from '../service/nack.ts'
-import { peekType, resolve } from '../service/resolve.ts'
+import { countDrop, peekType, resolve, resolveAll } from '../service/resolve.ts'
 import type { Rule, RuleOrigin } from '../service/rule.ts'
-import type { ForwardTarget } from '../service/service-entry.ts'
+import { checkNoLoop } from '../service/rule-check.ts'
+import { formatRule } from '../service/rule-text.ts'
 import { ServiceTable } from '../service/service-table.ts'
+import type { ForwardTarget, ServiceTarget } from '../service/target.ts'
 import {
   emitShim,
   MAX_ENCAPSULATED_BYTES,
@@ -44,6 +48,8 @@ export interface RouterOptions {
   /** Whether ROUTE of a packet from there is believed, so that a NACK goes straight to the client. Default: none. */
   readonly isKnownRouter?: (remote: Endpoint) => boolean
   readonly delay?: Partial<DelayLimits>
+  /** Whether an endpoint is in a subnet of this host, for rules with balance=locality. Default: none is. */
+  readonly isNear?: (endpoint: Endpoint) => boolean
   /** Of NACKs and version hints, to one address. */
   readonly answers?: Partial<AnswerRate>
 }
@@ -123,6 +129,7 @@ export class Router {
   readonly #mac: RouteMac
   readonly #answerLimit: AnswerLimit
   readonly #isKnownRouter: (remote: Endpoint) => boolean
+  readonly #isNear: (endpoint: Endpoint) => boolean
   readonly #uniform: () => number
   readonly #locals = new Map<number, RouterLocal>()
   readonly #delayed: DelayQueue<Transit>
@@ -133,10 +140,12 @@ export class Router {
   readonly #held = new Set<number>()
 
   constructor(options: RouterOptions) {
-    this.table = options.table ?? new ServiceTable()
+    const salt = new DataView(options.randomBytes(4).slice().buffer).getInt32(0)
+    this.table = options.table ?? new ServiceTable(salt)
     this.#mac = new RouteMac(options.hmac, options.randomBytes)
     this.#answerLimit = new AnswerLimit(options.randomBytes, options.answers)
     this.#isKnownRouter = options.isKnownRouter ?? (() => false)
+    this.#isNear = options.isNear ?? (() => false)
     this.#uniform = uniformFrom(options.randomBytes)
     this.#delayed = new DelayQueue(options.delay)
   }
@@ -197,8 +206,13 @@ export class Router {
     return undefined
   }
 
-  /** Adds a rule to the table and lets go what waited for it. Errors as `ServiceTable.insert`. */
+  /**
+   * Adds a rule to the table and lets go what waited for it. Errors as `ServiceTable.insert`, and ERR_SERVAL_RULE for one
+   * that forwards to the router itself.
+   */
   insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin, nowMs: number): void {
+    const own = [...this.#locals.values()].map(local => local.endpoint)
+    checkNoLoop(rule, own, () => formatRule(origin.name ?? prefix.toString(), rule))
     this.table.insert(prefix, rule, origin)
     this.releaseDelayed(prefix, nowMs)
   }
@@ -270,7 +284,29 @@ export class Router {
 
   #resolve(transit: Transit, nowMs: number): void {
     const { packet, serviceId, bytes } = transit
-    const target = resolve(this.table, serviceId, packet.protocol, bytes, this.#uniform(), 'remote')
+    const choice = this.#choiceFor(transit, nowMs)
+    if (packet.control !== undefined) {
+      return this.#follow(
+        transit,
+        resolve(this.table, serviceId, packet.protocol, bytes, choice, 'remote'),
+        nowMs,
+      )
+    }
+    const targets = resolveAll(this.table, serviceId, packet.protocol, bytes, choice, 'remote')
+    if (targets.length === 0) return this.#follow(transit, undefined, nowMs)
+    for (const target of targets) this.#follow(transit, target, nowMs)
+  }
+
+  #choiceFor({ serviceId, remote }: Transit, nowMs: number): Choice {
+    return {
+      uniform: this.#uniform(),
+      nowMs,
+      affinity: () => affinityOf(remote.address, serviceId),
+      isNear: this.#isNear,
+    }
+  }
+
+  #follow(transit: Transit, target: ServiceTarget | undefined, nowMs: number): void {
     switch (target?.type) {
       case 'FORWARD':
         return this.#forward(transit, target, nowMs)
@@ -300,7 +336,7 @@ export class Router {
       this.counters.forwardedBytes += length
       return
     }
-    target.counters.drops++
+    countDrop(this.table, transit.serviceId, target)
   }
 
   /** The socket that the packet came in by, if it can reach the target; else one that can. */

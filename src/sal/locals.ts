@@ -48,6 +48,11 @@ export class Locals {
       .map(({ local }) => local)
   }
 
+  /** Whether it is this host, or in a subnet of its own. */
+  isNear(remote: Endpoint): boolean {
+    return this.all.some(local => rankOf(local, remote) > 0)
+  }
+
   /** The next best after `local`, in turn. */
   after(local: Local, remote: Endpoint): Local | undefined {
     const ranked = this.ranked(remote)

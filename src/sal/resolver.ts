@@ -9,6 +9,8 @@ import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
+import { affinityOf } from '../service/balance/affinity.ts'
+import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { DEFAULT_DELAY_LIMITS, DelayQueue } from '../service/delay-queue.ts'
 import { peekType, resolve } from '../service/resolve.ts'
@@ -26,6 +28,8 @@ export class Resolver {
   readonly #locals: Locals
   readonly #ask: (serviceId: ServiceId, name: string | undefined) => void
   readonly #uniform: () => number
+  /** Tells this host's packets from those of others, for rules that keep a client with an instance. */
+  readonly #client: string
   readonly #waiting: DelayQueue<Flow>
   /** SYNs that a flow has sent: another address of this host's is tried when one stays unanswered. */
   readonly #attempts = new WeakMap<Flow, number>()
@@ -42,6 +46,7 @@ export class Resolver {
     this.#locals = locals
     this.#ask = ask
     this.#uniform = uniformFrom(randomBytes)
+    this.#client = randomBytes(8).join('.')
     this.#waiting = new DelayQueue({ timeoutMs })
   }
 
@@ -58,8 +63,19 @@ export class Resolver {
     return this.#targets.get(flow)
   }
 
+  /** By what rules that share a service choose a target for this host. */
+  choice(service: ServiceId, nowMs: number): Choice {
+    return {
+      uniform: this.#uniform(),
+      nowMs,
+      affinity: () => affinityOf(this.#client, service),
+      isNear: endpoint => this.#locals.isNear(endpoint),
+    }
+  }
+
   next(flow: Flow, nowMs: number): SynTarget {
-    const target = resolve(this.#table, flow.service, protocols.STREAM, SYN_BYTES, this.#uniform())
+    const choice = this.choice(flow.service, nowMs)
+    const target = resolve(this.#table, flow.service, protocols.STREAM, SYN_BYTES, choice)
     switch (target?.type) {
       case undefined:
         return new ServalError('ENOSERVICE', {

@@ -397,7 +397,7 @@ export class Sal {
     if (offered?.mode !== keyModes.PLAIN) return refuse(reasonCodes.UNSUPPORTED)
     const known = this.#halfOpen.find(packet.srcFlowId, offered.share, replyTo)
     if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
-    const listener = this.#listenerFor(serviceId, arrival)
+    const listener = this.#listenerFor(serviceId, arrival, nowMs)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
     // As kernels do: the SYN is repeated, and by then there may be room.
     if (listener.halfOpen >= listener.backlog) return this.#count('backlogFull')
@@ -418,8 +418,9 @@ export class Sal {
     flow.respond(arrival, replyTo, nowMs)
   }
 
-  #listenerFor(serviceId: ServiceId, { packet, start, end }: Arrival): Listener | undefined {
-    const target = resolve(this.serviceTable, serviceId, packet.protocol, end - start, 0, 'local')
+  #listenerFor(serviceId: ServiceId, { packet, start, end }: Arrival, nowMs: number): Listener | undefined {
+    const choice = this.#resolver.choice(serviceId, nowMs)
+    const target = resolve(this.serviceTable, serviceId, packet.protocol, end - start, choice, 'local')
     return target?.type === 'DEMUX' ? this.#listeners.get(target.listenerId) : undefined
   }
 

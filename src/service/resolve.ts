@@ -7,37 +7,60 @@
  * fails still asks its router.
  */
 import type { ServiceId } from '../id/service-id.ts'
-import { weightedRandom } from './balance/weighted-random.ts'
+import type { Choice } from './balance/balancer.ts'
+import { addTo } from './counters.ts'
 import type { RuleType } from './rule.ts'
-import type { EntryTarget, ServiceEntry } from './service-entry.ts'
+import type { Scope, ServiceEntry } from './service-entry.ts'
 import type { ServiceTable } from './service-table.ts'
+import type { ServiceTarget } from './target.ts'
 
-/**
- * `any`: a packet that starts here. `local`: one that came to an end point, which is delivered or refused and
- * never sent on. `remote`: one that crosses a router.
- */
-export type Scope = 'any' | 'local' | 'remote'
-
-/** The target for a packet of `bytes`, by `uniform` in [0, 1) where several share; undefined: nobody serves it. */
+/** HOT. The target for a packet of `bytes`, by `choice` where several share; undefined: nobody serves it. */
 export function resolve(
   table: ServiceTable,
   id: ServiceId,
   protocol: number,
   bytes: number,
-  uniform: number,
+  choice: Choice,
   scope: Scope = 'any',
-): EntryTarget | undefined {
+): ServiceTarget | undefined {
   for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
-    const target = pick(entry, protocol, uniform, scope)
+    const target = entry.pick(protocol, scope, choice)
     if (target === undefined) continue
-    const drops = target.type === 'DROP' ? 1 : 0
-    count(target, bytes, drops)
-    count(entry, bytes, drops)
-    count(table, bytes, drops)
+    count(table, entry, target, bytes)
     return target
   }
   table.counters.misses++
   return undefined
+}
+
+/** As `resolve`, but all of those that share where the rule says so (`to=all`), each counted; none: nobody serves it. */
+export function resolveAll(
+  table: ServiceTable,
+  id: ServiceId,
+  protocol: number,
+  bytes: number,
+  choice: Choice,
+  scope: Scope = 'any',
+): readonly ServiceTarget[] {
+  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+    const target = entry.pick(protocol, scope, choice)
+    if (target === undefined) continue
+    const { serving } = entry
+    const isToAll = target.type === 'FORWARD' && serving.some(({ sharing }) => sharing?.toAll === true)
+    const targets = isToAll ? serving : [target]
+    for (const each of targets) count(table, entry, each, bytes)
+    return targets
+  }
+  table.counters.misses++
+  return []
+}
+
+/** A packet that was resolved to `target` could not be sent. */
+export function countDrop(table: ServiceTable, id: ServiceId, target: ServiceTarget): void {
+  table.counters.drops++
+  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+    if (entry.count(target, 0, 0, 1)) return
+  }
 }
 
 /** Of which type `resolve` would yield a target now. Counts nothing. */
@@ -48,27 +71,18 @@ export function peekType(
   scope: Scope = 'any',
 ): RuleType | undefined {
   for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
-    const target = pick(entry, protocol, 0, scope)
-    if (target !== undefined) return target.type
+    const type = entry.peek(protocol, scope)
+    if (type !== undefined) return type
   }
   return undefined
 }
 
 function nextShorter(table: ServiceTable, id: ServiceId, entry: ServiceEntry): ServiceEntry | undefined {
-  return table.lookup(id, entry.prefix.bits - 1)
+  return table.lookup(id, entry.bits - 1)
 }
 
-function pick(entry: ServiceEntry, protocol: number, uniform: number, scope: Scope): EntryTarget | undefined {
-  if (entry.drop !== undefined) return entry.drop
-  if (scope !== 'remote') {
-    const listener = entry.listener(protocol)
-    if (listener !== undefined || scope === 'local') return listener
-  }
-  return weightedRandom.pick(entry.serving, uniform) ?? entry.delay
-}
-
-function count(counted: Pick<EntryTarget, 'counters'>, bytes: number, drops: number): void {
-  counted.counters.packets++
-  counted.counters.bytes += bytes
-  counted.counters.drops += drops
+function count(table: ServiceTable, entry: ServiceEntry, target: ServiceTarget, bytes: number): void {
+  const drops = target.type === 'DROP' ? 1 : 0
+  entry.count(target, 1, bytes, drops)
+  addTo(table.counters, 1, bytes, drops)
 }

@@ -1,28 +1,31 @@
 /**
  * Rules as people write them, on the command line and in files:
  *
- *     PATTERN FORWARD TARGET [, TARGET ...]      web.example FORWARD 10.0.0.1:5000 weight 2, [fd00::1]:5000
- *     PATTERN DEMUX LISTENER stream|datagram     web.example DEMUX 3 stream
- *     PATTERN DELAY                              *.shop.example DELAY
- *     PATTERN DROP [why]                         x-<64 hex digits>/32 DROP moved away
+ *     PATTERN FORWARD [OPTION ...] TARGET [, TARGET ...]   web.example FORWARD 10.0.0.1:5000 weight 2, [fd00::1]:5000
+ *     PATTERN DEMUX LISTENER stream|datagram [shared]      web.example DEMUX 3 stream
+ *     PATTERN DELAY                                        *.shop.example DELAY
+ *     PATTERN DROP [why]                                   x-<64 hex digits>/32 DROP moved away
  *
  * A TARGET is ADDRESS:PORT [weight N] [priority N]. A PATTERN is a name, `*.` and a name of one or two labels,
- * a raw ID with an optional /bits, or `default` (also `*`): what nothing else matches.
+ * a raw ID with an optional /bits, or `default` (also `*`): what nothing else matches. OPTIONs (`sharing-text.ts`) say how
+ * targets share: `web.example FORWARD balance=maglev eject=5 10.0.0.1:5000, 10.0.0.2:5000`.
  */
 import { ServalError } from '../errors.ts'
 import { addressBytes } from '../id/address.ts'
 import { parseServiceName, parseServicePattern } from '../id/name.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
-import { formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
 import { protocols } from '../wire/sal-header.ts'
 import {
-  checkRule,
   DEFAULT_PRIORITY,
   DEFAULT_WEIGHT,
   type DemuxRule,
+  type ForwardRule,
   type Rule,
   type Target,
 } from './rule.ts'
+import { checkRule } from './rule-check.ts'
+import { formatSharing, parseSharing } from './sharing-text.ts'
 
 export interface RuleLine {
   /** What the rule matches as text, in its one spelling: hashes do not lead back to names. */
@@ -46,9 +49,9 @@ export function formatRule(pattern: string, rule: Rule): string {
   const start = `${pattern === '*' ? DEFAULT_PATTERN : pattern} ${rule.type}`
   switch (rule.type) {
     case 'FORWARD':
-      return `${start} ${rule.targets.map(formatTarget).join(', ')}`
+      return [start, ...formatSharing(rule.sharing), rule.targets.map(formatTarget).join(', ')].join(' ')
     case 'DEMUX':
-      return `${start} ${rule.listenerId} ${rule.protocol === protocols.STREAM ? 'stream' : 'datagram'}`
+      return `${start} ${rule.listenerId} ${rule.protocol === protocols.STREAM ? 'stream' : 'datagram'}${rule.shared ? ' shared' : ''}`
     case 'DELAY':
       return start
     case 'DROP':
@@ -57,6 +60,8 @@ export function formatRule(pattern: string, rule: Rule): string {
 }
 
 const DEFAULT_PATTERN = 'default'
+const DEMUX_FORM =
+  'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
 const TARGET_FORM = 'a target is ADDRESS:PORT [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
 
 function parsePattern(line: string, text: string): Omit<RuleLine, 'rule'> {
@@ -79,7 +84,7 @@ function canonicalPattern(text: string, prefix: ServicePrefix): string {
 function parseAction(line: string, action: string, rest: string): Rule {
   switch (action.toUpperCase()) {
     case 'FORWARD':
-      return { type: 'FORWARD', targets: parseTargets(line, rest) }
+      return parseForward(line, rest)
     case 'DEMUX':
       return parseDemux(line, rest)
     case 'DELAY':
@@ -93,24 +98,25 @@ function parseAction(line: string, action: string, rest: string): Rule {
 }
 
 function parseDemux(line: string, text: string): DemuxRule {
-  const [, listenerId, name] = /^(\d{1,9})\s+(stream|datagram)$/i.exec(text) ?? []
+  const [, listenerId, name, shared] = /^(\d{1,9})\s+(stream|datagram)(\s+shared)?$/i.exec(text) ?? []
   if (listenerId === undefined || name === undefined) {
-    throw malformed(line, text, 'DEMUX takes the number of a listener, and stream or datagram')
+    throw malformed(line, text, DEMUX_FORM)
   }
   const protocol = name.toLowerCase() === 'stream' ? protocols.STREAM : protocols.DATAGRAM
-  return { type: 'DEMUX', listenerId: Number(listenerId), protocol }
+  const rule = { type: 'DEMUX', listenerId: Number(listenerId), protocol } as const
+  return shared === undefined ? rule : { ...rule, shared: true }
+}
+
+/** Options stand before the targets: none of those has an equals sign. */
+function parseForward(line: string, text: string): ForwardRule {
+  const [, options = '', targets = ''] = /^((?:[^\s,]*=[^\s,]*(?:\s+|$))*)(.*)$/s.exec(text) ?? []
+  const rule = { type: 'FORWARD', targets: parseTargets(line, targets) } as const
+  const sharing = parseSharing(options, (value, expected) => malformed(line, value, expected))
+  return sharing === undefined ? rule : { ...rule, sharing }
 }
 
 function parseTargets(line: string, text: string): Target[] {
-  const targets: Target[] = []
-  for (const part of text.split(',')) {
-    const target = parseTarget(line, part.trim())
-    if (targets.some(other => sameEndpoint(other.endpoint, target.endpoint))) {
-      throw malformed(line, formatEndpoint(target.endpoint), 'a rule names each target once')
-    }
-    targets.push(target)
-  }
-  return targets
+  return text.split(',').map(part => parseTarget(line, part.trim()))
 }
 
 function parseTarget(line: string, text: string): Target {

@@ -2,17 +2,19 @@
  * Rules: what the service table says about a prefix (NSDI 2012, section 3.2). Values only: the
  * table is `service-table.ts`, the text form `rule-text.ts`.
  */
-import { ServalError } from '../errors.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { protocols } from '../wire/sal-header.ts'
+import type { SharingPolicy } from './balance/sharing.ts'
 
 export type Rule = ForwardRule | DemuxRule | DelayRule | DropRule
 export type RuleType = Rule['type']
 
-/** Send the packet on, to one of the targets. */
+/** Send the packet on, to one of the targets, or datagrams to all. */
 export interface ForwardRule {
   readonly type: 'FORWARD'
   readonly targets: readonly Target[]
+  /** How packets are shared among all targets of the entry. If its rules differ the first that says something counts. */
+  readonly sharing?: SharingPolicy
 }
 
 /** Give the packet to a listener of this stack. One entry may have one for each protocol. */
@@ -20,6 +22,8 @@ export interface DemuxRule {
   readonly type: 'DEMUX'
   readonly listenerId: number
   readonly protocol: Protocol
+  /** Beside other listeners of the protocol that say so too, each taking its part (as SO_REUSEPORT). Default: alone. */
+  readonly shared?: boolean
 }
 
 /** What a listener takes: the SAL header's protocol byte, 6 stream or 17 datagram. */
@@ -61,20 +65,4 @@ export interface RuleOrigin {
   readonly expiresAt?: number
   /** The pattern as a person wrote it, `*.shop.example`: hashes do not lead back to names. */
   readonly name?: string
-}
-
-/** Throws ERR_SERVAL_RULE, naming the value, for a rule that no entry can hold. Only then `quote` is asked for the rule. */
-export function checkRule(rule: Rule, quote: () => string): void {
-  const complain = (value: unknown, expected: string) =>
-    new ServalError('ERR_SERVAL_RULE', { rule: quote(), value, expected })
-  // REASON carries the text to clients, and the text form of a rule is a line.
-  if (rule.type === 'DROP' && /\p{Cc}/u.test(rule.reason ?? '')) {
-    throw complain(rule.reason, 'the reason of a DROP is one line of text')
-  }
-  if (rule.type !== 'FORWARD') return
-  if (rule.targets.length === 0) throw complain('', 'FORWARD takes one target or more')
-  for (const { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY } of rule.targets) {
-    if (!(Number.isFinite(weight) && weight >= 0)) throw complain(weight, 'a weight is a number, 0 or more')
-    if (!Number.isFinite(priority)) throw complain(priority, 'a priority is a number')
-  }
 }

@@ -1,30 +1,48 @@
 /**
  * The service table: from a serviceID to the entry of its longest prefix (NSDI 2012, section 3.2). It knows nothing of
- * packets; `resolve.ts` picks a target of the entry. The match itself is `prefix-trie.ts`, behind three verbs.
+ * packets; `resolve.ts` picks a target of the entry. The match itself is `prefix-index.ts`, behind three verbs.
+ *
+ * It is made for a million rules: an entry of one target is a few numbers in `plain-entries.ts`, and only what more can be
+ * said of is an object. A change makes an object of the entry, changes it, and puts it back in the smallest form.
  */
-import { SERVICE_ID_BITS, SERVICE_ID_BYTES, type ServiceId } from '../id/service-id.ts'
+import { SERVICE_ID_BITS, type ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
-import { PrefixTrie } from './prefix-trie.ts'
+import type { Observation } from './balance/observed.ts'
+import { zeroCounters } from './counters.ts'
+import { GatheredEntry, selects } from './gathered-entry.ts'
+import { PlainEntries } from './plain-entries.ts'
+import { KEY_WORDS, NO_SLOT, PrefixIndex } from './prefix-index.ts'
 import type { Rule, RuleOrigin } from './rule.ts'
-import { ServiceEntry, type TargetSelector, zeroCounters } from './service-entry.ts'
+import type { ServiceEntry, TargetSelector } from './service-entry.ts'
 
 export class ServiceTable {
   /** Of the whole table; `misses` are packets for which nothing was found. */
   readonly counters = { ...zeroCounters(), misses: 0 }
 
-  readonly #trie = new PrefixTrie()
-  /** By the trie's values; freed numbers are used again. */
-  readonly #entries: (ServiceEntry | undefined)[] = []
-  readonly #freeSlots: number[] = []
-  /** Entries of which something expires. */
-  readonly #expiring = new Set<ServiceEntry>()
+  readonly #index: PrefixIndex
+  // Each entry, by its slot, is in one of the two.
+  readonly #plain: PlainEntries
+  readonly #gathered = new Map<number, GatheredEntry>()
+  /** Slots of entries of which something expires. */
+  readonly #expiring = new Set<number>()
   #nextExpiryAt = Infinity
-  readonly #key = new Uint8Array(SERVICE_ID_BYTES)
+  readonly #key = new Int32Array(KEY_WORDS)
+
+  /** `salt`: 32 random bits, where IDs come from strangers (`PrefixIndex`). */
+  constructor(salt = 0) {
+    this.#index = new PrefixIndex(salt)
+    this.#plain = new PlainEntries(this.#index)
+  }
 
   /** Number of entries, each one prefix. */
   get size(): number {
-    return this.#trie.size
+    return this.#index.size
+  }
+
+  /** Bytes of its arrays, which is all there is for an entry of one target without a name. */
+  get byteLength(): number {
+    return this.#index.byteLength + this.#plain.byteLength
   }
 
   /** When `expire` has something to do, or earlier; Infinity if never. */
@@ -32,26 +50,25 @@ export class ServiceTable {
     return this.#nextExpiryAt
   }
 
-  /** The entry of the longest prefix of `id` with at most `maxBits` bits. Allocates nothing. */
+  /** HOT. The entry of the longest prefix of `id` with at most `maxBits` bits. */
   lookup(id: ServiceId, maxBits = SERVICE_ID_BITS): ServiceEntry | undefined {
-    id.copyTo(this.#key, 0)
-    const slot = this.#trie.longestMatch(this.#key, maxBits)
-    return slot < 0 ? undefined : this.#entries[slot]
+    id.copyWords(this.#key)
+    const slot = this.#index.longestMatch(this.#key, maxBits)
+    return slot === NO_SLOT ? undefined : this.#entryAt(slot)
   }
 
   /** The entry of exactly this prefix. */
   find(prefix: ServicePrefix): ServiceEntry | undefined {
-    prefix.id.copyTo(this.#key, 0)
-    const slot = this.#trie.valueOf(this.#key, prefix.bits)
-    return slot < 0 ? undefined : this.#entries[slot]
+    const slot = this.#slotOf(prefix)
+    return slot === NO_SLOT ? undefined : this.#entryAt(slot)
   }
 
-  /** Adds what a rule says to the entry of its prefix, as `ServiceEntry.insert`. */
-  insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin): ServiceEntry {
-    const entry = this.find(prefix) ?? new ServiceEntry(prefix)
+  /** Adds what a rule says to the entry of its prefix, as `GatheredEntry.insert`. */
+  insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin): void {
+    const slot = this.#slotOf(prefix)
+    const entry = this.#gather(slot, prefix)
     entry.insert(rule, origin)
-    this.#settle(entry)
-    return entry
+    this.#settle(slot, entry)
   }
 
   /**
@@ -64,31 +81,54 @@ export class ServiceTable {
     origin: RuleOrigin,
     selector: TargetSelector = { source: origin.source, owner: origin.owner ?? '' },
   ): void {
-    const entry = this.find(prefix) ?? new ServiceEntry(prefix)
+    const slot = this.#slotOf(prefix)
+    const entry = this.#gather(slot, prefix)
     entry.replace(rules, origin, selector)
-    this.#settle(entry)
+    this.#settle(slot, entry)
   }
 
   /** Takes the selected targets (all, if none are selected) from a prefix's entry; returns how many. */
   remove(prefix: ServicePrefix, selector: TargetSelector = {}): number {
-    const entry = this.find(prefix)
-    return entry === undefined ? 0 : this.#removeFrom(entry, selector)
+    return this.#removeAt(this.#slotOf(prefix), selector)
   }
 
   /** Takes the selected targets from every entry, as when an owner is gone; returns how many. */
   removeEverywhere(selector: TargetSelector, under = ServicePrefix.all): number {
-    return this.entries(under).reduce((removed, entry) => removed + this.#removeFrom(entry, selector), 0)
+    let removed = 0
+    for (const slot of this.#slotsUnder(under)) removed += this.#removeAt(slot, selector)
+    return removed
   }
 
-  /** All entries under a prefix as they are now, a shorter prefix before those that it covers. */
+  /** All entries under a prefix as they are now, by their bits, a shorter prefix before those that it covers. */
   entries(under = ServicePrefix.all): ServiceEntry[] {
-    under.id.copyTo(this.#key, 0)
-    return this.#trie.valuesUnder(this.#key, under.bits).map(slot => this.#entries[slot]!)
+    const slots = [...this.#slotsUnder(under)].sort((a, b) => this.#index.compare(a, b))
+    return slots.map(slot => this.#entryAt(slot))
+  }
+
+  /**
+   * The entries under a prefix one by one, in no order: for dumps of large tables, as others may look up and change
+   * rules between two of them. Entries that are there all the time come once; others come or do not.
+   */
+  *scan(under = ServicePrefix.all): Generator<ServiceEntry, void> {
+    for (const slot of this.#slotsUnder(under)) yield this.#entryAt(slot)
   }
 
   /** Says whether the FORWARD targets at an endpoint answer; returns how many of the entry's targets changed. */
   setAlive(prefix: ServicePrefix, endpoint: Endpoint, alive: boolean): number {
-    return this.find(prefix)?.setAlive(endpoint, alive) ?? 0
+    const slot = this.#slotOf(prefix)
+    if (slot === NO_SLOT) return 0
+    const entry = this.#gather(slot, prefix)
+    const changed = entry.setAlive(endpoint, alive)
+    this.#settle(slot, entry)
+    return changed
+  }
+
+  /** Tells how a target did to whoever shares packets for `id` among several; true if anybody knows that target. */
+  observe(id: ServiceId, endpoint: Endpoint, observation: Observation, nowMs: number): boolean {
+    for (let entry = this.lookup(id); entry !== undefined; entry = this.lookup(id, entry.bits - 1)) {
+      if (entry instanceof GatheredEntry && entry.observe(endpoint, observation, nowMs)) return true
+    }
+    return false
   }
 
   /** Takes out what has expired; returns how many targets. */
@@ -96,45 +136,82 @@ export class ServiceTable {
     if (nowMs < this.#nextExpiryAt) return 0
     let removed = 0
     this.#nextExpiryAt = Infinity
-    for (const entry of [...this.#expiring]) {
+    for (const slot of [...this.#expiring]) {
+      const entry = this.#gathered.get(slot)!
       removed += entry.expire(nowMs)
-      this.#settle(entry)
+      this.#settle(slot, entry)
     }
     return removed
   }
 
-  #removeFrom(entry: ServiceEntry, selector: TargetSelector): number {
-    const removed = entry.remove(selector)
-    this.#settle(entry)
-    return removed
+  #entryAt(slot: number): ServiceEntry {
+    return this.#plain.entryAt(slot) ?? this.#gathered.get(slot)!
   }
 
-  /** Keeps trie, slots and expiry in step with an entry that has changed; an empty one vanishes. */
-  #settle(entry: ServiceEntry): void {
-    const { id, bits } = entry.prefix
-    id.copyTo(this.#key, 0)
-    const slot = this.#trie.valueOf(this.#key, bits)
-    if (entry.targets.length === 0) {
-      if (slot >= 0) this.#free(bits, slot)
-    } else if (slot < 0) {
-      this.#trie.insert(this.#key, bits, this.#occupy(entry))
+  #slotOf(prefix: ServicePrefix): number {
+    prefix.id.copyWords(this.#key)
+    return this.#index.find(this.#key, prefix.bits)
+  }
+
+  *#slotsUnder(under: ServicePrefix): Generator<number, void> {
+    const key = new Int32Array(KEY_WORDS)
+    under.id.copyWords(key)
+    // Slots that are added meanwhile would make it endless for who adds one each time.
+    const end = this.#index.slotLimit
+    for (let slot = 0; slot < end; slot++) {
+      if (this.#index.isUnder(slot, key, under.bits)) yield slot
     }
-    const { nextExpiryAt } = entry
-    if (nextExpiryAt < Infinity) this.#expiring.add(entry)
-    else this.#expiring.delete(entry)
+  }
+
+  #removeAt(slot: number, selector: TargetSelector): number {
+    const target = this.#plain.targetAt(slot)
+    if (target === undefined) {
+      const entry = this.#gathered.get(slot)
+      if (entry === undefined) return 0
+      const removed = entry.remove(selector)
+      this.#settle(slot, entry)
+      return removed
+    }
+    if (!selects(selector, target)) return 0
+    this.#plain.remove(slot)
+    this.#index.remove(slot)
+    return 1
+  }
+
+  /** The entry in a slot as an object that can be changed: then it must `#settle`. */
+  #gather(slot: number, prefix: ServicePrefix): GatheredEntry {
+    const target = this.#plain.targetAt(slot)
+    if (target === undefined) return this.#gathered.get(slot) ?? new GatheredEntry(prefix)
+    return new GatheredEntry(prefix, this.#plain.nameAt(slot), target, this.#plain.countersAt(slot))
+  }
+
+  /** Keeps an entry that has changed in the smallest form; an empty one vanishes. */
+  #settle(slot: number, entry: GatheredEntry): void {
+    if (entry.isEmpty) return this.#vanish(slot)
+    const at = slot === NO_SLOT ? this.#newSlot(entry.prefix) : slot
+    const { only, nextExpiryAt } = entry
+    if (only !== undefined) {
+      this.#plain.put(at, only, entry.givenName, entry.counters)
+      this.#gathered.delete(at)
+    } else {
+      this.#gathered.set(at, entry)
+      this.#plain.remove(at)
+    }
+    if (nextExpiryAt < Infinity) this.#expiring.add(at)
+    else this.#expiring.delete(at)
     this.#nextExpiryAt = Math.min(this.#nextExpiryAt, nextExpiryAt)
   }
 
-  #occupy(entry: ServiceEntry): number {
-    const slot = this.#freeSlots.pop() ?? this.#entries.length
-    this.#entries[slot] = entry
-    return slot
+  #newSlot(prefix: ServicePrefix): number {
+    prefix.id.copyWords(this.#key)
+    return this.#index.insert(this.#key, prefix.bits)
   }
 
-  /** Expects the prefix in `#key`. */
-  #free(bits: number, slot: number): void {
-    this.#trie.remove(this.#key, bits)
-    this.#entries[slot] = undefined
-    this.#freeSlots.push(slot)
+  #vanish(slot: number): void {
+    if (slot === NO_SLOT) return
+    this.#plain.remove(slot)
+    this.#gathered.delete(slot)
+    this.#expiring.delete(slot)
+    this.#index.remove(slot)
   }
 }

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { parseServicePattern, serviceIdOf } from '../../../src/id/name.ts'
 import { uniformFrom } from '../../../src/service/balance/uniform.ts'
 import { weightedRandom } from '../../../src/service/balance/weighted-random.ts'
-import { peekType, resolve, type Scope } from '../../../src/service/resolve.ts'
+import { countDrop, peekType, resolve, resolveAll } from '../../../src/service/resolve.ts'
 import { formatRule, parseRule } from '../../../src/service/rule-text.ts'
+import type { Scope } from '../../../src/service/service-entry.ts'
 import { ServiceTable } from '../../../src/service/service-table.ts'
 import { formatEndpoint, parseEndpoint } from '../../../src/wire/endpoint.ts'
+import { choice } from '../../support/choice.ts'
 import { Random, replay, testSeed } from '../../support/random.ts'
 
 const WEB = serviceIdOf('web.example')
@@ -28,7 +30,7 @@ function outcome(
   scope: Scope = 'any',
   uniform = 0.5,
 ): string | undefined {
-  const target = resolve(table, WEB, protocol, 100, uniform, scope)
+  const target = resolve(table, WEB, protocol, 100, choice(uniform), scope)
   if (target === undefined) return undefined
   return target.type === 'FORWARD' ? formatEndpoint(target.endpoint) : formatRule('', target).trim()
 }
@@ -122,6 +124,38 @@ describe('resolution', () => {
     expect(outcome(table, STREAM, 'remote')).toBe('10.0.0.1:1')
   })
 
+  it('leads datagrams of a to=all rule to all of the highest priority that live, each counted', () => {
+    const table = tableOf(
+      'web.example FORWARD to=all 10.0.0.1:1, 10.0.0.2:1, 10.0.0.3:1, 10.0.0.4:1 priority 0',
+    )
+    setAlive(table, '10.0.0.2:1', false)
+    const targets = resolveAll(table, WEB, DATAGRAM, 100, choice(), 'remote')
+    expect(targets.map(target => target.type === 'FORWARD' && formatEndpoint(target.endpoint))).toEqual([
+      '10.0.0.1:1',
+      '10.0.0.3:1',
+    ])
+    expect(table.lookup(WEB)?.targets.map(target => target.counters.packets)).toEqual([1, 0, 1, 0])
+    expect(table.counters.packets).toBe(2)
+  })
+
+  it('leads datagrams to one where the rule does not say all, and to none where there is none', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1, 10.0.0.2:1')
+    expect(resolveAll(table, WEB, DATAGRAM, 100, choice())).toHaveLength(1)
+    expect(resolveAll(table, serviceIdOf('other.example'), DATAGRAM, 100, choice())).toEqual([])
+    expect(table.counters).toEqual({ packets: 1, bytes: 100, drops: 0, misses: 1 })
+  })
+
+  it('shares among listeners that share, one for each protocol or several', () => {
+    const table = tableOf(
+      'web.example DEMUX 1 stream shared',
+      'web.example DEMUX 2 stream shared',
+      'web.example DEMUX 3 datagram',
+    )
+    expect(outcome(table, STREAM, 'local', 0.49)).toBe('DEMUX 1 stream shared')
+    expect(outcome(table, STREAM, 'local', 0.5)).toBe('DEMUX 2 stream shared')
+    expect(outcome(table, DATAGRAM, 'local')).toBe('DEMUX 3 datagram')
+  })
+
   it('can be looked at without being counted', () => {
     const table = tableOf('web.example DEMUX 7 stream', '*.example DELAY')
     expect(peekType(table, WEB, STREAM)).toBe('DEMUX')
@@ -135,8 +169,8 @@ describe('resolution', () => {
 describe('counters', () => {
   it('tell packets, bytes and drops of each target, of its entry and of the table', () => {
     const table = tableOf('web.example FORWARD 10.0.0.1:1, 10.0.0.2:1', 'other.example DROP')
-    for (const uniform of [0, 0.1, 0.9]) resolve(table, WEB, STREAM, 72, uniform)
-    resolve(table, serviceIdOf('other.example'), STREAM, 100, 0)
+    for (const uniform of [0, 0.1, 0.9]) resolve(table, WEB, STREAM, 72, choice(uniform))
+    resolve(table, serviceIdOf('other.example'), STREAM, 100, choice())
 
     const web = table.lookup(WEB)
     expect(web?.targets.map(target => target.counters)).toEqual([
@@ -146,6 +180,17 @@ describe('counters', () => {
     expect(web?.counters).toEqual({ packets: 3, bytes: 216, drops: 0 })
     expect(table.lookup(serviceIdOf('other.example'))?.counters).toEqual({ packets: 1, bytes: 100, drops: 1 })
     expect(table.counters).toEqual({ packets: 4, bytes: 316, drops: 1, misses: 0 })
+  })
+
+  it('tell what could not be sent, of an entry of one target and of several', () => {
+    for (const rule of ['web.example FORWARD 10.0.0.1:1', 'web.example FORWARD 10.0.0.1:1, 10.0.0.2:1']) {
+      const table = tableOf(rule, '*.example FORWARD 10.0.0.9:1')
+      const target = resolve(table, WEB, STREAM, 72, choice())!
+      countDrop(table, WEB, target)
+      expect(table.lookup(WEB)?.targets[0]?.counters).toEqual({ packets: 1, bytes: 72, drops: 1 })
+      expect(table.lookup(WEB)?.counters).toEqual({ packets: 1, bytes: 72, drops: 1 })
+      expect(table.counters.drops).toBe(1)
+    }
   })
 
   it('of an entry outlive its targets', () => {
@@ -161,7 +206,7 @@ describe('weighted random choice', () => {
 
   it('shares 1:3 as 1:3', () => {
     const table = tableOf('web.example FORWARD 10.0.0.1:1, 10.0.0.2:1 weight 3')
-    for (let i = 0; i < 20_000; i++) resolve(table, WEB, STREAM, 1, uniform())
+    for (let i = 0; i < 20_000; i++) resolve(table, WEB, STREAM, 1, choice(uniform()))
     const [one, three] = table.lookup(WEB)!.targets.map(target => target.counters.packets)
     expect(one! + three!).toBe(20_000)
     // Five standard deviations of a binomial with p = 1/4 are 306.
@@ -169,17 +214,12 @@ describe('weighted random choice', () => {
   })
 
   it('is exact at the borders of the shares', () => {
-    const targets = [{ weight: 1 }, { weight: 2 }, { weight: 1 }]
-    const pick = (at: number) => targets.indexOf(weightedRandom.pick(targets, at)!)
+    const pick = (uniform: number) => weightedRandom.pick([1, 2, 1], choice(uniform))
     expect([0, 0.2499, 0.25, 0.7499, 0.75, 0.9999].map(pick)).toEqual([0, 0, 1, 1, 2, 2])
   })
 
-  it('gives what rounding leaves over to the last one', () => {
-    expect(weightedRandom.pick([{ weight: 0.1 }, { weight: 0.2 }], 1)).toEqual({ weight: 0.2 })
-  })
-
-  it('picks none of none', () => {
-    expect(weightedRandom.pick([], 0)).toBeUndefined()
+  it('gives what rounding leaves over to the last one that has a weight', () => {
+    expect(weightedRandom.pick([0.1, 0.2, 0], choice(1))).toBe(1)
   })
 
   it('draws numbers from 0 up to, but not including, 1', () => {

@@ -37,6 +37,20 @@ describe('a rule read from text', () => {
         targets: [{ endpoint: { address: '10.0.0.1', port: 5000 }, weight: 0.25, priority: 0 }],
       },
     ],
+    [
+      'web.example FORWARD eject=5 Balance=Peak-EWMA slow-start=1500ms 10.0.0.1:5000',
+      'web.example',
+      {
+        type: 'FORWARD',
+        targets: [{ endpoint: { address: '10.0.0.1', port: 5000 } }],
+        sharing: { balance: 'peak-ewma', slowStartMs: 1500, ejectAfter: 5 },
+      },
+    ],
+    [
+      'web.example DEMUX 3 stream shared',
+      'web.example',
+      { type: 'DEMUX', listenerId: 3, protocol: 6, shared: true },
+    ],
     ['*.shop.example DELAY', '*.shop.example', { type: 'DELAY' }],
     [`${RAW}/32 DROP moved away`, `${RAW}/32`, { type: 'DROP', reason: 'moved away' }],
     [`${RAW} DROP`, RAW, { type: 'DROP' }],
@@ -68,6 +82,16 @@ describe('a rule written as text', () => {
   it('leaves out weights and priorities of 1', () => {
     const targets = [{ endpoint: { address: '10.0.0.1', port: 1 }, weight: 1, priority: 1 }]
     expect(formatRule('a.b', { type: 'FORWARD', targets })).toBe('a.b FORWARD 10.0.0.1:1')
+  })
+
+  it.each([
+    'a FORWARD balance=maglev to=all eject=5 10.0.0.1:1, 10.0.0.2:1 weight 2',
+    'a FORWARD balance=locality spill=0.5 10.0.0.1:1',
+    'a FORWARD slow-start=30s 10.0.0.1:1',
+    'a FORWARD balance=round-robin slow-start=1500ms [fd00::1]:1',
+    'a DEMUX 1 datagram shared',
+  ])('says again what was said: %s', text => {
+    expect(formatRule('a', parseRule(text).rule)).toBe(text)
   })
 
   it('is read back as the same rule', () => {
@@ -123,7 +147,12 @@ function withoutDefaults(target: Target): object {
 }
 
 describe('a malformed rule', () => {
+  const demux =
+    'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
   const target = 'a target is ADDRESS:PORT [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
+  const balances = 'balance is one of random, round-robin, least-loaded, peak-ewma, maglev, locality'
+  const options = 'an option of FORWARD is one of balance=, to=, slow-start=, eject=, spill='
+  const multicast = 'a multicast or broadcast address is no target; to=all sends to all targets'
   it.each([
     ['web.example FORWRAD 10.0.0.1:1', 'FORWRAD', 'an action is FORWARD, DEMUX, DELAY or DROP'],
     ['web.example', '', 'an action is FORWARD, DEMUX, DELAY or DROP'],
@@ -155,8 +184,47 @@ describe('a malformed rule', () => {
     ['web.example FORWARD 10.0.0.1:1, 10.0.0.1:1', '10.0.0.1:1', 'a rule names each target once'],
     ['web.example DROP a\0b', 'a\0b', 'the reason of a DROP is one line of text'],
     ['web.example DELAY 5', '5', 'nothing follows DELAY'],
-    ['web.example DEMUX stream', 'stream', 'DEMUX takes the number of a listener, and stream or datagram'],
-    ['web.example DEMUX 1 tcp', '1 tcp', 'DEMUX takes the number of a listener, and stream or datagram'],
+    ['web.example DEMUX stream', 'stream', demux],
+    ['web.example FORWARD balance=fair 10.0.0.1:1', 'balance=fair', balances],
+    ['web.example FORWARD balance 10.0.0.1:1', 'balance', target],
+    ['web.example FORWARD fast=1 10.0.0.1:1', 'fast=1', options],
+    ['web.example FORWARD constructor=1 10.0.0.1:1', 'constructor=1', options],
+    ['web.example FORWARD eject=5 eject=6 10.0.0.1:1', 'eject=6', 'a rule says eject= once'],
+    ['web.example FORWARD eject=0 10.0.0.1:1', '0', 'a target is ejected after 1 failure in a row, or more'],
+    ['web.example FORWARD eject=5', '', target],
+    [
+      'web.example FORWARD slow-start=1m 10.0.0.1:1',
+      'slow-start=1m',
+      'a slow start is a time in s or ms, as in slow-start=30s',
+    ],
+    [
+      'web.example FORWARD slow-start=2h 10.0.0.1:1',
+      'slow-start=2h',
+      'a slow start is a time in s or ms, as in slow-start=30s',
+    ],
+    [
+      'web.example FORWARD slow-start=0s 10.0.0.1:1',
+      '0',
+      'a slow start takes over 0 ms and no more than an hour',
+    ],
+    [
+      'web.example FORWARD balance=maglev slow-start=1s 10.0.0.1:1',
+      'maglev',
+      'maglev keeps who goes where, and knows no slow start',
+    ],
+    ['web.example FORWARD spill=0.5 10.0.0.1:1', 'random', 'only locality spills over'],
+    [
+      'web.example FORWARD balance=locality spill=1.5 10.0.0.1:1',
+      'spill=1.5',
+      'the mark to spill over at is above 0 and below 1, as in spill=0.8',
+    ],
+    ['web.example FORWARD to=some 10.0.0.1:1', 'to=some', 'packets go to=one, or datagrams to=all'],
+    ['web.example FORWARD 0.0.0.0:1', '0.0.0.0:1', 'the unspecified address is no target'],
+    ['web.example FORWARD [::]:1', '[::]:1', 'the unspecified address is no target'],
+    ['web.example FORWARD 224.0.0.1:1', '224.0.0.1:1', multicast],
+    ['web.example FORWARD 255.255.255.255:1', '255.255.255.255:1', multicast],
+    ['web.example FORWARD [ff02::1]:1', '[ff02::1]:1', multicast],
+    ['web.example DEMUX 1 tcp', '1 tcp', demux],
   ])('%s', (rule, value, expected) => {
     expect(() => parseRule(rule)).toThrow(
       expect.objectContaining({

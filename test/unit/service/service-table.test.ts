@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { parseServicePattern, serviceIdOf } from '../../../src/id/name.ts'
+import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import { resolve } from '../../../src/service/resolve.ts'
 import type { RuleOrigin } from '../../../src/service/rule.ts'
 import { formatRule, parseRule } from '../../../src/service/rule-text.ts'
 import { ServiceTable } from '../../../src/service/service-table.ts'
+import { choice } from '../../support/choice.ts'
 
 const A = { address: '10.0.0.1', port: 1 }
 const WEB = serviceIdOf('web.shop.example')
@@ -127,7 +129,7 @@ describe('a service table', () => {
 
   it('refreshes what an origin had put there: counters stay, the rest is new', () => {
     const table = tableOf(['web.shop.example FORWARD 10.0.0.1:1', { owner: 'a', expiresAt: 100 }])
-    resolve(table, WEB, 6, 72, 0)
+    resolve(table, WEB, 6, 72, choice())
     insert(table, 'web.shop.example FORWARD 10.0.0.1:1 weight 5', { owner: 'a', expiresAt: 200 })
     expect(table.lookup(WEB)?.targets).toMatchObject([
       { weight: 5, expiresAt: 200, counters: { packets: 1, bytes: 72, drops: 0 } },
@@ -139,7 +141,7 @@ describe('a service table', () => {
       ['web.shop.example FORWARD 10.0.0.1:1, 10.0.0.2:1', { source: 'controller' }],
       ['web.shop.example FORWARD 10.0.0.9:1'],
     )
-    resolve(table, WEB, 6, 72, 0)
+    resolve(table, WEB, 6, 72, choice())
     const { prefix, rule } = parseRule('web.shop.example FORWARD 10.0.0.3:1, 10.0.0.1:1')
     table.replace(prefix, [rule], { source: 'controller' })
     expect(dump(table)).toEqual([
@@ -192,6 +194,66 @@ describe('a service table', () => {
     )
     insert(table, 'web.shop.example DEMUX 1 stream')
     expect(dump(table)).toEqual(['web.shop.example DEMUX 1 stream', 'web.shop.example DEMUX 2 datagram'])
+  })
+
+  it('holds several listeners of one protocol where all of them share', () => {
+    const table = tableOf(
+      ['web.shop.example DEMUX 1 stream shared'],
+      ['web.shop.example DEMUX 2 stream shared'],
+    )
+    expect(() => insert(table, 'web.shop.example DEMUX 3 stream')).toThrow(/EADDRINUSE/)
+    insert(table, 'web.shop.example DEMUX 3 stream shared')
+    expect(dump(table)).toHaveLength(3)
+    table.remove(parseServicePattern('web.shop.example'), { protocol: 6 })
+    expect(table.size).toBe(0)
+  })
+
+  it('goes through its entries while rules come and go between two of them', () => {
+    const names = Array.from({ length: 50 }, (_, i) => `n${i}.shop.example`)
+    const table = tableOf(...names.map((name): [string] => [`${name} DELAY`]), ['web.other DELAY'])
+    const seen: string[] = []
+    for (const entry of table.scan(parseServicePattern('*.shop.example'))) {
+      seen.push(entry.name)
+      // Half of those not seen yet go, and as many others come.
+      const turn = seen.length
+      table.remove(parseServicePattern(`n${2 * turn + 1}.shop.example`))
+      insert(table, `m${turn}.shop.example DELAY`)
+      expect(table.lookup(serviceIdOf('n0.shop.example'))?.name).toBe('n0.shop.example')
+    }
+    expect(new Set(seen).size).toBe(seen.length)
+    expect(seen).not.toContain('web.other')
+    for (let i = 0; i < 50; i += 2) expect(seen).toContain(`n${i}.shop.example`)
+  })
+
+  it('keeps name and counters while an entry grows and shrinks', () => {
+    const table = tableOf(['web.shop.example FORWARD 10.0.0.1:1'])
+    resolve(table, WEB, 6, 72, choice())
+    insert(table, 'web.shop.example FORWARD 10.0.0.2:1')
+    resolve(table, WEB, 6, 72, choice(0.9))
+    expect(table.lookup(WEB)?.counters).toEqual({ packets: 2, bytes: 144, drops: 0 })
+    table.remove(parseServicePattern('web.shop.example'), { endpoint: A })
+    const entry = table.lookup(WEB)
+    expect(entry?.name).toBe('web.shop.example')
+    expect(entry?.counters).toEqual({ packets: 2, bytes: 144, drops: 0 })
+    expect(entry?.targets[0]?.counters).toEqual({ packets: 1, bytes: 72, drops: 0 })
+  })
+
+  it('takes no more than numbers for an entry of one target, whatever is counted', () => {
+    const table = new ServiceTable()
+    const ids = Array.from({ length: 5_000 }, (_, i) => serviceIdOf(`n${i}.example`))
+    for (const [i, id] of ids.entries()) {
+      const endpoint = { address: `10.0.1.${i % 100}`, port: 1 }
+      table.insert(
+        new ServicePrefix(id, 256),
+        { type: 'FORWARD', targets: [{ endpoint }] },
+        { source: 'user' },
+      )
+    }
+    const untouched = table.byteLength / table.size
+    for (const id of ids) resolve(table, id, 6, 72, choice())
+    expect(table.counters.packets).toBe(5_000)
+    expect(untouched).toBeLessThan(80)
+    expect(table.byteLength / table.size).toBeLessThan(100)
   })
 
   it('expires rules at their instant, and says when the next one is due', () => {

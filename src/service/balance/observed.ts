@@ -1,0 +1,64 @@
+/** What is known of how a target does: from its own reports, and from how it answers. */
+import { PeakLatency } from './peak-ewma.ts'
+
+/** `load`: from 0, idle, to 1, no more, by the target's own word. The others are seen by who asks it. */
+export type Observation =
+  | { readonly type: 'load'; readonly load: number }
+  | { readonly type: 'asked' }
+  | { readonly type: 'answered'; readonly afterMs: number }
+  | { readonly type: 'failed'; readonly afterMs: number }
+
+/** A report is believed for so long. */
+export const LOAD_TTL_MS = 10_000
+
+export class Observed {
+  /** Since when packets are shared with it. */
+  readonly joinedAt: number
+  readonly latency = new PeakLatency()
+  /** In a row. */
+  failures = 0
+  #load = Number.NaN
+  #loadUntil = -Infinity
+  #ejections = 0
+  #ejectedUntil = -Infinity
+
+  constructor(joinedAt: number) {
+    this.joinedAt = joinedAt
+  }
+
+  handle(observation: Observation, nowMs: number): void {
+    switch (observation.type) {
+      case 'load':
+        this.#load = observation.load
+        this.#loadUntil = nowMs + LOAD_TTL_MS
+        break
+      case 'asked':
+        this.latency.handleAsked()
+        break
+      case 'answered':
+        this.failures = 0
+        this.latency.handleAnswered(observation.afterMs, nowMs)
+        break
+      case 'failed':
+        this.failures++
+        this.latency.handleAnswered(observation.afterMs, nowMs)
+        break
+    }
+  }
+
+  /** NaN if it is not known, or no more. */
+  load(nowMs: number): number {
+    return nowMs < this.#loadUntil ? this.#load : Number.NaN
+  }
+
+  isEjected(nowMs: number): boolean {
+    return nowMs < this.#ejectedUntil
+  }
+
+  /** Leaves it out, as many times `baseMs` as it has been before and now. */
+  eject(nowMs: number, baseMs: number, maxMs: number): void {
+    this.#ejections++
+    this.#ejectedUntil = nowMs + Math.min(maxMs, this.#ejections * baseMs)
+    this.failures = 0
+  }
+}
