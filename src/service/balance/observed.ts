@@ -1,5 +1,5 @@
 /** What is known of how a target does: from its own reports, and from how it answers. */
-import { PeakLatency } from './peak-ewma.ts'
+import { PeakLatency } from './peak-latency.ts'
 
 /** `load`: from 0, idle, to 1, no more, by the target's own word. The others are seen by who asks it. */
 export type Observation =
