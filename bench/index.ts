@@ -11,6 +11,7 @@ import { http } from './http.ts'
 import { latency } from './latency.ts'
 import { loss } from './loss.ts'
 import { migrate } from './migrate.ts'
+import { sim } from './sim.ts'
 import {
   type Benchmark,
   type Outcome,
@@ -46,6 +47,7 @@ const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
   http,
   flowsBenchmark(flows),
   migrate,
+  sim,
 ]
 const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
 

@@ -74,12 +74,19 @@ export async function runBenchmark(
     longestMs = Math.max(longestMs, performance.now() - roundAt)
     done++
   }
+  return { ...outcomeOf(rows, figures, benchmark.comparisons), cpu: cpu(), rounds: done }
+}
+
+/** Of the figures of each round, by row. */
+export function outcomeOf(
+  rows: readonly NamedRow[],
+  figures: ReadonlyMap<string, readonly Readonly<Record<string, number>>[]>,
+  comparisons?: readonly Pair[],
+): Pick<Outcome, 'results' | 'ratios'> {
   const columns = new Map([...figures].map(([name, list]) => [name, byMetric(list)]))
   return {
     results: Object.fromEntries([...columns].map(([name, metrics]) => [name, mapValues(metrics, summarize)])),
-    ratios: ratiosOf(pairsOf(rows, benchmark.comparisons), columns),
-    cpu: cpu(),
-    rounds: done,
+    ratios: ratiosOf(pairsOf(rows, comparisons), columns),
   }
 }
 
@@ -88,9 +95,10 @@ const SET_UP_SHARE = 2
 
 type Metrics = Readonly<Record<string, readonly number[]>>
 type Pair = readonly [string, string]
+type NamedRow = Pick<Row, 'name' | 'isPeer'>
 
 /** Ours with each peer's of the same parameter, and what else was asked for. */
-function pairsOf(rows: readonly Row[], more: readonly Pair[] = []): Pair[] {
+function pairsOf(rows: readonly NamedRow[], more: readonly Pair[] = []): Pair[] {
   const peers = rows.filter(row => row.isPeer)
   const pairs = rows
     .filter(row => !row.isPeer)
@@ -102,7 +110,7 @@ function pairsOf(rows: readonly Row[], more: readonly Pair[] = []): Pair[] {
   return [...pairs, ...more]
 }
 
-function parameterOf({ name }: Row): string | undefined {
+function parameterOf({ name }: NamedRow): string | undefined {
   return name.split('@')[1]
 }
 

@@ -24,6 +24,18 @@ export function pairedRatio(ours: readonly number[], theirs: readonly number[]):
   return median(pairs)
 }
 
+/** NaN for none. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** How evenly they share: 1 where all have the same, 1/n where one has everything (Jain, 1984). */
+export function jainIndex(values: readonly number[]): number {
+  const sum = values.reduce((total, value) => total + value, 0)
+  const squares = values.reduce((total, value) => total + value * value, 0)
+  return (sum * sum) / (values.length * squares)
+}
+
 /** The value below which `share` (0 to 1) of them are; NaN for none. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)

@@ -44,6 +44,7 @@ describe('npm run bench', () => {
     ['latency', ['p50us serval:plain/node:net', 'p99us serval:plain/node:dgram']],
     ['connect', ['persec serval:plain/node:net']],
     ['http', ['persec serval:plain/node:http']],
+    ['sim', ['value serval@1%/twin@1%', 'value serval@jain/twin@jain']],
     ['flows', ['busyus serval@300/serval@1', 'descriptors serval@300/node:net@300']],
   ])('%s prints its figures beside those of its peers', expectFigures)
 

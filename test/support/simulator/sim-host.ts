@@ -9,6 +9,7 @@ import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import type { Listener } from '../../../src/sal/listener.ts'
 import { Sal } from '../../../src/sal/sal.ts'
 import type { Rule } from '../../../src/service/rule.ts'
+import type { CongestionName } from '../../../src/transport/congestion/congestion.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
 import type { Random } from '../random.ts'
 import type { Link } from './link.ts'
@@ -18,6 +19,8 @@ import { SimFlow } from './sim-flow.ts'
 
 export interface HostOptions {
   readonly limits?: Partial<FlowLimits>
+  /** Default: cubic. */
+  readonly congestion?: CongestionName
   /** Datagrams that come within so long are handed over merged, as UDP_GRO does; default: one by one. */
   readonly mergeMs?: number
 }
@@ -47,6 +50,7 @@ export class SimHost extends SimNode {
     this.sal = new Sal({
       randomBytes: world.random.bytes,
       ...(options.limits ? { limits: options.limits } : {}),
+      ...(options.congestion ? { congestion: options.congestion } : {}),
       trace: (flow, from, to) => world.handleState(this, flow, from, to),
     })
     this.core = this.sal
