@@ -6,6 +6,8 @@
  * given, and no window that is taken back. What is read is compared with the pattern.
  */
 
+import { congestionFactories } from '../../../src/transport/congestion/algorithms.ts'
+import type { CongestionControl, CongestionName } from '../../../src/transport/congestion/congestion.ts'
 import { TransportPath } from '../../../src/transport/path.ts'
 import { Stream, type StreamOptions } from '../../../src/transport/stream.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
@@ -39,6 +41,8 @@ export interface StreamLabOptions {
   readonly link: LabLink
   readonly random: Random
   readonly mss?: number
+  /** Of every path; default: the transport's. */
+  readonly congestion?: CongestionName
   readonly stream?: Partial<StreamOptions>
 }
 
@@ -53,11 +57,13 @@ export class StreamLab {
   readonly a: LabEnd
   readonly b: LabEnd
   link: LabLink
+  readonly newCongestion: (mss: number) => CongestionControl
   readonly #random: Random
   readonly #arrivals: Arrival[] = []
 
-  constructor({ link, random, mss = 1_000, stream = {} }: StreamLabOptions) {
+  constructor({ link, random, mss = 1_000, congestion = 'cubic', stream = {} }: StreamLabOptions) {
     this.link = link
+    this.newCongestion = congestionFactories(() => random.fraction())[congestion]
     this.#random = random
     const isn = { a: 2 ** 48 - 5_000, b: 77 }
     this.a = new LabEnd(this, mss, { ...stream, sendIsn: isn.a, receiveIsn: isn.b })
@@ -160,7 +166,11 @@ export class LabEnd {
   }
 
   freshPath(): TransportPath {
-    return new TransportPath({ id: this.#paths++, mss: this.#mss })
+    return new TransportPath({
+      id: this.#paths++,
+      mss: this.#mss,
+      congestion: this.#lab.newCongestion(this.#mss),
+    })
   }
 
   /** What a SYN-ACK and a third ACK do: the peer learns our window. */
