@@ -12,7 +12,7 @@ import { maxDescriptors } from './support/environment.ts'
 
 /** Peers, which need a descriptor a flow, only as far as this system gives them. */
 export function flowsBenchmark(count: number): Benchmark {
-  const sizes = [1, count]
+  const sizes = [count, 1]
   const peerSizes = sizes.filter(size => size + OTHER_DESCRIPTORS <= maxDescriptors())
   return {
     name: 'flows',

@@ -54,7 +54,15 @@ const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benc
 if (name === 'markdown' && files.length > 0) {
   process.stdout.write(markdownOf(files.flatMap(file => reportsIn(readFileSync(file, 'utf8')))))
 } else if (chosen.length > 0 && files.length === 0 && seconds > 0 && flows > 1) {
-  for (const benchmark of chosen) await measure(benchmark)
+  for (const benchmark of chosen) {
+    try {
+      await measure(benchmark)
+    } catch (error) {
+      // Of all, the others are still worth while.
+      process.stderr.write(`${(error as Error).message}\n`)
+      process.exitCode = 1
+    }
+  }
 } else {
   process.stderr.write(usage())
   process.exitCode = 2

@@ -58,6 +58,7 @@ export async function runBenchmark(
   { seconds, onRow }: RunOptions,
 ): Promise<Outcome> {
   const rows = benchmark.rows.filter(row => place.name === 'veth' || !row.needsNamespaces)
+  if (rows.length === 0) throw new Error(`${benchmark.name} needs network namespaces: root, on Linux`)
   const secondsPerRow = Math.min(benchmark.secondsPerRow, seconds / rows.length / SET_UP_SHARE)
   const figures = new Map(rows.map(row => [row.name, [] as Readonly<Record<string, number>>[]]))
   const cpu = watchCpu()

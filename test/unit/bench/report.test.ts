@@ -81,6 +81,13 @@ describe('a benchmark', () => {
     expect(Object.keys(results)).toEqual(['node:net'])
   })
 
+  it('says what it needs where none of its rows can be measured', async () => {
+    const rows = rowsOf({ serval: [1] }, []).map(row => ({ ...row, needsNamespaces: true }))
+    await expect(runBenchmark(fake(rows), loopback, { seconds: 60 })).rejects.toThrow(
+      'fake needs network namespaces',
+    )
+  })
+
   it('gives each row less time where there is little, and begins no round that cannot end', async () => {
     const asked: number[] = []
     const row: Row = {
