@@ -37,6 +37,15 @@ describeInLab('a download in the laboratory', () => {
     report('the address was deleted', gaps)
   })
 
+  it('goes on when a link on its way takes smaller packets all at once', async () => {
+    const bytes = 256 * MIB
+    const { server, download } = await startDownload(bytes)
+    await progress(download, 32 * MIB)
+    lab.client.resize(await interfaceOf(download), 1300)
+    const { gaps } = await expectWhole({ server, download, bytes })
+    report('a link took smaller packets', gaps)
+  })
+
   it('goes from the server to the client, not through the service router', async () => {
     const bytes = 64 * MIB
     const { server, download } = await startDownload(bytes)

@@ -70,6 +70,7 @@ export class LabHost {
   readonly #home = mkdtempSync(join(tmpdir(), 'svlab-'))
   readonly #nobodysHome = join(this.#home, 'nobody')
   readonly #families: readonly (4 | 6)[]
+  #core: Namespace | undefined
   /** The subnet of each. */
   readonly #interfaces = new Map<string, number>()
 
@@ -87,7 +88,8 @@ export class LabHost {
 
   /** Connects a new interface to the core. */
   join(core: Namespace, name: string, subnet: number): void {
-    const port = `port${subnet}`
+    const port = portOf(subnet)
+    this.#core = core
     connect(this.#namespace, name, core, port)
     for (const family of this.#families) {
       core.ip(
@@ -101,6 +103,12 @@ export class LabHost {
     }
     this.#interfaces.set(name, subnet)
     this.restoreAddress(name)
+  }
+
+  /** Makes an interface, and the core's at the other end of its cable, take packets of `mtu` bytes at most. */
+  resize(name: string, mtu: number): void {
+    this.#namespace.ip('link', 'set', name, 'mtu', String(mtu))
+    this.#core?.ip('link', 'set', portOf(this.#subnet(name)), 'mtu', String(mtu))
   }
 
   /** Takes the addresses of an interface away, and with them its routes. */
@@ -182,6 +190,10 @@ export class LabHost {
     if (subnet === undefined) throw new Error(`no interface ${name}`)
     return subnet
   }
+}
+
+function portOf(subnet: number): string {
+  return `port${subnet}`
 }
 
 function addressIn(subnet: number, family: 4 | 6): string {
