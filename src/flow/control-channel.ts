@@ -31,8 +31,9 @@ export class ControlChannel<Kept> {
   #next: number
   #expected = 0
   #peerKnown = false
-  readonly #outstanding: Outstanding[] = []
-  readonly #ahead = new Map<number, Kept>()
+  #outstanding: Outstanding[] = []
+  /** Made when something comes ahead of its turn, which is rare. */
+  #ahead: Map<number, Kept> | undefined
 
   constructor(initialVerno: number) {
     this.#next = initialVerno
@@ -55,7 +56,7 @@ export class ControlChannel<Kept> {
 
   /** Packets of the peer's that are kept ahead of the expected one. */
   get aheadCount(): number {
-    return this.#ahead.size
+    return this.#ahead?.size ?? 0
   }
 
   get outstanding(): readonly Outstanding[] {
@@ -88,6 +89,8 @@ export class ControlChannel<Kept> {
       this.#outstanding.shift()
       covered.push(first)
     }
+    // Once used, an array keeps room that a flow at rest does not need.
+    if (this.#outstanding.length === 0) this.#outstanding = []
     return covered
   }
 
@@ -100,15 +103,16 @@ export class ControlChannel<Kept> {
     if (distance < 0) return 'repeat'
     if (distance > AHEAD_LIMIT) return 'tooFar'
     if (distance > 0) {
+      this.#ahead ??= new Map()
       this.#ahead.set(verno, packet)
       return 'ahead'
     }
     let next: Kept | undefined = packet
     while (next !== undefined) {
-      this.#ahead.delete(this.#expected)
+      this.#ahead?.delete(this.#expected)
       this.#expected = serialAdd(this.#expected, 1)
       deliver(next)
-      next = this.#ahead.get(this.#expected)
+      next = this.#ahead?.get(this.#expected)
     }
     return 'next'
   }

@@ -39,7 +39,6 @@ import { emitSegmentHeader, segmentFlags } from '../wire/segment.ts'
 import type { Arrival } from './arrival.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { Due, PacketWriter } from './outbox.ts'
-import type { Setup } from './setup.ts'
 
 const { SYN, RSYN, ACK, RST, FIN } = controlFlags
 
@@ -53,31 +52,29 @@ export interface ControlSource {
   readonly role: Direction
   readonly flowId: FlowId
   readonly service: ServiceId
-  readonly setup: Setup
   readonly channel: ControlChannel<unknown>
   readonly profile: Profile
 }
 
 export class ControlPacketWriter implements PacketWriter {
   readonly #source: ControlSource
-  readonly #dataPrefix = new Uint8Array(DATA_PREFIX_BYTES)
   #peerFlowId: FlowId = NO_FLOW_ID
-  #keys: FlowKeys | undefined
+  #tagKey: Uint8Array | undefined
 
   constructor(source: ControlSource) {
     this.#source = source
   }
 
   /** The peer is known: from now on packets go to its flowID, with TAG. */
-  meet(peerFlowId: FlowId, keys: FlowKeys): void {
+  meet(peerFlowId: FlowId, { tagKey }: FlowKeys): void {
     this.#peerFlowId = peerFlowId
-    this.#keys = keys
-    emitDataPrefix(this.#dataPrefix, 0, this.#source.flowId, peerFlowId, DATA_PREFIX_BYTES)
+    this.#tagKey = tagKey
   }
 
-  /** Shim and SAL header in front of plain data; the length is the emitter's. */
+  /** Shim and SAL header in front of plain data, valid until the next flow's; the length is the emitter's. */
   get dataPrefix(): Uint8Array {
-    return this.#dataPrefix
+    emitDataPrefix(dataPrefix, 0, this.#source.flowId, this.#peerFlowId, DATA_PREFIX_BYTES)
+    return dataPrefix
   }
 
   /** Writes the packet that is due at the start of `buffer`, shim first; returns its length. */
@@ -97,9 +94,9 @@ export class ControlPacketWriter implements PacketWriter {
     })
     const length = SHIM_BYTES + emitPacket(packet, buffer, SHIM_BYTES, this.#source.profile)
     emitShim(buffer, 0, length)
-    if (tagged && this.#keys) {
+    if (tagged && this.#tagKey) {
       const covered = coveredBytes(buffer, SHIM_BYTES, length)
-      writeTag(buffer, SHIM_BYTES, computeTag(this.#keys.tagKey, EPOCH, this.#source.role, covered))
+      writeTag(buffer, SHIM_BYTES, computeTag(this.#tagKey, EPOCH, this.#source.role, covered))
     }
     return length
   }
@@ -107,24 +104,24 @@ export class ControlPacketWriter implements PacketWriter {
   /** Whether the packet's TAG is the peer's. */
   verifies({ packet, buffer, start, end: stop }: Arrival): boolean {
     const { tag: theirs } = packet
-    if (theirs === undefined || theirs.epoch !== EPOCH || this.#keys === undefined) return false
+    if (theirs === undefined || theirs.epoch !== EPOCH || this.#tagKey === undefined) return false
     const peer: Direction = this.#source.role === 'client' ? 'server' : 'client'
-    return verifyTag(this.#keys.tagKey, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
+    return verifyTag(this.#tagKey, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
   }
 
   #extensions(due: Due, stream: Stream | undefined): Extension[] {
-    const { channel, setup, service: serviceId } = this.#source
+    const { channel, service: serviceId } = this.#source
     const ack = channel.peerKnown ? ACK : 0
     const number = (flags: number, verno = channel.verno) => control(flags | ack, verno, channel.ackno)
     switch (due.kind) {
       case 'SYN':
         return [
-          control(SYN, due.entry.verno, 0, setup.controlNonce),
+          control(SYN, due.entry.verno, 0, due.setup.controlNonce),
           service(serviceId),
-          key(keyModes.PLAIN, setup.nonce),
+          key(keyModes.PLAIN, due.setup.nonce),
         ]
       case 'SYN_ACK':
-        return [number(SYN, due.entry.verno), key(keyModes.PLAIN, setup.nonce)]
+        return [number(SYN, due.entry.verno), key(keyModes.PLAIN, due.setup.nonce)]
       case 'THIRD_ACK':
         return [number(ACK), service(serviceId)]
       case 'FIN':
@@ -178,6 +175,9 @@ export class ControlPacketWriter implements PacketWriter {
 function coveredBytes(buffer: Uint8Array, start: number, stop: number): Uint8Array {
   return tagInput(buffer, start, stop, scratch(stop - start))
 }
+
+/** Of the flow whose turn it is. */
+const dataPrefix = new Uint8Array(DATA_PREFIX_BYTES)
 
 /** Bytes for one packet, of all flows: each is finished before the next is begun. */
 let spare = new Uint8Array(2048)

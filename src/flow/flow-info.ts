@@ -41,23 +41,19 @@ export interface FlowFacts {
   readonly peerFlowId: FlowId
   readonly role: 'client' | 'server'
   readonly state: FlowState
+  readonly migrationState: MigrationState
   readonly service: ServiceId
   readonly serviceName: string | undefined
   readonly activePath: Path | undefined
 }
 
-export function flowInfo(
-  flow: FlowFacts,
-  paths: readonly Path[],
-  migrationState: MigrationState,
-  stream: Stream | undefined,
-): FlowInfo {
+export function flowInfo(flow: FlowFacts, paths: readonly Path[], stream: Stream | undefined): FlowInfo {
   return {
     flowId: flow.flowId,
     peerFlowId: flow.peerFlowId,
     role: flow.role,
     state: flow.state,
-    migrationState,
+    migrationState: flow.migrationState,
     service: flow.serviceName ?? flow.service.toString(),
     security: 'plain',
     paths: paths.map(path => pathInfo(path, path === flow.activePath)),

@@ -35,8 +35,8 @@ import { PathSearch } from './path-search.ts'
 import { FORMER_PATHS_LIMIT, PathSet } from './path-set.ts'
 import type { QueueSize } from './queue-size.ts'
 import { Rebinding } from './rebinding.ts'
-import { Setup, sameBytes } from './setup.ts'
-import { FlowSignal, type FlowState } from './states.ts'
+import { repeatsFrom, Setup, sameBytes } from './setup.ts'
+import { FlowSignal, type FlowState, type MigrationState } from './states.ts'
 import { type FlowTimer, FlowTimers } from './timers.ts'
 
 /** A FIN of the peer's, kept until its turn; RSYN needs nothing kept. */
@@ -73,18 +73,20 @@ export class Flow {
   readonly #channel: ControlChannel<PeerControl>
   readonly #outbox = new Outbox()
   readonly #timers = new FlowTimers()
-  readonly #setup: Setup
+  /** Until set-up is over; then the client's nonce alone is kept, for instances that answer late, as text: it is the smallest. */
+  #setup: Setup | undefined
+  #lateNonce = ''
   readonly #paths: PathSet
-  readonly #migration: Migration
-  readonly #pathSearch: PathSearch
-  readonly #rebinding: Rebinding
+  /** Made when they are first needed: most flows never move, and never send much. */
+  #migration: Migration | undefined
+  #pathSearch: PathSearch | undefined
+  #rebinding: Rebinding | undefined
   readonly #writer: ControlPacketWriter
   #state: FlowState = 'INIT'
   #peerFlowId: FlowId = NO_FLOW_ID
-  #keys: FlowKeys | undefined
   #stream: Stream | undefined
   /** Written, ended and set before the set-up was done. */
-  #early: Uint8Array[] = []
+  #early: Uint8Array[] | undefined
   #earlyEnd = false
   #keepAliveMs = 0
   #noDelay = true
@@ -123,31 +125,6 @@ export class Flow {
       nowMs,
     )
     this.#writer = this.#newWriter()
-    this.#pathSearch = new PathSearch(this.#outbox, n => context.randomBytes(n))
-    this.#migration = new Migration({
-      channel: this.#channel,
-      outbox: this.#outbox,
-      timers: this.#timers,
-      paths: this.#paths,
-      randomBytes: n => context.randomBytes(n),
-      adopt: (path, now) => this.#adopt(path, now),
-      suspend: () => this.#suspend(),
-      signal: bits => this.#signal(bits),
-      count: counter => context.count(counter),
-      anotherLocal: (local, remote) => context.anotherLocal(local, remote),
-    })
-    this.#rebinding = new Rebinding({
-      outbox: this.#outbox,
-      timers: this.#timers,
-      paths: this.#paths,
-      randomBytes: n => context.randomBytes(n),
-      mayRebind: () => this.#movable && !this.#suspended && this.#migration.state === 'INITIAL',
-      rebound: (path, now) => {
-        this.#adopt(path, now)
-        this.#signal(FlowSignal.moved)
-      },
-      count: counter => context.count(counter),
-    })
   }
 
   // ---- what the program sees ------------------------------------------------------------------------------
@@ -158,6 +135,10 @@ export class Flow {
 
   get peerFlowId(): FlowId {
     return this.#peerFlowId
+  }
+
+  get migrationState(): MigrationState {
+    return this.#migration?.state ?? 'INITIAL'
   }
 
   get activePath(): Path | undefined {
@@ -171,7 +152,12 @@ export class Flow {
 
   /** Bytes written that the peer has not acknowledged. */
   get bufferedBytes(): number {
-    return this.#stream?.bufferedBytes ?? this.#early.reduce((sum, chunk) => sum + chunk.length, 0)
+    return this.#stream?.bufferedBytes ?? (this.#early ?? []).reduce((sum, chunk) => sum + chunk.length, 0)
+  }
+
+  /** Bytes written that have never left. */
+  get unsentBytes(): number {
+    return this.#stream?.unsentBytes ?? this.bufferedBytes
   }
 
   /** Whether the send buffer is below its high-water mark. */
@@ -187,8 +173,9 @@ export class Flow {
   /** Queues `chunk`, which must not be changed any more. Throws EPIPE after `end`. */
   write(chunk: Uint8Array): void {
     if (this.#ended || this.#state === 'CLOSED') throw new ServalError('EPIPE', { syscall: 'write' })
-    if (this.#stream === undefined) this.#early.push(chunk)
-    else this.#stream.write(chunk)
+    if (this.#stream) this.#stream.write(chunk)
+    else if (this.#early) this.#early.push(chunk)
+    else this.#early = [chunk]
     this.#context.wake(this)
   }
 
@@ -234,7 +221,7 @@ export class Flow {
   }
 
   info(): FlowInfo {
-    return flowInfo(this, this.#paths.all, this.#migration.state, this.#stream)
+    return flowInfo(this, this.#paths.all, this.#stream)
   }
 
   /** What the peer makes this flow keep. */
@@ -247,7 +234,7 @@ export class Flow {
         size: this.#channel.outstanding.length,
         limit: OUTSTANDING_LIMIT,
       },
-      { name: 'candidates', size: this.#migration.candidates.length, limit: CANDIDATE_LIMIT },
+      { name: 'candidates', size: this.#migration?.candidates.length ?? 0, limit: CANDIDATE_LIMIT },
       { name: 'former paths', size: this.#paths.formerCount, limit: FORMER_PATHS_LIMIT },
       { name: 'bytes to read', size: this.readableBytes, limit: this.#context.limits.receiveBufferBytes },
     ]
@@ -262,7 +249,7 @@ export class Flow {
 
   /** Client: begins the set-up. */
   connect(nowMs: number): void {
-    this.#timers.arm('deadline', this.#setup.deadlineAt)
+    if (this.#setup) this.#timers.arm('deadline', this.#setup.deadlineAt)
     this.#input('connect', nowMs)
   }
 
@@ -286,14 +273,15 @@ export class Flow {
   respond(syn: Arrival, replyTo: Endpoint, nowMs: number): void {
     const { control } = syn.packet
     const share = syn.packet.extension('key')?.share
-    if (control === undefined || share === undefined) return
-    this.#meet(syn.packet.srcFlowId, share)
+    const setup = this.#setup
+    if (control === undefined || share === undefined || setup === undefined) return
+    const keys = this.#meet(syn.packet.srcFlowId, setup, share)
     this.#channel.start(control.verno)
     const path = this.#paths.open(syn.local, replyTo)
     path.credit.receivedBytes = arrivalBytes(syn)
     this.#paths.adopt(path)
-    this.#openStream(path, nowMs)
-    this.#timers.arm('deadline', this.#setup.deadlineAt)
+    this.#openStream(path, keys, nowMs)
+    this.#timers.arm('deadline', setup.deadlineAt)
     this.#input('SYN', nowMs)
   }
 
@@ -301,11 +289,6 @@ export class Flow {
   repeatSyn(bytes: number, nowMs: number): void {
     if (this.#paths.active) this.#paths.active.credit.receivedBytes += bytes
     this.#input('SYN', nowMs)
-  }
-
-  /** Whether the client nonce `nonce` is the one that this flow was set up with. */
-  isSetUpWith(nonce: Uint8Array): boolean {
-    return this.#setup.isPeerNonce(nonce)
   }
 
   /** Whether untagged data from there is believed: the address is proven, and set-up is over. */
@@ -330,7 +313,7 @@ export class Flow {
 
   /** Plain data of this flow's, from an address that the peer has not proven. */
   handleUnproven(arrival: Arrival, nowMs: number): void {
-    this.#rebinding.handleUnproven(arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
+    this.#rebind.handleUnproven(arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
     this.#context.wake(this)
     this.#context.rearm(this)
   }
@@ -353,14 +336,14 @@ export class Flow {
   move(local: Local, nowMs: number): void {
     if (!this.#movable) return
     this.#askedAt = nowMs
-    this.#migration.move(local, nowMs)
+    this.#migrating.move(local, nowMs)
     this.#context.wake(this)
     this.#context.rearm(this)
   }
 
   /** Whether the flow waits for an address, or for one from which its peer can be reached. */
   get waitsForAddress(): boolean {
-    return this.#migration.state.startsWith('NOADDRESS')
+    return this.migrationState.startsWith('NOADDRESS')
   }
 
   /** `local` has gone; `other` is the best of what is left. */
@@ -369,7 +352,7 @@ export class Flow {
     if (this.#paths.active?.local === local) this.#pause()
     if (!this.#leavesFrom(local)) return
     if (other) this.move(other, nowMs)
-    else this.#migration.lost(nowMs)
+    else this.#migrating.lost(nowMs)
     this.#context.rearm(this)
   }
 
@@ -377,7 +360,7 @@ export class Flow {
   handleTooLong(localId: number, remote: Endpoint | undefined): void {
     const path = this.#paths.active
     if (path?.local.id !== localId || (remote && !sameEndpoint(path.remote, remote))) return
-    if (this.#stream) this.#pathSearch.handleRefused(path, this.#stream)
+    if (this.#stream) this.#searching.handleRefused(path, this.#stream)
     this.#context.wake(this)
   }
 
@@ -385,7 +368,7 @@ export class Flow {
   localChanged(local: Local): void {
     const path = this.#paths.active
     if (path?.local !== local || this.#stream === undefined) return
-    this.#pathSearch.handleInterface(path, this.#stream)
+    this.#searching.handleInterface(path, this.#stream)
     this.#context.wake(this)
   }
 
@@ -403,7 +386,7 @@ export class Flow {
     const stream = this.#stream
     if (stream && !this.#suspended && this.#state !== 'CLOSED' && stream.nextTimeoutAt <= nowMs) {
       stream.handleTimeout(nowMs)
-      if (this.#paths.active) this.#pathSearch.handleTimeout(this.#paths.active, stream)
+      if (this.#paths.active) this.#searching.handleTimeout(this.#paths.active, stream)
     }
     this.#afterInput(nowMs)
   }
@@ -427,7 +410,7 @@ export class Flow {
     if (path.local.isHeld || !stream.emitBatch(batch, this.#writer.dataPrefix, path.transport, nowMs))
       return false
     batch.setRoute(path.local.id, path.remote)
-    this.#pathSearch.handleData(path, batch, stream, nowMs)
+    this.#searching.handleData(path, batch, stream, nowMs)
     return true
   }
 
@@ -437,17 +420,18 @@ export class Flow {
   #handleAnswer(arrival: Arrival, nowMs: number): void {
     const { packet, local, remote } = arrival
     const { control } = packet
-    if (control === undefined || control.ackno !== this.#channel.verno)
+    const setup = this.#setup
+    if (setup === undefined || control === undefined || control.ackno !== this.#channel.verno)
       return this.#context.count('unexpected')
     if (control.flags & controlFlags.NACK) {
-      if (!this.#setup.isControlNonce(control.nonce)) return this.#context.count('nackForged')
+      if (!setup.isControlNonce(control.nonce)) return this.#context.count('nackForged')
       this.#nack = { reason: packet.extension('reason')?.code ?? reasonCodes.REFUSED, remote }
       return this.#input('NACK', nowMs)
     }
     const offered = packet.extension('key')
     if ((control.flags & SYN_ACK) !== SYN_ACK || offered?.mode !== keyModes.PLAIN)
       return this.#context.count('unexpected')
-    this.#meet(packet.srcFlowId, offered.share)
+    const keys = this.#meet(packet.srcFlowId, setup, offered.share)
     if (!this.#writer.verifies(arrival)) {
       this.#peerFlowId = NO_FLOW_ID
       return this.#context.count('badTag')
@@ -456,9 +440,9 @@ export class Flow {
     this.#channel.acknowledge(control.ackno)
     this.#lastHeardAt = nowMs
     const path = this.#paths.open(local, remote)
-    this.#prove(path, this.#setup.roundTrip(nowMs))
+    this.#prove(path, setup.roundTrip(nowMs))
     this.#paths.adopt(path)
-    this.#openStream(path, nowMs)
+    this.#openStream(path, keys, nowMs)
     this.#handleSegment(arrival, nowMs)
     this.#input('SYN_ACK', nowMs)
   }
@@ -470,7 +454,13 @@ export class Flow {
     const isSynAck = this.role === 'client' && ((packet.control?.flags ?? 0) & SYN_ACK) === SYN_ACK
     if (!isSynAck || offered?.mode !== keyModes.PLAIN) return this.#context.answerUnknown(arrival, nowMs)
     const writer = this.#newWriter()
-    writer.meet(packet.srcFlowId, derivePlainKeys(this.#setup.nonce, offered.share))
+    writer.meet(
+      packet.srcFlowId,
+      derivePlainKeys(
+        Uint8Array.from(this.#lateNonce, byte => byte.charCodeAt(0)),
+        offered.share,
+      ),
+    )
     if (!writer.verifies(arrival)) return this.#context.count('badTag')
     const path = this.#paths.open(local, remote)
     path.proven = true
@@ -492,7 +482,7 @@ export class Flow {
     const isRsynAck = has(controlFlags.RSYN) && has(controlFlags.ACK)
     if (!isRsynAck) this.#heard(nowMs)
     if (has(controlFlags.ACK) && !isRsynAck && !packet.extension('challenge')?.echo)
-      this.#migration.handleAck(control.ackno, local.id, nowMs)
+      this.#migration?.handleAck(control.ackno, local.id, nowMs)
     if (isRsynAck) this.#handleRsynAck(arrival, nowMs)
     else if (has(controlFlags.RSYN)) this.#handleRsyn(arrival, control.verno, nowMs)
     else if (has(controlFlags.FIN)) this.#handleFin(arrival, control.verno, nowMs)
@@ -513,21 +503,20 @@ export class Flow {
     const { packet, local, remote } = arrival
     const challenge = packet.extension('challenge')
     if (challenge === undefined || challenge.echo) return this.#context.count('unexpected')
-    this.#migration.handleRsynAck(challenge.value, local, remote, arrivalBytes(arrival), nowMs)
+    this.#migrating.handleRsynAck(challenge.value, local, remote, arrivalBytes(arrival), nowMs)
   }
 
   #handleRsyn(arrival: Arrival, verno: number, nowMs: number): void {
     if (!this.#movable) return this.#context.count('unexpected')
     const taken = this.#channel.accept(verno, { kind: 'RSYN' }, delivered => this.#deliver(delivered))
     if (taken === 'tooFar') return this.#context.count('controlTooFar')
-    this.#migration.handleRsyn(verno, arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
+    this.#migrating.handleRsyn(verno, arrival.local, arrival.remote, arrivalBytes(arrival), nowMs)
   }
 
   #handleFin(arrival: Arrival, verno: number, nowMs: number): void {
     const { packet, local, remote } = arrival
     // It may be the only thing that a peer behind a NAT has to say, and wants an answer where it is now.
-    if (!this.#paths.proves(remote))
-      this.#rebinding.handleUnproven(local, remote, arrivalBytes(arrival), nowMs)
+    if (!this.#paths.proves(remote)) this.#rebind.handleUnproven(local, remote, arrivalBytes(arrival), nowMs)
     const finalOffset = packet.extension('end')?.finalOffset
     if (finalOffset === undefined) return this.#context.count('unexpected')
     const taken = this.#channel.accept(verno, { kind: 'FIN', finalOffset }, delivered =>
@@ -560,10 +549,10 @@ export class Flow {
       const path = this.#paths.find(local.id, remote) ?? this.#paths.open(local, remote)
       path.credit.receivedBytes += arrivalBytes(arrival)
       this.#outbox.put({ kind: 'ACK', path, echo: challenge.value })
-    } else if (!this.#migration.handleEcho(challenge.value, local.id, remote, nowMs)) {
+    } else if (!this.#migration?.handleEcho(challenge.value, local.id, remote, nowMs)) {
       if (this.#probe && sameBytes(this.#probe.challenge, challenge.value)) this.#endProbe()
-      else if (this.#rebinding.handleEcho(challenge.value, local.id, remote, nowMs)) return
-      else if (!this.#pathSearch.handleEcho(challenge.value)) this.#context.count('echoUnknown')
+      else if (this.#rebinding?.handleEcho(challenge.value, local.id, remote, nowMs)) return
+      else if (!this.#pathSearch?.handleEcho(challenge.value)) this.#context.count('echoUnknown')
     }
   }
 
@@ -572,7 +561,7 @@ export class Flow {
    * whatever comes first, third ACK or not; and no other address is, wherever the packet came from.
    */
   #establish(nowMs: number): void {
-    if (this.#paths.active) this.#prove(this.#paths.active, this.#setup.roundTrip(nowMs))
+    if (this.#paths.active) this.#prove(this.#paths.active, this.#setup?.roundTrip(nowMs))
     this.#input('ACK', nowMs)
   }
 
@@ -670,10 +659,10 @@ export class Flow {
         return
       case 'accept':
         this.#timers.disarm('setup')
-        this.#timers.disarm('deadline')
+        this.#endSetup()
         return this.#context.accepted(this)
       case 'connected':
-        this.#timers.disarm('deadline')
+        this.#endSetup()
         return this.#signal(FlowSignal.connected)
       case 'end':
         this.#stream?.acknowledgeNow()
@@ -712,28 +701,31 @@ export class Flow {
       this.#timers.disarm('setup')
       return
     }
+    const setup = this.#setup
+    if (setup === undefined) return
     this.#nack = undefined
-    const again = this.#setup.sent(nowMs)
+    const again = setup.sent(nowMs)
     this.#syn ??= this.#channel.queue('SYN')
     const path = this.#paths.open(target.local, target.remote)
     path.proven = true
-    this.#outbox.put({ kind: 'SYN', path, entry: this.#syn })
+    this.#outbox.put({ kind: 'SYN', path, entry: this.#syn, setup })
     this.#timers.arm('setup', again)
   }
 
   #sendSynAck(nowMs: number): void {
     const path = this.#paths.active
-    if (path === undefined) return
+    const setup = this.#setup
+    if (path === undefined || setup === undefined) return
     this.#syn ??= this.#channel.queue('SYN')
-    this.#outbox.put({ kind: 'SYN_ACK', path, entry: this.#syn })
-    this.#timers.arm('setup', this.#setup.sent(nowMs))
+    this.#outbox.put({ kind: 'SYN_ACK', path, entry: this.#syn, setup })
+    this.#timers.arm('setup', setup.sent(nowMs))
   }
 
   #sendThirdAck(nowMs: number): void {
     const path = this.#paths.active
     if (path === undefined) return
     if (this.#thirdAckDue === undefined) {
-      this.#thirdAckDue = this.#setup.restart(path.transport.rtt.rtoMs)
+      this.#thirdAckDue = repeatsFrom(path.transport.rtt.rtoMs)
       this.#askedAt = nowMs
     }
     this.#outbox.put({ kind: 'THIRD_ACK', path })
@@ -744,7 +736,7 @@ export class Flow {
     const nack = this.#nack
     if (nack === undefined) return
     const { error, retry } = this.#context.refusal(this, nack.reason, nack.remote, nowMs)
-    const againAt = this.#setup.refused(retry, nowMs)
+    const againAt = this.#setup?.refused(retry, nowMs)
     if (againAt === undefined) this.fail(error, nowMs)
     else this.#timers.arm('setup', againAt)
   }
@@ -758,7 +750,7 @@ export class Flow {
   #close(_nowMs: number): void {
     this.#timers.disarmAll()
     this.#outbox.clear(due => due.kind === 'RST' || due.kind === 'DONE')
-    this.#early = []
+    this.#early = undefined
     this.#signal(FlowSignal.closed)
     this.#context.wake(this)
     this.#context.rearm(this)
@@ -784,13 +776,13 @@ export class Flow {
         return this.#repeatFin(nowMs)
       case 'rsyn':
         if (this.#isDead(nowMs)) return this.#input('gaveUp', nowMs)
-        return this.#migration.handleRsynDue(nowMs)
+        return this.#migrating.handleRsynDue(nowMs)
       case 'candidates':
-        return this.#migration.handleCandidatesDue(nowMs)
+        return this.#migrating.handleCandidatesDue(nowMs)
       case 'probe':
         return this.#repeatProbe(nowMs)
       case 'rebinding':
-        return this.#rebinding.handleDue(nowMs)
+        return this.#rebind.handleDue(nowMs)
       case 'linger':
         return this.#input('lingered', nowMs)
       case 'orphan':
@@ -834,7 +826,7 @@ export class Flow {
       return this.#input('RST', nowMs)
     }
     this.#context.count('rstUntagged')
-    if (this.#probe !== undefined || !this.#movable || this.#migration.state !== 'INITIAL') return
+    if (this.#probe !== undefined || !this.#movable || this.migrationState !== 'INITIAL') return
     this.#probe = { challenge: this.#context.randomBytes(8), repeats: 0 }
     this.#repeatProbe(nowMs)
   }
@@ -907,17 +899,62 @@ export class Flow {
       role: this.role,
       flowId: this.flowId,
       service: this.service,
-      setup: this.#setup,
       channel: this.#channel,
       profile: this.#context.profile,
     })
   }
 
   /** The peer and its share of the keys are known. */
-  #meet(peerFlowId: FlowId, share: Uint8Array): void {
+  #meet(peerFlowId: FlowId, setup: Setup, share: Uint8Array): FlowKeys {
+    const keys = setup.deriveKeys(this.role, share)
     this.#peerFlowId = peerFlowId
-    this.#keys = this.#setup.deriveKeys(this.role, share)
-    this.#writer.meet(peerFlowId, this.#keys)
+    this.#writer.meet(peerFlowId, keys)
+    return keys
+  }
+
+  /** No more is needed of it, but by instances that lost the race: those hear so when they answer late. */
+  #endSetup(): void {
+    if (this.role === 'client') this.#lateNonce = String.fromCharCode(...(this.#setup?.nonce ?? []))
+    this.#timers.disarm('deadline')
+    this.#setup = this.#syn = this.#nack = undefined
+  }
+
+  get #migrating(): Migration {
+    const context = this.#context
+    this.#migration ??= new Migration({
+      channel: this.#channel,
+      outbox: this.#outbox,
+      timers: this.#timers,
+      paths: this.#paths,
+      randomBytes: n => context.randomBytes(n),
+      adopt: (path, now) => this.#adopt(path, now),
+      suspend: () => this.#suspend(),
+      signal: bits => this.#signal(bits),
+      count: counter => context.count(counter),
+      anotherLocal: (local, remote) => context.anotherLocal(local, remote),
+    })
+    return this.#migration
+  }
+
+  get #rebind(): Rebinding {
+    this.#rebinding ??= new Rebinding({
+      outbox: this.#outbox,
+      timers: this.#timers,
+      paths: this.#paths,
+      randomBytes: n => this.#context.randomBytes(n),
+      mayRebind: () => this.#movable && !this.#suspended && this.migrationState === 'INITIAL',
+      rebound: (path, now) => {
+        this.#adopt(path, now)
+        this.#signal(FlowSignal.moved)
+      },
+      count: counter => this.#context.count(counter),
+    })
+    return this.#rebinding
+  }
+
+  get #searching(): PathSearch {
+    this.#pathSearch ??= new PathSearch(this.#outbox, n => this.#context.randomBytes(n))
+    return this.#pathSearch
   }
 
   #prove(path: Path, roundTripMs: number | undefined): void {
@@ -925,9 +962,7 @@ export class Flow {
     if (roundTripMs !== undefined) path.transport.rtt.sample(roundTripMs)
   }
 
-  #openStream(path: Path, nowMs: number): void {
-    const keys = this.#keys
-    if (keys === undefined) return
+  #openStream(path: Path, keys: FlowKeys, nowMs: number): void {
     const { limits } = this.#context
     const client = this.role === 'client'
     this.#stream = new Stream({
@@ -943,8 +978,8 @@ export class Flow {
     })
     this.#stream.setNoDelay(this.#noDelay)
     if (this.#keepAliveMs > 0) this.#stream.setKeepAlive(this.#keepAliveMs, nowMs)
-    for (const chunk of this.#early) this.#stream.write(chunk)
-    this.#early = []
+    for (const chunk of this.#early ?? []) this.#stream.write(chunk)
+    this.#early = undefined
   }
 
   #adopt(path: Path, nowMs: number): void {
@@ -978,7 +1013,7 @@ export class Flow {
 
   /** Whether packets leave from `local`, or will once a move is done. */
   #leavesFrom(local: Local): boolean {
-    return (this.#migration.ownPath ?? this.#paths.active)?.local === local
+    return (this.#migration?.ownPath ?? this.#paths.active)?.local === local
   }
 
   get #mayStream(): boolean {

@@ -6,6 +6,7 @@
 import type { Stream } from '../transport/stream.ts'
 import type { Outstanding } from './control-channel.ts'
 import type { Path } from './path.ts'
+import type { Setup } from './setup.ts'
 
 /** Makes a due packet, at the start of `buffer`; returns its length. */
 export interface PacketWriter {
@@ -13,8 +14,12 @@ export interface PacketWriter {
 }
 
 export type Due =
-  | { readonly kind: 'SYN'; readonly path: Path; readonly entry: Outstanding }
-  | { readonly kind: 'SYN_ACK'; readonly path: Path; readonly entry: Outstanding }
+  | {
+      readonly kind: 'SYN' | 'SYN_ACK'
+      readonly path: Path
+      readonly entry: Outstanding
+      readonly setup: Setup
+    }
   | { readonly kind: 'THIRD_ACK'; readonly path: Path }
   | { readonly kind: 'FIN'; readonly path: Path; readonly entry: Outstanding }
   | { readonly kind: 'RSYN'; readonly path: Path; readonly entry: Outstanding }
@@ -62,7 +67,10 @@ export class Outbox {
   }
 
   take(): Due | undefined {
-    return this.#due.shift()
+    const due = this.#due.shift()
+    // Once used, an array keeps room that a flow at rest does not need.
+    if (due !== undefined && this.#due.length === 0) this.#due = []
+    return due
   }
 
   /** Forgets what is owed, but for what `keep` names. */

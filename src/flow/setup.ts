@@ -31,7 +31,6 @@ export class Setup {
   readonly controlNonce: Uint8Array
   readonly deadlineAt: number
   readonly #firstRepeatMs: number
-  #peerNonce: Uint8Array | undefined
   #sends = 0
   /** Since the last refusal: a SYN that is lost then is missed as soon as the first. */
   #repeats = 0
@@ -47,13 +46,7 @@ export class Setup {
 
   /** Keys of the flow; `role` is this end's. */
   deriveKeys(role: 'client' | 'server', peerNonce: Uint8Array): FlowKeys {
-    this.#peerNonce = peerNonce.slice()
     return role === 'client' ? derivePlainKeys(this.nonce, peerNonce) : derivePlainKeys(peerNonce, this.nonce)
-  }
-
-  /** Whether `nonce` is the one that the peer's first packet brought: the same SYN or SYN-ACK again. */
-  isPeerNonce(nonce: Uint8Array): boolean {
-    return this.#peerNonce !== undefined && sameBytes(this.#peerNonce, nonce)
   }
 
   isControlNonce(nonce: Uint8Array): boolean {
@@ -73,15 +66,6 @@ export class Setup {
   }
 
   /**
-   * The third ACK starts a count of its own. The server may have used up what it may send to an unproven address and
-   * waits for `halfOpenMs` only: this end must not slow down too much.
-   */
-  restart(firstRepeatMs: number): (nowMs: number) => number {
-    let sends = 0
-    return nowMs => nowMs + firstRepeatMs * 2 ** Math.min(sends++, 2)
-  }
-
-  /**
    * An instance refused; returns when to ask again, or undefined when it is time to give up. The nonce spreads those who
    * are refused together.
    */
@@ -91,6 +75,15 @@ export class Setup {
     const backoffMs = Math.min(REFUSAL_BACKOFF_MS * 2 ** this.#refusals++, MAX_REFUSAL_BACKOFF_MS)
     return nowMs + backoffMs * (1 + this.nonce[0]! / 256)
   }
+}
+
+/**
+ * When the third ACK is due again: it has a count of its own. The server may have used up what it may send to an unproven
+ * address and waits for `halfOpenMs` only, so this end must not slow down too much.
+ */
+export function repeatsFrom(firstRepeatMs: number): (nowMs: number) => number {
+  let sends = 0
+  return nowMs => nowMs + firstRepeatMs * 2 ** Math.min(sends++, 2)
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,9 +1,9 @@
-/** The named timers of a flow; the next deadline is their minimum. */
+/** The named timers of a flow; the next deadline is their minimum. Of those due at one instant the first comes first. */
 export const flowTimers = [
+  /** The set-up has taken too long: before its last repeat, which would be armed for the same instant again. */
+  'deadline',
   /** SYN, SYN-ACK or third ACK is due again. */
   'setup',
-  /** The set-up has taken too long. */
-  'deadline',
   /** FIN is due again. */
   'fin',
   /** RSYN is due again. */
@@ -22,7 +22,8 @@ export const flowTimers = [
 export type FlowTimer = (typeof flowTimers)[number]
 
 export class FlowTimers {
-  readonly #deadlines = new Map<FlowTimer, number>()
+  /** By the place in `flowTimers`; only while one is armed: most flows, most of the time, wait for nothing. */
+  #deadlines: number[] | undefined
   #nextAt = Number.POSITIVE_INFINITY
 
   /** The earliest deadline; Infinity when nothing is armed. */
@@ -31,37 +32,36 @@ export class FlowTimers {
   }
 
   armed(timer: FlowTimer): boolean {
-    return this.#deadlines.has(timer)
+    return (this.#deadlines?.[flowTimers.indexOf(timer)] ?? NEVER) !== NEVER
   }
 
   arm(timer: FlowTimer, at: number): void {
-    this.#deadlines.set(timer, at)
+    this.#deadlines ??= flowTimers.map(() => NEVER)
+    this.#deadlines[flowTimers.indexOf(timer)] = at
     this.#refresh()
   }
 
   disarm(timer: FlowTimer): void {
-    if (this.#deadlines.delete(timer)) this.#refresh()
+    if (this.armed(timer)) this.arm(timer, NEVER)
   }
 
   disarmAll(): void {
-    this.#deadlines.clear()
-    this.#refresh()
+    this.#deadlines = undefined
+    this.#nextAt = NEVER
   }
 
   /** Takes one timer whose time has come, or undefined. */
   takeExpired(nowMs: number): FlowTimer | undefined {
-    if (this.#nextAt > nowMs) return undefined
-    for (const [timer, at] of this.#deadlines) {
-      if (at <= nowMs) {
-        this.disarm(timer)
-        return timer
-      }
-    }
-    return undefined
+    if (this.#deadlines === undefined || this.#nextAt > nowMs) return undefined
+    const timer = flowTimers[this.#deadlines.findIndex(at => at <= nowMs)]
+    if (timer !== undefined) this.disarm(timer)
+    return timer
   }
 
   #refresh(): void {
-    this.#nextAt = Number.POSITIVE_INFINITY
-    for (const at of this.#deadlines.values()) if (at < this.#nextAt) this.#nextAt = at
+    this.#nextAt = Math.min(...(this.#deadlines ?? []))
+    if (this.#nextAt === NEVER) this.#deadlines = undefined
   }
 }
+
+const NEVER = Number.POSITIVE_INFINITY

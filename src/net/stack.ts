@@ -321,12 +321,12 @@ export class Stack {
   /** The process ends: peers need not find out by themselves. */
   #handleExit(): void {
     this.#agent.stop()
-    const flows = [...this.#sal.flows].filter(flow => flow.unfinished && !this.#lingering.has(flow))
-    for (const flow of flows) {
-      // A kernel would still deliver what is on its way. We cannot, and the peer must not take it for all there was.
-      if (flow.bufferedBytes > 0 || flow.readableBytes > 0) flow.reset(nowMs())
-      else flow.close(nowMs())
-    }
+    const flows = [...this.#sal.flows].filter(flow => flow.unfinished)
+    // What may leave at once does, with the end of the stream behind it.
+    for (const flow of flows) flow.close(nowMs())
+    this.#driver.flush()
+    // A kernel would send the rest. We cannot, and the peer must not take what it has for all there was.
+    this.#resetFlows(flows.filter(flow => flow.unsentBytes > 0))
     this.#driver.flush()
   }
 

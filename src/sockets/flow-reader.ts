@@ -13,19 +13,21 @@ export interface OnReadOptions {
   readonly callback: (bytes: number, buffer: Uint8Array) => unknown
 }
 
-export interface Sink {
+/** What takes what is read; one for all readers, each of which says for whom: `T`, a socket. */
+export interface Sink<T> {
   /** False: no more for now. */
-  push(chunk: Buffer): boolean
+  push(target: T, chunk: Buffer): boolean
   /** Bytes have come. */
-  touch(): void
-  end(): void
+  touch(target: T): void
+  end(target: T): void
   /** The flow has failed, and all that came before has been read. */
-  fail(error: ServalError): void
+  fail(target: T, error: ServalError): void
 }
 
-export class FlowReader {
+export class FlowReader<T> {
   bytesRead = 0
-  readonly #sink: Sink
+  readonly #sink: Sink<T>
+  readonly #target: T
   readonly #onread: OnReadOptions | undefined
   #flow: Flow | undefined
   #isReading = false
@@ -33,8 +35,9 @@ export class FlowReader {
   #rest: Uint8Array | undefined
   #failure: ServalError | undefined
 
-  constructor(sink: Sink, onread: OnReadOptions | undefined) {
+  constructor(sink: Sink<T>, target: T, onread: OnReadOptions | undefined) {
     this.#sink = sink
+    this.#target = target
     this.#onread = isOnRead(onread) ? onread : undefined
   }
 
@@ -75,12 +78,12 @@ export class FlowReader {
     while (this.#isReading && flow !== undefined && flow === this.#flow) {
       const chunk = this.#rest ?? flow.read()
       if (chunk === undefined) return this.#readEnd(flow)
-      this.#sink.touch()
+      this.#sink.touch(this.#target)
       if (this.#onread) this.#fill(this.#onread, chunk)
       else {
         this.bytesRead += chunk.length
         const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
-        if (!this.#sink.push(view)) this.#isReading = false
+        if (!this.#sink.push(this.#target, view)) this.#isReading = false
       }
     }
   }
@@ -88,10 +91,10 @@ export class FlowReader {
   #readEnd(flow: Flow): void {
     if (flow.endReceived) {
       this.#isReading = false
-      this.#sink.end()
+      this.#sink.end(this.#target)
     } else if (this.#failure) {
       this.#isReading = false
-      this.#sink.fail(this.#failure)
+      this.#sink.fail(this.#target, this.#failure)
     }
   }
 

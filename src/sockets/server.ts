@@ -19,7 +19,7 @@ import {
   wrongType,
 } from './arguments.ts'
 import { Binding } from './binding.ts'
-import { acceptSocket, type Socket } from './socket.ts'
+import { type AcceptOptions, acceptSocket, type Socket } from './socket.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import { systemError } from './system-error.ts'
 import { listenTarget } from './target.ts'
@@ -55,7 +55,8 @@ export class Server extends EventEmitter implements net.Server {
   /** Connections beyond are ended at once, with the event `drop`; undefined: no limit. */
   maxConnections!: number
 
-  readonly #options: ServerOptions
+  /** What is the same for each of its sockets. */
+  readonly #accepting: AcceptOptions
   #binding: Binding | undefined
   /** The service that was served last is being withdrawn. */
   #withdrawal: Promise<void> | undefined
@@ -74,7 +75,7 @@ export class Server extends EventEmitter implements net.Server {
     for (const name of ['keepAliveInitialDelay', 'highWaterMark'] as const) {
       if (options[name] !== undefined) checkNumber(options[name], `options.${name}`)
     }
-    this.#options = options
+    this.#accepting = { ...options, server: this, onRelease: () => this.#handleRelease() }
     if (typeof onConnection === 'function') this.on('connection', onConnection)
   }
 
@@ -99,7 +100,7 @@ export class Server extends EventEmitter implements net.Server {
     const target = listenTarget(args.length === 0 || typeof args[0] === 'function' ? { port: 0 } : options)
     const { weight, priority, backlog = positionalBacklog(args) } = options
     const congestion = checkCongestion(options.congestion)
-    const stack = this.#options.stack ?? defaultStack()
+    const stack = this.#accepting.stack ?? defaultStack()
     const binding = new Binding(stack, target, { weight, priority, backlog, congestion }, flow =>
       this.#accept(stack, flow),
     )
@@ -171,14 +172,7 @@ export class Server extends EventEmitter implements net.Server {
   #accept(stack: Stack, flow: Flow): FlowHandler {
     if (this.maxConnections && this.#connections >= this.maxConnections) return this.#drop(stack, flow)
     this.#connections++
-    const { socket, handler } = acceptSocket(stack, flow, {
-      ...this.#options,
-      server: this,
-      onRelease: () => {
-        this.#connections--
-        this.#emitCloseIfDrained()
-      },
-    })
+    const { socket, handler } = acceptSocket(stack, flow, this.#accepting)
     try {
       this.emit('connection', socket)
     } catch (error) {
@@ -188,6 +182,11 @@ export class Server extends EventEmitter implements net.Server {
       })
     }
     return handler
+  }
+
+  #handleRelease(): void {
+    this.#connections--
+    this.#emitCloseIfDrained()
   }
 
   #drop(stack: Stack, flow: Flow): FlowHandler {

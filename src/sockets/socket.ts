@@ -25,7 +25,7 @@ import {
   wrongValue,
 } from './arguments.ts'
 import { openingOf } from './binding.ts'
-import { FlowReader, type OnReadOptions } from './flow-reader.ts'
+import { FlowReader, type OnReadOptions, type Sink } from './flow-reader.ts'
 import { FlowWriter, type WriteCallback } from './flow-writer.ts'
 import { checkDuration, IdleTimer } from './idle-timer.ts'
 import { type AddressInfo, type SocketAddressInfo, socketAddress } from './socket-address.ts'
@@ -75,6 +75,23 @@ export let acceptSocket: (
   options: AcceptOptions,
 ) => { readonly socket: Socket; readonly handler: FlowHandler }
 
+/** What a socket's own parts may do with it: they are for no program. */
+let sink: Sink<Socket>
+let handleSignals: (socket: Socket, flow: Flow, signals: number) => void
+
+/** Hears of a flow for its socket. */
+class Handler implements FlowHandler {
+  readonly #socket: Socket
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  onSignals(flow: Flow, signals: number): void {
+    handleSignals(this.#socket, flow, signals)
+  }
+}
+
 export class Socket extends Duplex implements net.Socket {
   /** The server that took it, if any. */
   server: net.Server | null = null
@@ -86,10 +103,10 @@ export class Socket extends Duplex implements net.Socket {
   readonly autoSelectFamilyAttemptedAddresses: string[] = []
 
   readonly #ownStack: Stack | undefined
-  readonly #handler: FlowHandler = { onSignals: (flow, signals) => this.#handleSignals(flow, signals) }
-  readonly #reader: FlowReader
+  readonly #reader: FlowReader<Socket>
   readonly #writer = new FlowWriter()
-  readonly #idle = new IdleTimer(() => this.#handleIdle())
+  /** Made by `setTimeout`. */
+  #idle: IdleTimer | undefined
   #stack: Stack | undefined
   #flow: Flow | undefined
   #target: Target | undefined
@@ -115,8 +132,15 @@ export class Socket extends Duplex implements net.Socket {
       socket.#adopt(stack, flow)
       socket.#begin(flow)
       socket.#beginReading(flow)
-      return { socket, handler: socket.#handler }
+      return { socket, handler: new Handler(socket) }
     }
+    sink = {
+      push: (socket, chunk) => socket.push(chunk),
+      touch: socket => socket.#idle?.refresh(),
+      end: socket => socket.#pushEnd(),
+      fail: (socket, error) => socket.destroy(error),
+    }
+    handleSignals = (socket, flow, signals) => socket.#handleSignals(flow, signals)
   }
 
   constructor(options: SocketOptions = {}) {
@@ -132,13 +156,7 @@ export class Socket extends Duplex implements net.Socket {
     this.#noDelay = options.noDelay === undefined ? undefined : Boolean(options.noDelay)
     this.#keepAlive = Boolean(options.keepAlive)
     this.#keepAliveMs = keepAliveMs(options.keepAliveInitialDelay)
-    const sink = {
-      push: (chunk: Buffer) => this.push(chunk),
-      touch: () => this.#idle.refresh(),
-      end: () => this.#pushEnd(),
-      fail: (error: ServalError) => this.destroy(error),
-    }
-    this.#reader = new FlowReader(sink, options.onread)
+    this.#reader = new FlowReader<Socket>(sink, this, options.onread)
     // Last, for it may destroy the socket at once.
     if (options.signal) addAbortSignal(options.signal, this)
   }
@@ -161,7 +179,7 @@ export class Socket extends Duplex implements net.Socket {
     this.#congestion = checkCongestion(options.congestion)
     if (this.destroyed) this.#reuse()
     this.#target = target
-    this.#idle.refresh()
+    this.#idle?.refresh()
     this.connecting = true
     process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
     return this
@@ -231,6 +249,7 @@ export class Socket extends Duplex implements net.Socket {
     if (this.destroyed) return this
     this.timeout = timeoutMs
     const ms = checkDuration(timeoutMs, 'msecs')
+    this.#idle ??= new IdleTimer(() => this.#handleIdle())
     this.#idle.start(ms)
     if (onTimeout === undefined) return this
     checkFunction(onTimeout, 'callback')
@@ -356,7 +375,7 @@ export class Socket extends Duplex implements net.Socket {
   override _destroy(error: Error | null, callback: WriteCallback): void {
     const wasUsed = this.connecting || !this.pending
     this.connecting = false
-    this.#idle.stop()
+    this.#idle?.stop()
     const emitClose = (...hadError: boolean[]) => {
       this.emit('close', ...hadError)
       this.#writer.dropHeld()
@@ -391,7 +410,7 @@ export class Socket extends Duplex implements net.Socket {
       if (opening === undefined)
         return this.#adopt(
           stack,
-          stack.connect(serviceTarget(target), { congestion: this.#congestion }, this.#handler),
+          stack.connect(serviceTarget(target), { congestion: this.#congestion }, new Handler(this)),
         )
       const openAgain = () => process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
       opening.then(openAgain, openAgain)
@@ -421,7 +440,7 @@ export class Socket extends Duplex implements net.Socket {
 
   #handleConnected(flow: Flow): void {
     this.connecting = false
-    this.#idle.refresh()
+    this.#idle?.refresh()
     this.#begin(flow)
     this.emit('connect')
     this.#writer.writeHeld()
@@ -455,13 +474,13 @@ export class Socket extends Duplex implements net.Socket {
   }
 
   #handleIdle(): void {
-    if (this.#writer.hasProgressed()) this.#idle.refresh()
+    if (this.#writer.hasProgressed()) this.#idle?.refresh()
     else this.emit('timeout')
   }
 
   #send(chunks: readonly Uint8Array[], callback: WriteCallback): void {
     if (this.connecting) return this.#writer.hold(chunks, callback)
-    this.#idle.refresh()
+    this.#idle?.refresh()
     this.#writer.write(chunks, callback)
   }
 

@@ -36,13 +36,13 @@ function run(code: string) {
 
 /** Echoes, and exits in the middle when it is told to. */
 const SERVE = `
-  const [EXIT, CRASH] = Buffer.from('!?')
+  const [EXIT, CRASH, FLOOD] = Buffer.from('!?#')
   const listener = await stack.listen('web.example', {}, flow => ({
     onSignals() {
       for (let chunk = flow.read(); chunk; chunk = flow.read()) {
         if (chunk[0] === EXIT) process.exit(7)
-        flow.write(chunk)
-        if (chunk[0] === CRASH) process.exit(8)
+        flow.write(chunk[0] === FLOOD ? new Uint8Array(1 << 20) : chunk)
+        if (chunk[0] === CRASH || chunk[0] === FLOOD) process.exit(8)
       }
     },
   }))
@@ -106,11 +106,21 @@ describe('a process with a stack', () => {
     expect(readdirSync(stacks.runtimeDir)).toHaveLength(1)
   })
 
-  it('resets them when it exits with something unsaid', async () => {
+  it('says in the last moment what fits into one flight, and ends behind it', async () => {
     const { exited, says } = run(SERVE)
     await says()
     const end = FlowEnd.connect(stacks.open(), 'web.example')
     end.write('?')
+    expect(await exited).toBe(8)
+    await end.seen(FlowSignal.end)
+    expect(end.text).toBe('?')
+  })
+
+  it('resets them when it exits with more unsaid', async () => {
+    const { exited, says } = run(SERVE)
+    await says()
+    const end = FlowEnd.connect(stacks.open(), 'web.example')
+    end.write('#')
     expect(await exited).toBe(8)
     expect(await end.closed()).toMatchObject({ code: 'ECONNRESET' })
   })
