@@ -10,6 +10,7 @@ import { flowsBenchmark } from './flows.ts'
 import { http } from './http.ts'
 import { latency } from './latency.ts'
 import { loss } from './loss.ts'
+import { lpm } from './lpm.ts'
 import { migrate } from './migrate.ts'
 import { sim } from './sim.ts'
 import {
@@ -42,6 +43,7 @@ const flows = Number(values.flows ?? DEFAULT_FLOWS)
 const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
   bulk,
   loss,
+  lpm,
   latency,
   connect,
   http,

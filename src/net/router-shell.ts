@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent.ts'
+import { isOnLink } from '../flow/path.ts'
 import { isLoopback } from '../id/address.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { Router, type RouterEvent } from '../router/router.ts'
@@ -62,6 +63,7 @@ export class RouterShell {
     this.#router = new Router({
       hmac: (key, bytes) => createHmac('sha256', key).update(bytes).digest(),
       randomBytes,
+      isNear: endpoint => this.#links.all.some(({ local }) => isOnLink(local, endpoint)),
       isKnownRouter: remote => this.#peers.has(formatEndpoint(remote)),
     })
     this.#driver = new Driver<RouterEvent>(
@@ -70,7 +72,6 @@ export class RouterShell {
       (_link, code) => this.#links.handleSendError(code),
     )
     this.#controlRules = new ControlRules(this.#router.table, endpoint => this.#isReachable(endpoint))
-    for (const line of lines) this.#insert(line)
     this.#agent = new AgentLink({
       agent: {
         kind: 'router',
@@ -101,6 +102,14 @@ export class RouterShell {
       },
     })
     this.#links.start()
+    // Once it is known which addresses are its own: a rule must not lead to one of them.
+    try {
+      for (const line of lines) this.#insert(line)
+    } catch (error) {
+      this.#driver.close()
+      this.#links.close()
+      throw error
+    }
     this.ready = new Promise(resolve => {
       this.#onSettled = resolve
     })

@@ -16,16 +16,15 @@ export function checkRule(rule: Rule, quote: () => string): void {
   if (rule.type !== 'FORWARD') return
   const { targets, sharing } = rule
   if (targets.length === 0) throw complain('', 'FORWARD takes one target or more')
-  const seen = new Set<string>()
   for (const { endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY } of targets) {
     if (!(Number.isFinite(weight) && weight >= 0)) throw complain(weight, 'a weight is a number, 0 or more')
     if (!Number.isFinite(priority)) throw complain(priority, 'a priority is a number')
-    const place = formatEndpoint(endpoint)
     const problem = impossible(endpoint)
-    if (problem !== undefined) throw complain(place, problem)
-    if (seen.has(place)) throw complain(place, 'a rule names each target once')
-    seen.add(place)
+    if (problem !== undefined) throw complain(formatEndpoint(endpoint), problem)
   }
+  const twice =
+    targets.length === 1 ? undefined : repeated(targets.map(target => formatEndpoint(target.endpoint)))
+  if (twice !== undefined) throw complain(twice, 'a rule names each target once')
   const problem = sharing && sharingProblem(sharing)
   if (problem !== undefined) throw complain(...problem)
 }
@@ -40,6 +39,12 @@ export function checkNoLoop(rule: Rule, own: readonly Endpoint[], quote: () => s
     value: formatEndpoint(loop.endpoint),
     expected: 'this is its own address, and a rule that forwards to oneself is a loop',
   })
+}
+
+/** The first that comes twice. */
+function repeated(texts: readonly string[]): string | undefined {
+  const seen = new Set<string>()
+  return texts.find(text => seen.size === seen.add(text).size)
 }
 
 /** Why nothing can be sent to an endpoint as a target. */

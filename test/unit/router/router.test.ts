@@ -46,6 +46,17 @@ function counted(router: Router): Record<string, number> {
 }
 
 describe('a service router forwards', () => {
+  it('a datagram to all targets of a to=all rule, and a SYN to one of them', () => {
+    const router = routerWith(['web.example FORWARD to=all 10.0.0.8:7, 10.0.0.9:7'])
+    arrive(router, datagram('hello'), '10.0.0.1:40')
+    const sent = traceOf(router)
+    expect(sent).toHaveLength(2)
+    expect(sent.map(line => line.split(' ')[0]).sort()).toEqual(['10.0.0.8:7', '10.0.0.9:7'])
+    arrive(router, syn(), '10.0.0.1:40')
+    expect(traceOf(router)).toHaveLength(1)
+    expect(counted(router)).toMatchObject({ packets: 2, forwarded: 3 })
+  })
+
   it('a SYN to the target of its rule, and notes where it came from', () => {
     const router = routerWith([TO_SERVER])
     arrive(router, syn(), '10.0.0.1:40')

@@ -1,0 +1,36 @@
+/**
+ * The service table from 10^3 to 10^6 rules: half of them whole serviceIDs, the others of 32, 64, 96 and random lengths, each
+ * to one of 10,000 instances; looked up are random ones that hit.
+ *
+ *   lookups   a second of CPU time: a target found and counted, as a router does for a packet
+ *   inserts   a second of CPU time, one rule after the other into an empty table
+ *   bytes     a rule, of heap and arrays together, counters in use
+ */
+import type { Benchmark, Row } from './support/benchmark.ts'
+
+const SIZES = ['1e3', '1e4', '1e5', '1e6']
+
+export const lpm: Benchmark = {
+  name: 'lpm',
+  about: 'the service table: lookups and inserts a second of CPU time, bytes a rule',
+  secondsPerRow: 1,
+  rounds: 3,
+  rows: [
+    ...SIZES.map(size => row('serval', size, false)),
+    ...SIZES.map(size => row('map', size, true)),
+    row('linear', '1e3', true),
+  ],
+}
+
+function row(table: string, size: string, isPeer: boolean): Row {
+  return {
+    name: `${table}@${size}`,
+    isPeer,
+    measure: async (place, seconds) => {
+      const program = place.start('left', 'lpm', [table, `${Number(size)}`, `${seconds}`])
+      const { event: _, ...figures } = await program.event('done')
+      await program.stop('SIGKILL')
+      return figures
+    },
+  }
+}
