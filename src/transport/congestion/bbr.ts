@@ -94,9 +94,9 @@ export class Bbr implements CongestionControl {
   }
 
   setMss(mss: number): void {
-    const initial = this.#windowBytes === initialWindowBytes(this.#mss)
     this.#mss = mss
-    this.#windowBytes = initial ? initialWindowBytes(mss) : Math.max(this.#windowBytes, this.#minWindowBytes)
+    // RFC 8899 section 3, item 7: larger packets make no larger window, but for the least there is.
+    this.#windowBytes = Math.max(this.#windowBytes, this.#minWindowBytes)
   }
 
   /** Section 5.2.3 */

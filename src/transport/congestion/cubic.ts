@@ -45,12 +45,9 @@ export class Cubic implements CongestionControl {
   }
 
   setMss(mss: number): void {
-    // A window that is still the initial one is what it would have been; RFC 9438 counts in segments
-    // otherwise.
-    const { windowBytes } = this.#state
-    const initial = windowBytes === initialWindowBytes(this.#mss)
     this.#mss = mss
-    this.#state.windowBytes = initial ? initialWindowBytes(mss) : Math.max(windowBytes, mss)
+    // RFC 8899 section 3, item 7: larger packets make no larger window; but one must fit.
+    this.#state.windowBytes = Math.max(this.#state.windowBytes, mss)
   }
 
   handleAcknowledgement(acknowledgement: Acknowledgement): void {

@@ -155,9 +155,11 @@ describe('BBR', () => {
     expect(bbr.pacingBytesPerMs).toBeGreaterThan(0.95 * path.bytesPerMs)
   })
 
-  it('counts its initial window anew when the segment size is learnt', () => {
+  it('keeps its window in bytes when segments become larger or smaller (RFC 8899 section 3, item 7)', () => {
     const bbr = new Bbr(1_136, () => 0.5)
-    bbr.setMss(1_436)
-    expect(bbr.windowBytes).toBe(14_360)
+    for (const changed of [1_436, 512]) {
+      bbr.setMss(changed)
+      expect(bbr.windowBytes).toBe(11_360)
+    }
   })
 })

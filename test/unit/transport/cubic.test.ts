@@ -110,10 +110,12 @@ describe('CUBIC', () => {
     expect(cubic.windowBytes).toBe(80 * mss)
   })
 
-  it('counts its initial window anew when the segment size is learnt', () => {
+  it('keeps its window in bytes when segments become larger or smaller (RFC 8899 section 3, item 7)', () => {
     const cubic = new Cubic(1_136)
-    cubic.setMss(1_436)
-    expect(cubic.windowBytes).toBe(14_360)
+    for (const changed of [1_436, 512]) {
+      cubic.setMss(changed)
+      expect(cubic.windowBytes).toBe(11_360)
+    }
   })
 
   it('begins its curve where it is after a time-out (section 4.8)', () => {
