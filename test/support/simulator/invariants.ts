@@ -70,7 +70,7 @@ export class Invariants implements Watcher {
 
   handleDelivered(packet: Packet, port: Port): void {
     const { bytes } = packet
-    this.#windows.handleDelivered(port.node, bytes)
+    this.#windows.handleDelivered(port.node, packet)
     const ledger = this.#ledger(port.node, sourceOf(packet))
     ledger.receivedBytes += bytes.length
     const control = controlPacketOf(bytes)

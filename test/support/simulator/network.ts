@@ -37,6 +37,8 @@ export interface Packet {
   readonly source?: Endpoint
   /** Nobody's own: put on the wire by the test. */
   readonly isInjected?: boolean
+  /** A byte was changed on the way. */
+  readonly isCorrupted?: boolean
   /** Others than the receiver see `bytes` as well, so it gets a copy. */
   readonly isShared?: boolean
 }
@@ -171,6 +173,6 @@ export class Network {
       link.options.escapeIn === 'header' ? SHIM_BYTES + peekHeaderBytes(bytes, SHIM_BYTES) : bytes.length
     const at = this.#random.below(part)
     bytes[at] = bytes[at]! ^ (1 + this.#random.below(255))
-    return { ...packet, bytes }
+    return { ...packet, bytes, isCorrupted: true }
   }
 }

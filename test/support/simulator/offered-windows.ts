@@ -12,28 +12,29 @@ import {
   protocols,
 } from '../../../src/wire/sal-header.ts'
 import { parseSegmentInto, SegmentFields, segmentFlags } from '../../../src/wire/segment.ts'
-import { unwrap48 } from '../../../src/wire/sequence.ts'
+import { unwrap48, wrap48 } from '../../../src/wire/sequence.ts'
 import { InvariantViolation } from './invariant-violation.ts'
-import type { Node } from './network.ts'
-
-/** An edge that is further than this from the one before was not offered: it comes from a changed packet. */
-const CREDIBLE_BYTES = 2 ** 33
+import type { Node, Packet } from './network.ts'
 
 export class OfferedWindows {
-  /** By node and by the flowID of the end that offers: the edge, unwrapped. */
+  /** By node and by the flowID of the end that offers: the edge, unwrapped; Infinity where a changed packet may have offered anything. */
   readonly #edges = new Map<Node, Map<number, number>>()
   readonly #segment = new SegmentFields()
 
   /** A packet has come to `node`. */
-  handleDelivered(node: Node, bytes: Uint8Array): void {
+  handleDelivered(node: Node, { bytes, isCorrupted }: Packet): void {
     const segment = this.#parse(bytes)
-    if (segment === undefined || (segment.flags & segmentFlags.ACK) === 0) return
+    if (segment === undefined) return
     const edges = this.#edgesOf(node)
     const offering = peekSrcFlowId(bytes, SHIM_BYTES)
-    const offered = segment.ack + segment.windowBytes
-    const known = edges.get(offering)
-    const edge = known === undefined ? offered : unwrap48(offered % 2 ** 48, known)
-    if (known === undefined || (edge > known && edge - known < CREDIBLE_BYTES)) edges.set(offering, edge)
+    if (isCorrupted) edges.set(offering, Number.POSITIVE_INFINITY)
+    else if (segment.flags & segmentFlags.ACK) {
+      const offered = segment.ack + segment.windowBytes
+      const known = edges.get(offering)
+      if (known === undefined) edges.set(offering, offered)
+      else if (known !== Number.POSITIVE_INFINITY)
+        edges.set(offering, Math.max(known, unwrap48(wrap48(offered), known)))
+    }
   }
 
   /** `node` sends a packet. */
@@ -42,7 +43,7 @@ export class OfferedWindows {
     if (segment === undefined || segment.payloadStart === segment.payloadEnd) return
     if (segment.flags & segmentFlags.PROBE) return
     const edge = this.#edges.get(node)?.get(peekDstFlowId(bytes, SHIM_BYTES))
-    if (edge === undefined) return
+    if (edge === undefined || edge === Number.POSITIVE_INFINITY) return
     const end = unwrap48(segment.seq, edge) + segment.payloadEnd - segment.payloadStart
     if (end > edge)
       throw new InvariantViolation(
