@@ -13,11 +13,12 @@ const SIZES = ['1e3', '1e4', '1e5', '1e6']
 export const lpm: Benchmark = {
   name: 'lpm',
   about: 'the service table: lookups and inserts a second of CPU time, bytes a rule',
-  secondsPerRow: 1,
+  secondsPerRow: 0.5,
   rounds: 3,
   rows: [
     ...SIZES.map(size => row('serval', size, false)),
-    ...SIZES.map(size => row('map', size, true)),
+    row('map', '1e3', true),
+    row('map', '1e6', true),
     row('linear', '1e3', true),
   ],
 }

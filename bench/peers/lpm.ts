@@ -132,8 +132,14 @@ function lengthOf(rule: number): number {
 /** Bytes that depend on `seed` alone. */
 function randomBytes(seed: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length)
-  const view = new DataView(bytes.buffer)
-  for (let at = 0; at < length; at += 4) view.setUint32(at, mix(seed * 8 + (at >> 2)))
+  for (let at = 0; at < length; at += 4) {
+    const word = mix(seed * 8 + (at >> 2))
+    // One by one: a view of its buffer would cost more than all of the rest.
+    bytes[at] = word >>> 24
+    bytes[at + 1] = word >>> 16
+    bytes[at + 2] = word >>> 8
+    bytes[at + 3] = word
+  }
   return bytes
 }
 
