@@ -53,6 +53,11 @@ export class Rack {
     this.#recoveriesToKeep = REORDERING_PERSISTENCE
   }
 
+  /** What is sent again up to `end` is so for another reason than loss. */
+  ignoreDuplicatesUntil(end: number): void {
+    this.#dsackRoundEnd = end
+  }
+
   handleRecoveryEnd(): void {
     if (this.#recoveriesToKeep > 0 && --this.#recoveriesToKeep === 0) this.#windowMultiplier = 1
   }

@@ -4,10 +4,10 @@
  */
 import type { Acknowledgement, CongestionControl } from './congestion/congestion.ts'
 import { Cubic } from './congestion/cubic.ts'
-import { Rack } from './loss.ts'
+import { Pacer } from './pacer.ts'
+import { Recovery } from './recovery.ts'
 import { type RtoPolicy, RttEstimator } from './rtt.ts'
-import type { Scoreboard } from './scoreboard.ts'
-import { Flight } from './transmissions.ts'
+import { Flight, type Transmission } from './transmissions.ts'
 
 export interface TransportPathOptions {
   readonly id: number
@@ -24,12 +24,9 @@ export class TransportPath {
   readonly rtt: RttEstimator
   readonly congestion: CongestionControl
   readonly flight = new Flight()
-  readonly #rack: Rack
+  readonly recovery: Recovery
+  readonly #pacer = new Pacer()
   #mss: number
-  #recoveryBeganAt = Number.NEGATIVE_INFINITY
-  #inRecovery = false
-  /** One segment that may go beyond the window. */
-  #grantBytes = 0
   #lastSentAt = Number.POSITIVE_INFINITY
   /** The window, not the program, was the limit for what was sent before this offset. */
   #limitedUntil = 0
@@ -40,7 +37,7 @@ export class TransportPath {
     this.#mss = mss
     this.congestion = congestion
     this.rtt = new RttEstimator(rto)
-    this.#rack = new Rack(this.flight, this.rtt)
+    this.recovery = new Recovery(this.flight, this.rtt, congestion)
     this.#acknowledgement = {
       nowMs: 0,
       deliveredBytes: 0,
@@ -60,7 +57,7 @@ export class TransportPath {
 
   set mss(mss: number) {
     this.#mss = mss
-    this.#grantBytes = Math.min(this.#grantBytes, mss)
+    this.recovery.handleMss(mss)
     this.congestion.setMss(mss)
   }
 
@@ -68,18 +65,20 @@ export class TransportPath {
     return this.flight.bytes
   }
 
-  get inRecovery(): boolean {
-    return this.#inRecovery
-  }
-
-  /** How much may be sent now. */
+  /** How much may be sent now, as far as congestion goes. */
   get allowanceBytes(): number {
-    return Math.max(this.congestion.windowBytes - this.flight.bytes, this.#grantBytes)
+    return this.recovery.allowanceBytes
   }
 
-  /** One segment may go although the window is full: a repetition or a probe must not wait for it. */
-  grantSegment(): void {
-    this.#grantBytes = this.#mss
+  /** How much of `waitingBytes`, which the window lets go, may leave now; 0: not before `pacedAt`. */
+  pacedBytes(waitingBytes: number, nowMs: number): number {
+    this.#pacer.setRate(this.#pacingBytesPerMs, this.#mss, nowMs)
+    return this.#pacer.creditBytes(waitingBytes)
+  }
+
+  /** When what has just been held back may leave. */
+  pacedAt(waitingBytes: number): number {
+    return this.#pacer.readyAt(waitingBytes)
   }
 
   /** The window has stopped the sender, which has sent everything before `nxt`. */
@@ -101,15 +100,19 @@ export class TransportPath {
     }
   }
 
-  handleSent(nowMs: number): void {
+  handleSent(transmission: Transmission, nowMs: number): void {
     this.#lastSentAt = nowMs
-    this.#grantBytes = 0
+    this.#pacer.handleSent(transmission.bytes)
+    this.recovery.handleSent(transmission)
   }
 
-  /** Evaluates what an acknowledgement reported of this path's flight; `una` is that from before it. */
-  handleDeliveries(una: number, nowMs: number): void {
+  /**
+   * Evaluates what an acknowledgement reported of this path's flight; `una` is that from before it. True if it shows
+   * that the last time-out was for nothing.
+   */
+  handleDeliveries(una: number, ack: number, nowMs: number): boolean {
     const { flight, rtt } = this
-    if (flight.deliveredBytes === 0) return
+    if (flight.deliveredBytes === 0) return false
     const acknowledgement = this.#acknowledgement
     acknowledgement.rttMs = undefined
     // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported
@@ -118,13 +121,8 @@ export class TransportPath {
       acknowledgement.rttMs = nowMs - flight.originalSentAt
       rtt.sample(acknowledgement.rttMs)
     }
-    this.#rack.update(nowMs)
-    acknowledgement.inRecovery = this.#inRecovery
-    // RFC 9002 section 7.3.2: recovery ends with the first answer to what was sent in it.
-    if (this.#inRecovery && Math.max(flight.originalSentAt, flight.repeatSentAt) >= this.#recoveryBeganAt) {
-      this.#inRecovery = false
-      this.#rack.handleRecoveryEnd()
-    }
+    acknowledgement.inRecovery = this.recovery.active
+    const needless = this.recovery.handleDeliveries(ack, ack > una, nowMs)
     flight.rate.update(rtt.minRttMs, nowMs)
     acknowledgement.nowMs = nowMs
     acknowledgement.deliveredBytes = flight.deliveredBytes
@@ -134,36 +132,23 @@ export class TransportPath {
     acknowledgement.windowLimited = una < this.#limitedUntil
     this.congestion.handleAcknowledgement(acknowledgement)
     flight.forgetDeliveries()
+    return needless
   }
 
-  /** The peer has received something twice (RFC 2883). */
-  handleDuplicate(una: number, nxt: number): void {
-    this.#rack.handleDuplicate(una, nxt)
-  }
-
-  /** Marks what is lost. Returns when to look again. `flightBytes`: what was outstanding. */
-  detectLosses(board: Scoreboard, flightBytes: number, nowMs: number): number {
-    const againAt = this.#rack.detect(board, this.#inRecovery, this.#mss, nowMs)
-    if (this.#rack.newestLostSentAt > this.#recoveryBeganAt) this.reduce(flightBytes, nowMs)
-    return againAt
-  }
-
-  /** Shrinks the window for data that was sent before now: once, until something sent from now on is lost. */
-  reduce(flightBytes: number, nowMs: number): void {
-    this.congestion.handleLoss(Math.min(flightBytes, this.congestion.windowBytes), nowMs)
-    this.#recoveryBeganAt = nowMs
-    this.#inRecovery = true
-    this.grantSegment()
-  }
-
-  /** The RTO has passed (RFC 6298 section 5, RFC 8985 section 6.3). */
-  handleTimeout(board: Scoreboard, flightBytes: number, nowMs: number): void {
-    const first = this.rtt.backoffs === 0
-    this.congestion.handleTimeout(Math.min(flightBytes, this.congestion.windowBytes), first, nowMs)
-    this.#rack.detectOnTimeout(board, nowMs)
-    this.rtt.backOff()
-    this.#recoveryBeganAt = nowMs
-    this.#inRecovery = false
-    this.grantSegment()
+  get #pacingBytesPerMs(): number {
+    const { pacingBytesPerMs, inSlowStart, windowBytes } = this.congestion
+    if (pacingBytesPerMs !== undefined) return pacingBytesPerMs
+    const { srttMs, minRttMs } = this.rtt
+    if (srttMs === undefined || minRttMs < MIN_PACED_RTT_MS) return Number.POSITIVE_INFINITY
+    return ((inSlowStart ? SLOW_START_GAIN : AVOIDANCE_GAIN) * windowBytes) / srttMs
   }
 }
+
+/** On a shorter path acknowledgements come as often as timers can tick, and are the better clock. */
+const MIN_PACED_RTT_MS = 2
+/**
+ * As Linux does: faster than the window turns around, so that pacing never is what limits it (RFC 9002 section 7.7);
+ * and twice as fast where the window doubles.
+ */
+const SLOW_START_GAIN = 2
+const AVOIDANCE_GAIN = 1.2

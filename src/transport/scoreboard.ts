@@ -69,7 +69,13 @@ export class Scoreboard {
   /** The first `bytes` of the first run of lost data leave again. */
   resendLost(bytes: number, segmentBytes: number, flight: Flight, nowMs: number): Transmission {
     const transmission = this.#firstLost()!
-    while (transmission.bytes < bytes) this.#absorbNext(transmission)
+    while (transmission.bytes < bytes) {
+      // What stays lost keeps its own past.
+      const next = transmission.next!
+      const missing = bytes - transmission.bytes
+      if (next.bytes > missing) this.#split(next, next.start + missing)
+      this.#absorbNext(transmission)
+    }
     if (transmission.bytes > bytes) this.#split(transmission, transmission.start + bytes)
     this.#lostBytes -= bytes
     launch(transmission, segmentBytes, true, flight, nowMs)
@@ -130,15 +136,26 @@ export class Scoreboard {
     }
   }
 
+  /** What was taken for lost on `flight`'s path, and was not sent again since, is in flight after all. */
+  restoreLost(flight: Flight): void {
+    for (let at = this.#first; at !== undefined; at = at.next) {
+      if (at.state !== lost || at.flight !== flight) continue
+      at.state = inFlight
+      this.#lostBytes -= at.bytes
+      flight.restore(at)
+    }
+  }
+
   /**
    * After a time-out: a peer that has SACKed the very first byte and not acknowledged it has taken its SACKs
-   * back (RFC 2018 section 8), and everything is to be sent again.
+   * back (RFC 2018 section 8), and everything is to be sent again. True if so.
    */
-  forgetReneged(): void {
-    if (this.#first?.state !== sacked) return
+  forgetReneged(): boolean {
+    if (this.#first?.state !== sacked) return false
     for (let at = this.#first as Transmission | undefined; at !== undefined; at = at.next) {
       if (at.state === sacked) this.markLost(at)
     }
+    return true
   }
 
   #firstLost(): Transmission | undefined {

@@ -11,7 +11,7 @@ import { streamTimers, type TimerTable } from './timers.ts'
 import { type Transmission, transmissionStates } from './transmissions.ts'
 
 /** What `plan` has found to send. */
-const plans = { nothing: 0, new: 1, lost: 2, tail: 3 } as const
+const plans = { nothing: 0, new: 1, lost: 2, tail: 3, forward: 4 } as const
 
 export class Sender {
   readonly buffer = new SendBuffer()
@@ -34,6 +34,9 @@ export class Sender {
   /** TLP.end_seq: the probe is out until this is acknowledged. */
   #tailProbeEnd: number | undefined
   #tailProbeRepeats = false
+  /** What the acknowledgement at hand says came twice; empty: nothing. */
+  #duplicateStart = 0
+  #duplicateEnd = 0
   #plan: (typeof plans)[keyof typeof plans] = plans.nothing
   /** Nagle's algorithm off (RFC 9293 section 3.7.4). */
   noDelay = true
@@ -69,14 +72,14 @@ export class Sender {
   /** Whether the data that may leave now is not more than `maxBytes`, nor than a segment. */
   fits(maxBytes: number, nowMs: number): boolean {
     this.#path.noteIdle(nowMs)
-    const bytes = this.#planBytes(1)
+    const bytes = this.#planBytes(1, nowMs)
     return bytes > 0 && bytes <= maxBytes
   }
 
   /** Whether `take` would return something. */
   wantsToSend(nowMs: number): boolean {
     this.#path.noteIdle(nowMs)
-    if (this.#planBytes(1) > 0) return true
+    if (this.#planBytes(1, nowMs) > 0) return true
     this.#armPersist(nowMs)
     return false
   }
@@ -87,13 +90,13 @@ export class Sender {
    */
   take(maxSegments: number, nowMs: number): Transmission | undefined {
     this.#path.noteIdle(nowMs)
-    const bytes = this.#planBytes(maxSegments)
+    const bytes = this.#planBytes(maxSegments, nowMs)
     if (bytes === 0) {
       this.#armPersist(nowMs)
       return undefined
     }
     const transmission = this.#launch(bytes, nowMs)
-    this.#path.handleSent(nowMs)
+    this.#path.handleSent(transmission, nowMs)
     if (this.#tailProbeDue) this.#handleTailProbeSent(transmission, nowMs)
     else this.#armAfterSending(transmission, nowMs)
     this.#count(transmission)
@@ -117,28 +120,39 @@ export class Sender {
     this.#board.sack(Math.max(start, this.#board.una), end)
   }
 
-  /** The cumulative acknowledgement; not beyond `nxt`. `duplicate`: DSACK told of bytes that came twice. */
-  handleAcknowledgement(ack: number, duplicate: boolean, nowMs: number): void {
+  /** The peer has received `[start, end)` twice (RFC 2883). Before `handleAcknowledgement` of its segment. */
+  handleDuplicate(start: number, end: number): void {
+    this.#duplicateStart = start
+    this.#duplicateEnd = end
+  }
+
+  /** The cumulative acknowledgement; not beyond `nxt`. */
+  handleAcknowledgement(ack: number, nowMs: number): void {
     const una = this.#board.una
     const flightBytes = this.#board.nxt - una
-    if (ack > una) {
+    const advanced = ack > una
+    if (advanced) {
       this.#board.acknowledge(ack)
       this.buffer.release(ack)
     }
-    if (duplicate) this.#path.handleDuplicate(una, this.#board.nxt)
-    this.#path.handleDeliveries(una, nowMs)
-    if (ack > una) this.#path.rtt.resetBackoff()
-    this.#handleTailProbeAnswer(ack, duplicate, flightBytes, nowMs)
-    this.#detectLosses(flightBytes, nowMs)
-    this.#armAfterAcknowledgement(ack > una, nowMs)
+    const needless = this.#path.handleDeliveries(una, ack, nowMs)
+    if (advanced) this.#path.rtt.resetBackoff()
+    if (needless) this.#path.recovery.undoTimeout(this.#board, nowMs)
+    const unneeded = this.#handleDuplicate()
+    if (unneeded) this.#path.recovery.undo(nowMs)
+    if (needless || unneeded) this.#stats.undone++
+    this.#handleTailProbeAnswer(ack, flightBytes, nowMs)
+    this.#duplicateStart = this.#duplicateEnd = 0
+    this.#detectLosses(flightBytes, advanced, nowMs)
+    this.#armAfterAcknowledgement(advanced, nowMs)
   }
 
   handleRetransmitTimer(nowMs: number): void {
     if (this.#board.una === this.#board.nxt) return
     this.#stats.timeouts++
     this.#tailProbeEnd = undefined
-    this.#board.forgetReneged()
-    this.#path.handleTimeout(this.#board, this.#board.nxt - this.#board.una, nowMs)
+    const flightBytes = this.#board.nxt - this.#board.una
+    this.#path.recovery.handleTimeout(this.#board, flightBytes, this.#path.mss, nowMs)
     this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
   }
 
@@ -159,7 +173,7 @@ export class Sender {
   }
 
   handleReorderTimer(nowMs: number): void {
-    this.#detectLosses(this.#board.nxt - this.#board.una, nowMs)
+    this.#detectLosses(this.#board.nxt - this.#board.una, false, nowMs)
     this.#armAfterAcknowledgement(false, nowMs)
   }
 
@@ -181,6 +195,7 @@ export class Sender {
     this.stop()
     this.#path = path
     path.flight.forgetDeliveries()
+    path.recovery.handleSwitched(this.#board.nxt)
     this.#board.markAllLost()
     this.#persistBackoffs = 0
     if (this.#board.una < this.#board.nxt) this.#timers.arm(streamTimers.retransmit, nowMs + path.rtt.rtoMs)
@@ -201,6 +216,7 @@ export class Sender {
       streamTimers.probe,
       streamTimers.reorder,
       streamTimers.persist,
+      streamTimers.pace,
     ] as const) {
       this.#timers.disarm(timer)
     }
@@ -209,24 +225,51 @@ export class Sender {
   }
 
   /** How many bytes may leave now, at most `maxSegments` segments; `#plan` says which. */
-  #planBytes(maxSegments: number): number {
+  #planBytes(maxSegments: number, nowMs: number): number {
     const { mss, allowanceBytes } = this.#path
+    this.#timers.disarm(streamTimers.pace)
     if (this.#tailProbeDue) return this.#planTailProbe(mss)
     // Whole segments; less only for what is less by itself.
     const maxBytes = maxSegments * mss
     const budget =
       allowanceBytes < mss ? allowanceBytes : Math.min(allowanceBytes - (allowanceBytes % mss), maxBytes)
-    const lostBytes = this.#board.lostBytes === 0 ? 0 : this.#board.lostRunBytes(maxBytes)
-    // RFC 6675 section 5 (C): lost data before new data
-    const waiting = lostBytes > 0 ? lostBytes : this.#sendableBytes(maxBytes)
-    this.#plan = lostBytes > 0 ? plans.lost : plans.new
+    const waiting = this.#waitingBytes(maxBytes)
     if (waiting === 0) {
       if (budget > 0 && this.buffer.endOffset - this.#board.nxt < mss) this.#path.noteApplicationLimited()
       return 0
     }
-    if (budget >= waiting) return waiting
+    if (budget >= waiting) return this.#paced(waiting, allowanceBytes, nowMs)
     this.#path.noteLimited(this.#board.nxt)
-    return budget < mss ? 0 : budget
+    return budget < mss ? 0 : this.#paced(budget, allowanceBytes, nowMs)
+  }
+
+  #waitingBytes(maxBytes: number): number {
+    const { frto } = this.#path.recovery
+    if (frto.forward) {
+      this.#plan = plans.forward
+      const bytes = this.#sendableBytes(Math.min(maxBytes, frto.forwardSegments * this.#path.mss))
+      if (bytes > 0 || frto.forwardSent) return bytes
+      // RFC 5682 section 3.1, step 2: there is no new data, or no room for it.
+      frto.abandon()
+    }
+    const lostBytes = this.#board.lostBytes === 0 ? 0 : this.#board.lostRunBytes(maxBytes)
+    // RFC 6675 section 5 (C): lost data before new data
+    this.#plan = lostBytes > 0 ? plans.lost : plans.new
+    return lostBytes > 0 ? lostBytes : this.#sendableBytes(maxBytes)
+  }
+
+  /** Of `bytes` what pacing lets go now, in whole segments. */
+  #paced(bytes: number, allowanceBytes: number, nowMs: number): number {
+    const { mss } = this.#path
+    const unsentBytes = Math.min(this.buffer.endOffset, this.#peerEdge) - this.#board.nxt
+    const waitingBytes = Math.min(this.#board.lostBytes + Math.max(unsentBytes, 0), allowanceBytes)
+    const credit = this.#path.pacedBytes(waitingBytes, nowMs)
+    if (credit >= bytes) return bytes
+    // RFC 9002 section 7.8: who would have used all of the window but for the pacing is not limited by the program.
+    if (waitingBytes > allowanceBytes - mss) this.#path.noteLimited(this.#board.nxt)
+    if (credit >= mss) return credit - (credit % mss)
+    this.#timers.arm(streamTimers.pace, this.#path.pacedAt(waitingBytes))
+    return 0
   }
 
   /** New bytes that flow control, silly-window avoidance and Nagle let go. */
@@ -265,6 +308,7 @@ export class Sender {
     const { mss, flight } = this.#path
     if (this.#plan === plans.lost) return this.#board.resendLost(bytes, mss, flight, nowMs)
     if (this.#plan === plans.tail) return this.#board.resendTail(mss, flight, nowMs)
+    if (this.#plan === plans.forward) this.#path.recovery.frto.handleForwardSent(Math.ceil(bytes / mss))
     this.#overrideSilly = false
     return this.#board.send(bytes, mss, flight, nowMs)
   }
@@ -282,18 +326,32 @@ export class Sender {
    * RFC 8985 section 7.4.2. A repeated tail that came twice was not needed; one of which nothing is heard
    * until later data is acknowledged has repaired a loss.
    */
-  #handleTailProbeAnswer(ack: number, duplicate: boolean, flightBytes: number, nowMs: number): void {
-    if (this.#tailProbeEnd === undefined || ack < this.#tailProbeEnd) return
-    const repaired = this.#tailProbeRepeats && !duplicate
-    if (repaired && ack === this.#tailProbeEnd) return
+  #handleTailProbeAnswer(ack: number, flightBytes: number, nowMs: number): void {
+    const end = this.#tailProbeEnd
+    if (end === undefined || ack < end) return
+    const cameTwice = this.#duplicateStart < end && this.#duplicateEnd >= end
+    const repaired = this.#tailProbeRepeats && !cameTwice
+    if (repaired && ack === end) return
     this.#tailProbeEnd = undefined
-    if (repaired) this.#path.reduce(flightBytes, nowMs)
+    if (repaired) this.#path.recovery.reduce(flightBytes, this.#path.mss, nowMs)
   }
 
-  #detectLosses(flightBytes: number, nowMs: number): void {
-    const episode = this.#path.inRecovery
-    const againAt = this.#path.detectLosses(this.#board, flightBytes, nowMs)
-    if (this.#path.inRecovery && !episode) this.#stats.lossEpisodes++
+  /** True if it shows that nothing was lost. */
+  #handleDuplicate(): boolean {
+    if (this.#duplicateStart >= this.#duplicateEnd) return false
+    const { una, nxt } = this.#board
+    return this.#path.recovery.handleDuplicate(this.#duplicateStart, this.#duplicateEnd, una, nxt)
+  }
+
+  #detectLosses(flightBytes: number, advanced: boolean, nowMs: number): void {
+    const { recovery, mss } = this.#path
+    const episode = recovery.active
+    const againAt = recovery.detectLosses(this.#board, flightBytes, advanced, mss, nowMs)
+    if (recovery.active && !episode) {
+      this.#stats.lossEpisodes++
+      // The probe has shown the loss; its answer would count it once more.
+      this.#tailProbeEnd = undefined
+    }
     this.#timers.arm(streamTimers.reorder, againAt)
   }
 
@@ -325,7 +383,7 @@ export class Sender {
   /** RFC 8985 section 7.2: one probe at a time, and none while something is known to be missing. */
   get #mayProbeTail(): boolean {
     const { lostBytes, sackedBytes } = this.#board
-    const recovering = this.#path.inRecovery || this.#path.rtt.backoffs > 0
+    const recovering = this.#path.recovery.active || this.#path.rtt.backoffs > 0
     return lostBytes === 0 && sackedBytes === 0 && this.#tailProbeEnd === undefined && !recovering
   }
 

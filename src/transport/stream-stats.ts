@@ -12,6 +12,8 @@ export class StreamStats {
   tailProbes = 0
   /** Times that data was found lost and the window shrank. */
   lossEpisodes = 0
+  /** Times that a loss or a time-out turned out to be none, and the window was restored. */
+  undone = 0
   windowProbes = 0
   keepAlives = 0
   acknowledgementsOut = 0

@@ -343,12 +343,15 @@ export class Stream {
     this.#lastAck = fields.ack
     this.#lastWindow = fields.windowBytes
     const duplicate = (fields.flags & segmentFlags.DSACK) !== 0 && fields.sackCount > 0
+    if (duplicate) {
+      sender.handleDuplicate(this.#sentOffset(fields.sackStarts[0]!), this.#sentOffset(fields.sackEnds[0]!))
+    }
     for (let i = duplicate ? 1 : 0; i < fields.sackCount; i++) {
       sender.handleSack(this.#sentOffset(fields.sackStarts[i]!), this.#sentOffset(fields.sackEnds[i]!))
     }
     sender.handleWindow(fields.windowBytes, ack + fields.windowBytes)
     const waiting = sender.buffer.bytes > 0
-    sender.handleAcknowledgement(Math.max(ack, sender.una), duplicate, nowMs)
+    sender.handleAcknowledgement(Math.max(ack, sender.una), nowMs)
     this.#liveness.update(sender.outstanding, nowMs)
     if (waiting && sender.buffer.bytes === 0) this.#signals |= StreamSignal.allAcknowledged
     if (this.#full && this.writable) {
@@ -386,6 +389,9 @@ export class Stream {
         break
       case streamTimers.persist:
         this.#sender.handlePersistTimer(nowMs)
+        break
+      case streamTimers.pace:
+        // Its time has come: `wantsToSend` says so.
         break
       case streamTimers.acknowledge:
         this.#receiver.requestAcknowledgement()

@@ -15,6 +15,8 @@ export const streamTimers = {
   keepAlive: 5,
   /** The peer owes an answer and may be gone. */
   deadPeer: 6,
+  /** What the window lets go waits for its turn (pacer.ts). */
+  pace: 7,
 } as const
 
 export type StreamTimer = (typeof streamTimers)[keyof typeof streamTimers]

@@ -95,6 +95,25 @@ export class Flight {
     this.rate.handleLost(transmission, transmission.bytes)
   }
 
+  /** `transmission`, which was taken for lost, is in flight after all: back to its place by time. */
+  restore(transmission: Transmission): void {
+    let newer = this.oldest
+    while (
+      newer !== undefined &&
+      sentBefore(newer.sentAt, newer.end, transmission.sentAt, transmission.end)
+    ) {
+      newer = newer.newer
+    }
+    const older = newer === undefined ? this.#newest : newer.older
+    transmission.older = older
+    transmission.newer = newer
+    if (older === undefined) this.oldest = transmission
+    else older.newer = transmission
+    if (newer === undefined) this.#newest = transmission
+    else newer.older = transmission
+    this.bytes += transmission.bytes
+  }
+
   /** The bytes of `transmission` up to `end` have arrived. */
   deliver(transmission: Transmission, bytes: number, end: number): void {
     this.deliveredBytes += bytes

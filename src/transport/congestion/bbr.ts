@@ -89,6 +89,10 @@ export class Bbr implements CongestionControl {
     return this.#pacingBytesPerMs
   }
 
+  get inSlowStart(): boolean {
+    return this.#phase === 'startup'
+  }
+
   get phase(): BbrPhase {
     return this.#phase
   }

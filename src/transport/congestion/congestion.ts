@@ -32,6 +32,8 @@ export interface CongestionControl {
    * round-trip time, and reduces in proportion while it recovers (RFC 9937); with a rate it does neither.
    */
   readonly pacingBytesPerMs: number | undefined
+  /** The window may double within a round trip, and pacing must let it. */
+  readonly inSlowStart: boolean
   /** The path's segments carry `mss` bytes from now on. */
   setMss(mss: number): void
   /** Something has newly arrived. */

@@ -40,6 +40,10 @@ export class Cubic implements CongestionControl {
     return this.#state.windowBytes
   }
 
+  get inSlowStart(): boolean {
+    return this.#state.windowBytes < this.#state.ssthreshBytes
+  }
+
   get ssthreshBytes(): number {
     return this.#state.ssthreshBytes
   }

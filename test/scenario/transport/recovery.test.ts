@@ -28,9 +28,8 @@ describe('RACK', () => {
     'waits a quarter of the RTT for reordering when fewer have arrived (RFC 8985 section 6.2)',
     `${four}
     40  < ack 1000 sack 4000-5000
-    45  > 1000:2000
-    45  > 2000:3000       # and no more: the window is 2800 now
-    45  flight 2000
+    45  > 1000:2000       # one, and more as more arrives (PRR)
+    45  flight 1000
     60  < ack 5000`,
   )
 
@@ -48,9 +47,9 @@ describe('RACK', () => {
     `${four}
     40  < ack 1000 sack 4000-5000
     45  > 1000:2000
-    45  > 2000:3000
     45  cwnd 2800
     65  < ack 2000 sack 4000-5000
+    65  > 2000:3000
     65  > 3000:4000
     66  < ack 5000
     66  stats lossEpisodes 1`,
@@ -92,8 +91,8 @@ describe('the tail probe', () => {
     60  stats tailProbes 1
     80  < ack 1000 sack 4000-5000
     80  > 1000:2000
-    80  > 2000:3000
-    99  < ack 3000 sack 4000-5000
+    99  < ack 2000 sack 4000-5000
+    99  > 2000:3000
     99  > 3000:4000
     99  < ack 5000
     99  stats timeouts 0`,

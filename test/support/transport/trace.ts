@@ -14,6 +14,8 @@
  * what the last one did, and its window is that of the last one. Packets that follow each other with `<+`
  * arrive in one datagram.
  *
+ * `>10 A:B` stands for ten segments of the same size in a row.
+ *
  * Other lines: `write N`, `end`, `read` (all there is), `final N`, `nagle`, `keepalive N`, `path` (a move to
  * a fresh one, `path N`: whose RTT is known to be N), `suspend`, `resume`, and assertions: `signals a b`,
  * `cwnd N`, `flight N`, `srtt N`, `next N`, `next none`, `readable N`, `stats name N`.
@@ -102,6 +104,7 @@ class Trace {
     const at = Number(time)
     if (Number.isNaN(at)) throw new Error('a line begins with a time')
     if (verb === '>') return this.#expect(at, rest.join(' '))
+    if (/^>\d+$/.test(verb!)) return this.#expectRow(at, Number(verb!.slice(1)), rest.join(' '))
     if (verb === '<+') {
       this.#pending.push(rest.join(' '))
       return
@@ -176,6 +179,12 @@ class Trace {
     const sent = describe(next.segment, expected)
     if (Math.abs(next.at - at) > 0.01) throw new Error(`was sent at ${next.at}: ${sent}`)
     equal(sent, describe(expected, expected))
+  }
+
+  #expectRow(at: number, count: number, text: string): void {
+    const { start, end } = parse(text)
+    const bytes = (end - start) / count
+    for (let from = start; from < end; from += bytes) this.#expect(at, `${from}:${from + bytes}`)
   }
 
   #expectNothingLeft(): void {
