@@ -17,6 +17,8 @@ export const streamTimers = {
   deadPeer: 6,
   /** What the window lets go waits for its turn (pacer.ts). */
   pace: 7,
+  /** The peer has said that more comes, and nothing does. */
+  silence: 8,
 } as const
 
 export type StreamTimer = (typeof streamTimers)[keyof typeof streamTimers]

@@ -142,6 +142,49 @@ describe('receiving', () => {
   )
 })
 
+describe('silence', () => {
+  holds(
+    'of a peer that has more to send is answered, for it may be sending to where we no longer are',
+    `
+    0     <+ 0:1000
+    0     <  1000:2000 no-push
+    0     > ack 2000
+    200   > ack 2000
+    600   > ack 2000
+    1400  > ack 2000
+    1500  < 2000:3000 no-push
+    1525  > ack 3000
+    1700  > ack 3000
+    1800  < 3000:3100
+    1825  > ack 3100
+    9999  readable 3100`,
+  )
+
+  holds(
+    'is answered six times at most, ever less often',
+    `
+    0     <+ 0:1000
+    0     <  1000:2000 no-push
+    0     > ack 2000
+    200   > ack 2000
+    600   > ack 2000
+    1400  > ack 2000
+    3000  > ack 2000
+    6200  > ack 2000
+    12600 > ack 2000
+    99999 readable 2000`,
+  )
+
+  holds(
+    'is what remains at the end',
+    `
+    0     < 0:1000 no-push
+    1     final 1000
+    25    > ack 1000
+    999   next none`,
+  )
+})
+
 describe('the receive window', () => {
   const small = { receiveBufferBytes: 4_000 }
 
