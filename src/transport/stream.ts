@@ -201,7 +201,7 @@ export class Stream {
       const pushed = (fields.flags & segmentFlags.PSH) !== 0
       this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd, pushed)
       this.#newestDataPath = path
-      this.#silences = (fields.flags & segmentFlags.PSH) === 0 ? 0 : MAX_SILENCES
+      this.#silences = pushed ? MAX_SILENCES : 0
     }
   }
 
@@ -317,6 +317,7 @@ export class Stream {
   resume(path: TransportPath, nowMs: number): void {
     this.#suspended = false
     this.#liveness.restart(nowMs)
+    this.#timers.disarm(streamTimers.silence)
     this.#receiver.requestAcknowledgement()
     this.#sender.switchPath(path, nowMs)
   }

@@ -147,15 +147,15 @@ describe('silence', () => {
     'of a peer that has more to send is answered, for it may be sending to where we no longer are',
     `
     0     <+ 0:1000
-    0     <  1000:2000 no-push
+    0     <  1000:2000
     0     > ack 2000
     200   > ack 2000
     600   > ack 2000
     1400  > ack 2000
-    1500  < 2000:3000 no-push
-    1525  > ack 3000
+    1500  < 2000:3000
+    1501  > ack 3000
     1700  > ack 3000
-    1800  < 3000:3100
+    1800  < 3000:3100 push
     1825  > ack 3100
     9999  readable 3100`,
   )
@@ -164,7 +164,7 @@ describe('silence', () => {
     'is answered six times at most, ever less often',
     `
     0     <+ 0:1000
-    0     <  1000:2000 no-push
+    0     <  1000:2000
     0     > ack 2000
     200   > ack 2000
     600   > ack 2000
@@ -178,9 +178,9 @@ describe('silence', () => {
   holds(
     'is what remains at the end',
     `
-    0     < 0:1000 no-push
-    1     final 1000
-    25    > ack 1000
+    0     < 0:1000
+    0     final 1000
+    1     > ack 1000
     999   next none`,
   )
 })
@@ -235,7 +235,7 @@ describe('the receive window', () => {
     'answers a window probe, so that a lost update is asked for again',
     `
     0    <+ 0:2000
-    0    <  2000:4000
+    0    <  2000:4000 push
     0    > ack 4000 win 0
     9    read
     9    > ack 4000 win 4000     # lost

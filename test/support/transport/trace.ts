@@ -11,8 +11,8 @@
  * `>` is what the stream must send then, `<` what it gets. A segment is `[start:end] [ack N] [win N] [sack
  * A-B ...] [dsack] [probe] [push]`, in offsets. Of a segment that leaves, range, sack, dsack and probe are
  * compared always, ack, win, push and no-push where the line has them. A segment that arrives acknowledges
- * what the last one did, its window is that of the last one, and it has PSH unless the line says no-push. Packets
- * that follow each other with `<+` arrive in one datagram.
+ * what the last one did, and its window is that of the last one. Packets that follow each other with `<+`
+ * arrive in one datagram.
  *
  * `>10 A:B` stands for ten segments of the same size in a row.
  *
@@ -259,7 +259,6 @@ class Trace {
     if (text.flags.has('push')) flags |= segmentFlags.PSH
     if (text.flags.has('dsack')) flags |= segmentFlags.DSACK
     if (text.flags.has('probe')) flags |= segmentFlags.PROBE
-    if (!text.flags.has('no-push')) flags |= segmentFlags.PSH
     const length = emitSegment(
       {
         seq: this.#receiveIsn + text.start,
