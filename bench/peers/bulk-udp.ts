@@ -36,7 +36,10 @@ function sink(seconds: number): void {
     }
   }
   const link = new UdpNetwork(true).open(1, host, 0, {
-    onDatagram: (_link, buffer, length) => handleDatagram(buffer, length),
+    onDatagram: (_link, buffer, length) => {
+      handleDatagram(buffer, length)
+      return undefined
+    },
     onError: () => undefined,
     onDrain: () => undefined,
   })

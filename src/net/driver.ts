@@ -7,10 +7,11 @@
  *                                          pollTransmit until none -> links
  *                                          arm the timer at nextTimeoutAt
  *
- * When it drains decides what a round trip costs. A datagram that comes alone is answered at once; those of a burst are
- * handled first, all that the turn brings, and then acknowledged together. What a program asks for goes out as soon as
- * the callback that asked has returned. Handlers' own commands are served in the same drain. A drain that lasts too long
- * goes on in the next turn, so that a busy flow never keeps the program's other work waiting.
+ * When it drains decides what a round trip costs. The program hears of a turn's first datagram at once, and what it
+ * answers leaves at once; if it has no answer, the others of the turn are handled first, and then all are acknowledged
+ * together. What a program asks for by itself goes out as soon as the callback that asked has returned. Handlers' own
+ * commands are served in the same drain. A drain that lasts too long goes on in the next turn, so that a busy flow never
+ * keeps the program's other work waiting.
  */
 import type { Endpoint } from '../wire/endpoint.ts'
 import { TransmitBatch } from '../wire/transmit-batch.ts'
@@ -32,8 +33,10 @@ export interface Core<E> {
 const BUDGET_MS = 5
 /** Single packets that may go out between two looks at the clock. */
 const STEPS_PER_LOOK = 8
-/** What comes so soon after the last datagram was done with is of the same burst: no answer to ours is as quick. */
-const BURST_GAP_MS = 0.02
+/** A link takes in no more after this. */
+const INTAKE_MS = 3
+/** So much of a turn is acknowledged before the rest is received: the sender should not run dry. */
+const BURST_BYTES = 256 << 10
 
 export class Driver<E> implements LinkEvents {
   readonly #core: Core<E>
@@ -43,9 +46,15 @@ export class Driver<E> implements LinkEvents {
   readonly #timer = new DeadlineTimer(() => this.#drain(nowMs()))
   readonly #onSettled: (() => void)[] = []
   #batch = new TransmitBatch()
-  /** When the last datagram, and what it led to, was done with. */
-  #lastInputAt = Number.NEGATIVE_INFINITY
-  #isScheduled = false
+  /** A drain of the next turn, or of this one's end. */
+  #immediate: NodeJS.Immediate | undefined
+  /** When the first datagram of this turn came, and the bytes of those since the last drain. */
+  #turnStartedAt = 0
+  #burstBytes = 0
+  /** A drain is due when the callback that runs has returned. */
+  #isTicking = false
+  /** The program has asked for something during this drain. */
+  #isAsked = false
   #isDraining = false
   #isClosed = false
   #isRef = true
@@ -77,9 +86,10 @@ export class Driver<E> implements LinkEvents {
 
   /** There may be something to send: call it after every command from outside of a handler. */
   wake(): void {
-    if (this.#isScheduled || this.#isDraining || this.#isClosed) return
-    this.#isScheduled = true
-    process.nextTick(this.#run)
+    this.#isAsked = true
+    if (this.#isTicking || this.#isDraining || this.#isClosed) return
+    this.#isTicking = true
+    process.nextTick(this.#tick)
   }
 
   /** Resolves when the program has heard of everything, and all that there was to send has been sent. */
@@ -106,17 +116,18 @@ export class Driver<E> implements LinkEvents {
     this.#links.clear()
   }
 
-  onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void {
+  onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined {
     const now = nowMs()
-    const isAlone = now - this.#lastInputAt > BURST_GAP_MS && !this.#isScheduled && !this.#isDraining
     this.#core.handleDatagram(buffer, length, link.id, remote, now)
-    if (isAlone && !this.#isClosed) {
-      this.#drain(now)
-      this.#lastInputAt = nowMs()
-    } else {
-      this.#lastInputAt = now
-      this.#wakeNextTurn()
+    this.#burstBytes += length
+    if (this.#isDraining || this.#isClosed) return undefined
+    if (this.#immediate === undefined) {
+      this.#turnStartedAt = now
+      this.#drain(now, true)
     }
+    const isEnough = now - this.#turnStartedAt >= INTAKE_MS
+    if (!isEnough && this.#burstBytes >= BURST_BYTES) this.#drain(now)
+    return isEnough
   }
 
   onError(link: Link, code: string, remote?: Endpoint): void {
@@ -128,29 +139,38 @@ export class Driver<E> implements LinkEvents {
     this.#release(link)
   }
 
+  readonly #tick = (): void => {
+    this.#isTicking = false
+    if (this.#isClosed) return
+    const isBurst = this.#burstBytes >= BURST_BYTES / 16
+    const isDone = this.#drain(nowMs())
+    // Of a single exchange nothing is left for the end of the turn: the loop need not come round for it.
+    if (!isDone || isBurst || this.#immediate === undefined) return
+    clearImmediate(this.#immediate)
+    this.#immediate = undefined
+  }
+
   readonly #run = (): void => {
-    this.#isScheduled = false
+    this.#immediate = undefined
     if (!this.#isClosed) this.#drain(nowMs())
   }
 
-  #wakeNextTurn(): void {
-    if (this.#isScheduled || this.#isDraining || this.#isClosed) return
-    this.#isScheduled = true
-    setImmediate(this.#run)
-  }
-
-  #drain(startedAt: number): void {
+  /** Returns whether nothing is left. `maySendLater`: unless the program asks for something, what there is to send can wait for the end of the turn. */
+  #drain(startedAt: number, maySendLater = false): boolean {
     let isDone = false
     this.#isDraining = true
+    this.#isAsked = false
+    if (!maySendLater) this.#burstBytes = 0
     try {
       if (this.#core.nextTimeoutAt <= startedAt) this.#core.handleTimeout(startedAt)
-      isDone = this.#poll(startedAt)
+      isDone = this.#poll(startedAt, maySendLater)
     } finally {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
-      if (!isDone) this.#wakeNextTurn()
-      else this.#settle()
+      if (isDone) this.#settle()
+      else if (!this.#isClosed) this.#immediate ??= setImmediate(this.#run)
     }
+    return isDone
   }
 
   #settle(): void {
@@ -159,12 +179,13 @@ export class Driver<E> implements LinkEvents {
   }
 
   /** Whether nothing is left to do. The clock costs as much as a small packet, so not every step looks at it. */
-  #poll(startedAt: number): boolean {
+  #poll(startedAt: number, maySendLater: boolean): boolean {
     const core = this.#core
     let now = startedAt
     for (let step = 1; ; step++) {
       const event = core.pollEvent()
       if (event !== undefined) this.#onEvent(event)
+      else if (maySendLater && !this.#isAsked) return false
       else if (!core.pollTransmit(this.#batch, now)) return true
       else this.#send(this.#batch)
       if (event === undefined && this.#batch.packets === 1 && step % STEPS_PER_LOOK !== 0) continue

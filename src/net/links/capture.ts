@@ -121,7 +121,7 @@ class CapturedLink implements Link {
     this.#link = open({
       onDatagram: (_link, buffer, length, remote) => {
         this.#write(buffer, length, remote, this.endpoint)
-        events.onDatagram(this, buffer, length, remote)
+        return events.onDatagram(this, buffer, length, remote)
       },
       onError: (_link, code, remote) => events.onError(this, code, remote),
       onDrain: () => events.onDrain(this),

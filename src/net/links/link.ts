@@ -17,8 +17,11 @@ export interface HostAddress {
 }
 
 export interface LinkEvents {
-  /** A datagram, or several that the kernel merged: `buffer[0..length)`. The buffer is the receiver's from now on. */
-  onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void
+  /**
+   * A datagram, or several that the kernel merged: `buffer[0..length)`. The buffer is the receiver's from now on.
+   * True: that is enough for this turn of the event loop.
+   */
+  onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined
   /**
    * Something could not be sent, to `remote` where that is known, or the link has failed; `code` is the system's,
    * `EADDRNOTAVAIL`.

@@ -105,15 +105,15 @@ export class UdpLink implements Link {
   }
 
   #handleMessage(buffer: Uint8Array, from: RemoteInfo): void {
-    this.#events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from))
-    if (this.#receiver !== undefined && buffer.length >= BULK_BYTES) this.#receiveBulk(this.#receiver)
+    const isEnough = this.#events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from))
+    if (!isEnough && this.#receiver && buffer.length >= BULK_BYTES) this.#receiveBulk(this.#receiver)
   }
 
   #receiveBulk(receiver: BulkReceiver): void {
     for (let i = 0; i < BULK_LIMIT && !this.#isClosed; i++) {
       const bytes = receiver.receive()
       if (bytes === undefined) return
-      this.#events.onDatagram(this, bytes, bytes.length, receiver.remote())
+      if (this.#events.onDatagram(this, bytes, bytes.length, receiver.remote())) return
     }
   }
 

@@ -53,7 +53,7 @@ export class UdpNetwork implements Network {
   }
 }
 
-const silent: LinkEvents = { onDatagram() {}, onError() {}, onDrain() {} }
+const silent: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
 
 function mtuOf(interfaceName: string): number {
   try {

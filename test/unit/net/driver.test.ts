@@ -119,12 +119,43 @@ function nextUncaught(): Promise<() => never> {
 }
 
 describe('the driver', () => {
-  it('answers a datagram that comes alone before it returns', () => {
+  it('sends what the program answers to a datagram before it returns', () => {
+    const { core, link, driver } = open(() => {
+      core.batches++
+      driver.wake()
+    })
+    core.events.push('a')
+    driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
+    expect(core.log).toEqual(['datagram 5 at 1', 'event a', 'send 0'])
+  })
+
+  it('keeps what the program has not asked for until all datagrams of the turn are handled', async () => {
     const { core, link, driver } = open()
     core.events.push('a')
     core.batches = 1
     driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
-    expect(core.log).toEqual(['datagram 5 at 1', 'event a', 'send 0'])
+    driver.onDatagram(link, new Uint8Array(6), 6, REMOTE)
+    expect(core.log).toEqual(['datagram 5 at 1', 'event a', 'datagram 6 at 1'])
+    await drained(core)
+    expect(core.log.slice(3)).toEqual(['send 0'])
+  })
+
+  it('takes in no more in a turn than a few milliseconds allow', async () => {
+    const { core, link, driver } = open()
+    const startedAt = nowMs()
+    const take = () => driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
+    while (!take()) expect(nowMs() - startedAt, 'it goes on for ever').toBeLessThan(1000)
+    expect(nowMs() - startedAt).toBeGreaterThanOrEqual(3)
+    await turn()
+    expect(take(), 'the next turn begins anew').toBe(false)
+  })
+
+  it('acknowledges a long burst in its midst', () => {
+    const { core, link, driver } = open()
+    core.batches = 1
+    for (let i = 0; i < 5; i++) driver.onDatagram(link, new Uint8Array(65_536), 65_536, REMOTE)
+    const datagram = 'datagram 65536 at 1'
+    expect(core.log).toEqual([datagram, datagram, datagram, datagram, 'send 0', datagram])
   })
 
   it('handles all datagrams of a turn, then tells the program, then sends', async () => {

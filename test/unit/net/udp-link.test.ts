@@ -19,7 +19,7 @@ class Recorder implements LinkEvents {
   readonly failedRemotes: Endpoint[] = []
   #wake: () => void = () => undefined
 
-  onDatagram(_link: Link, buffer: Uint8Array, length: number, remote: Endpoint): void {
+  onDatagram(_link: Link, buffer: Uint8Array, length: number, remote: Endpoint): undefined {
     this.datagrams.push({ bytes: buffer.subarray(0, length), remote })
     this.#wake()
   }
