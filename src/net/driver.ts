@@ -29,7 +29,7 @@ export interface Core<E> {
   hold(localId: number, isHeld: boolean): void
 }
 
-/** A drain yields after this. */
+/** A drain yields after this, one within a burst so long after its beginning. */
 const BUDGET_MS = 5
 /** Single packets that may go out between two looks at the clock. */
 const STEPS_PER_LOOK = 8
@@ -126,7 +126,7 @@ export class Driver<E> implements LinkEvents {
       this.#drain(now, true)
     }
     const isEnough = now - this.#turnStartedAt >= INTAKE_MS
-    if (!isEnough && this.#burstBytes >= BURST_BYTES) this.#drain(now)
+    if (!isEnough && this.#burstBytes >= BURST_BYTES) this.#drain(now, false, this.#turnStartedAt)
     return isEnough
   }
 
@@ -156,14 +156,14 @@ export class Driver<E> implements LinkEvents {
   }
 
   /** Returns whether nothing is left. `maySendLater`: unless the program asks for something, what there is to send can wait for the end of the turn. */
-  #drain(startedAt: number, maySendLater = false): boolean {
+  #drain(now: number, maySendLater = false, startedAt = now): boolean {
     let isDone = false
     this.#isDraining = true
     this.#isAsked = false
     if (!maySendLater) this.#burstBytes = 0
     try {
-      if (this.#core.nextTimeoutAt <= startedAt) this.#core.handleTimeout(startedAt)
-      isDone = this.#poll(startedAt, maySendLater)
+      if (this.#core.nextTimeoutAt <= now) this.#core.handleTimeout(now)
+      isDone = this.#poll(now, maySendLater, startedAt + BUDGET_MS)
     } finally {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
@@ -179,9 +179,8 @@ export class Driver<E> implements LinkEvents {
   }
 
   /** Whether nothing is left to do. The clock costs as much as a small packet, so not every step looks at it. */
-  #poll(startedAt: number, maySendLater: boolean): boolean {
+  #poll(now: number, maySendLater: boolean, endAt: number): boolean {
     const core = this.#core
-    let now = startedAt
     for (let step = 1; ; step++) {
       const event = core.pollEvent()
       if (event !== undefined) this.#onEvent(event)
@@ -190,7 +189,7 @@ export class Driver<E> implements LinkEvents {
       else this.#send(this.#batch)
       if (event === undefined && this.#batch.packets === 1 && step % STEPS_PER_LOOK !== 0) continue
       now = nowMs()
-      if (now - startedAt >= BUDGET_MS) return false
+      if (now >= endAt) return false
     }
   }
 
