@@ -8,8 +8,8 @@
  *                                          arm the timer at nextTimeoutAt
  *
  * When it drains decides what a round trip costs. The program hears of a turn's first datagram at once, and what it
- * answers leaves at once; if it has no answer, the others of the turn are handled first, and then all are acknowledged
- * together. What a program asks for by itself goes out as soon as the callback that asked has returned. Handlers' own
+ * answers leaves at once, as do control packets; if there are none, the others of the turn are handled first, and then all are
+ * acknowledged together. What a program asks for by itself goes out as soon as the callback that asked has returned. Handlers' own
  * commands are served in the same drain. A drain that lasts too long goes on in the next turn, so that a busy flow never
  * keeps the program's other work waiting.
  */
@@ -25,6 +25,8 @@ export interface Core<E> {
   handleTimeout(nowMs: number): void
   pollEvent(): E | undefined
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean
+  /** More waits to be sent than acknowledgements, which can be late. */
+  readonly isUrgent: boolean
   /** Nothing but control packets is to be sent from there while it is held: its link is full. */
   hold(localId: number, isHeld: boolean): void
 }
@@ -184,7 +186,7 @@ export class Driver<E> implements LinkEvents {
     for (let step = 1; ; step++) {
       const event = core.pollEvent()
       if (event !== undefined) this.#onEvent(event)
-      else if (maySendLater && !this.#isAsked) return false
+      else if (maySendLater && !this.#isAsked && !core.isUrgent) return false
       else if (!core.pollTransmit(this.#batch, now)) return true
       else this.#send(this.#batch)
       if (event === undefined && this.#batch.packets === 1 && step % STEPS_PER_LOOK !== 0) continue

@@ -192,6 +192,10 @@ export class Router {
     return true
   }
 
+  get isUrgent(): boolean {
+    return this.#output.length > 0
+  }
+
   /** A full link: what goes by it waits. */
   hold(localId: number, isHeld: boolean): void {
     if (isHeld) this.#held.add(localId)

@@ -118,6 +118,7 @@ export class Sal {
   readonly #ready = new ReadyRing<Flow>()
   readonly #walk = new PacketWalk()
   readonly #fields = new SegmentFields()
+  #isUrgent = false
   /** Flows that wait for their address not to be held any more. */
   readonly #held = new Set<Flow>()
   /** Flows with signals, and accepted flows, in the order in which the program hears of them. */
@@ -338,6 +339,7 @@ export class Sal {
     remote: Endpoint,
     nowMs: number,
   ): void {
+    this.#isUrgent = true
     const packet = parsePacket(buffer, start, end, this.profile)
     const local = this.#locals.byId(localId)
     if (packet instanceof WireError) return this.#count(packet.code)
@@ -460,7 +462,13 @@ export class Sal {
       if (sent) return true
       if (flow.activePath?.local.isHeld) this.#held.add(flow)
     }
+    this.#isUrgent = false
     return false
+  }
+
+  /** A control packet has come, and may have an answer. */
+  get isUrgent(): boolean {
+    return this.#isUrgent
   }
 
   /** The next thing that the program should hear of. */

@@ -13,6 +13,7 @@ class ScriptedCore implements Core<string> {
   readonly events: string[] = []
   nextTimeoutAt = Number.POSITIVE_INFINITY
   readonly held = new Set<number>()
+  isUrgent = false
   batches = 0
   onTimeout: () => void = () => undefined
 
@@ -127,6 +128,14 @@ describe('the driver', () => {
     core.events.push('a')
     driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
     expect(core.log).toEqual(['datagram 5 at 1', 'event a', 'send 0'])
+  })
+
+  it('sends at once what the core holds for urgent', () => {
+    const { core, link, driver } = open()
+    core.batches = 1
+    core.isUrgent = true
+    driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
+    expect(core.log).toEqual(['datagram 5 at 1', 'send 0'])
   })
 
   it('keeps what the program has not asked for until all datagrams of the turn are handled', async () => {
