@@ -150,7 +150,7 @@ describe('the driver', () => {
   })
 
   it('takes in no more in a turn than a few milliseconds allow', async () => {
-    const { core, link, driver } = open()
+    const { link, driver } = open()
     const startedAt = nowMs()
     const take = () => driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
     while (!take()) expect(nowMs() - startedAt, 'it goes on for ever').toBeLessThan(1000)

@@ -14,6 +14,7 @@ function recorder() {
   const events: LinkEvents = {
     onDatagram: (_link, buffer, length, remote) => {
       datagrams.push({ bytes: buffer.subarray(0, length), remote })
+      return undefined
     },
     onError() {},
     onDrain() {},
