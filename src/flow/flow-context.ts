@@ -28,6 +28,13 @@ export interface FlowLimits {
   readonly sendBufferBytes: number
   /** A silent peer fails a flow that has something outstanding after this. */
   readonly deadPeerMs: number
+  /**
+   * A flow that the program has let go is reset unless its peer takes so much in each minute of what is left, or all of
+   * it. A peer that acknowledges for ever and takes next to nothing would keep our memory for ever. While a program
+   * holds the flow it is asked nothing: readers pause for hours with good reason, RFC 9293 section 3.8.6.1 keeps such
+   * connections open, and the program sees what is not taken (RFC 6429 section 3).
+   */
+  readonly minProgressBytes: number
 }
 
 /** `F` is Flow; a parameter, so that this file stands below it. */

@@ -786,8 +786,7 @@ export class Flow {
       case 'linger':
         return this.#input('lingered', nowMs)
       case 'orphan':
-        if (this.bufferedBytes === this.#orphanedBytes) return this.reset(nowMs)
-        return this.#armOrphan(nowMs)
+        return this.#orphanProgresses ? this.#armOrphan(nowMs) : this.reset(nowMs)
     }
   }
 
@@ -795,6 +794,12 @@ export class Flow {
   #armOrphan(nowMs: number): void {
     this.#orphanedBytes = this.bufferedBytes
     this.#timers.arm('orphan', nowMs + this.#context.profile.policy.finWait2Ms)
+  }
+
+  /** When all is acknowledged there is nothing left to do but to end, and a minute for that. */
+  get #orphanProgresses(): boolean {
+    const takenBytes = this.#orphanedBytes - this.bufferedBytes
+    return takenBytes > 0 && (this.bufferedBytes === 0 || takenBytes >= this.#context.limits.minProgressBytes)
   }
 
   #repeatFin(nowMs: number): void {

@@ -95,6 +95,8 @@ export const DEFAULT_LIMITS: FlowLimits = {
   burstBytes: 4 << 20,
   sendBufferBytes: 16 << 20,
   deadPeerMs: 120_000,
+  // 546 bytes a second: half of what a modem of 9,600 baud brings
+  minProgressBytes: 32 << 10,
 }
 
 export class Sal {

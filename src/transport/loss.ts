@@ -1,6 +1,10 @@
 /**
  * RACK (RFC 8985 section 6): data is lost when data sent later on the same path has arrived, and a little
  * time for reordering has passed. One detector a path.
+ *
+ * All of section 6 is here or in recovery.ts, but RACK.min_RTT is that of the path's life, not of some last minutes: a
+ * new address gets a new path, and where only the way behind an address has grown longer the window is too short until
+ * the first DSACK doubles it.
  */
 import type { RttEstimator } from './rtt.ts'
 import type { Scoreboard } from './scoreboard.ts'

@@ -110,11 +110,8 @@ export class Recovery {
     if (newestLostSentAt > this.#beganAt) {
       const recoverFlightBytes = this.#flight.bytes + board.lostBytes + this.#deliveredBytes
       this.reduce(flightBytes, mss, nowMs)
-      // An algorithm that has a rate of its own knows better; and where the window did not shrink there is nothing to
-      // approach in proportion.
-      const { pacingBytesPerMs, windowBytes } = this.#congestion
-      if (pacingBytesPerMs === undefined && windowBytes < recoverFlightBytes)
-        this.#prr.begin(recoverFlightBytes)
+      // An algorithm that has a rate of its own knows better.
+      if (this.#congestion.pacingBytesPerMs === undefined) this.#prr.begin(recoverFlightBytes)
     }
     if (this.#prr.active) {
       const safe = advanced && newestLostSentAt === Number.NEGATIVE_INFINITY

@@ -380,7 +380,11 @@ export class Sender {
     }
   }
 
-  /** RFC 8985 section 7.2: one probe at a time, and none while something is known to be missing. */
+  /**
+   * RFC 8985 section 7.2: one probe at a time, and none while something is known to be missing. But for what it says,
+   * the recovery from a time-out does not exclude it once everything has left again: a repetition that is lost as the
+   * last of all would wait for another time-out. With it, RTO Restart (RFC 7765) has nothing left to hasten.
+   */
   get #mayProbeTail(): boolean {
     const { lostBytes, sackedBytes } = this.#board
     const recovering = this.#path.recovery.active || this.#path.rtt.backoffs > 0

@@ -266,6 +266,39 @@ describe('a program that lets go', () => {
     expect([served.receivedBytes, served.isEnded]).toEqual([4_000_000, true])
   })
 
+  it('does not wait for a peer that acknowledges and takes next to nothing', () => {
+    const { world, flow, served } = connection({ server: { limits: { receiveBufferBytes: 4_000 } } })
+    served.pause()
+    flow.send(1 << 20)
+    flow.close()
+    let resetAt = 0
+    for (let second = 1; second <= 200 && resetAt === 0; second++) {
+      world.run(1_000)
+      served.readOne()
+      if (flow.state === 'CLOSED') resetAt = second
+    }
+    // 4,000 bytes a second, or so, are enough; a hundredth of that is not.
+    expect(resetAt).toBe(0)
+    for (let second = 1; second <= 200 && resetAt === 0; second++) {
+      world.run(1_000)
+      if (second % 100 === 0) served.readOne()
+      if (flow.state === 'CLOSED') resetAt = second
+    }
+    expect(resetAt).toBeGreaterThan(0)
+    expect(resetAt).toBeLessThanOrEqual(121)
+  })
+
+  it('waits for such a peer as long as the program holds the flow', () => {
+    const { world, flow, served } = connection()
+    served.pause()
+    flow.send(1 << 20)
+    world.run(3_600_000)
+    expect(flow.state).toBe('CONNECTED')
+    served.resume()
+    world.run(20_000)
+    expect(served.receivedBytes).toBe(1 << 20)
+  })
+
   it('still delivers what it has written', () => {
     const { world, flow, served } = connection()
     flow.send(100_000)

@@ -25,21 +25,20 @@ import { Stream, type StreamOptions, StreamSignal } from '../../../src/transport
 import { emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
 import { BASE_HEADER_BYTES } from '../../../src/wire/sal-header.ts'
 import {
-  emitSegment,
-  MAX_SACK_RANGES,
-  parseSegment,
-  parseSegmentInto,
+  emitSackRange,
+  nativeSegment,
+  SACK_RANGE_BYTES,
   type SackRange,
+  type SegmentCodec,
   SegmentFields,
   segmentFlags,
 } from '../../../src/wire/segment.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
-import { WireError } from '../../../src/wire/wire-error.ts'
 import { pattern } from './pattern.ts'
 
 export interface TraceOptions extends Partial<StreamOptions> {
   readonly mss?: number
-  /** The peer's window at first; default 100,000. */
+  /** The peer's window at first; default 100,000, or what the codec's field holds. */
   readonly window?: number
 }
 
@@ -76,8 +75,10 @@ interface SegmentText {
 class Trace {
   readonly stream: Stream
   readonly #mss: number
+  /** Both wrap early: in 48 bits, and in 32. */
   readonly #sendIsn = 2 ** 48 - 1_500
   readonly #receiveIsn = 40
+  readonly #codec: SegmentCodec
   readonly #prefix = new Uint8Array(4 + BASE_HEADER_BYTES)
   readonly #left: { readonly at: number; readonly segment: SegmentText }[] = []
   readonly #fields = new SegmentFields()
@@ -88,13 +89,14 @@ class Trace {
   #paths = 1
   #pending: string[] = []
 
-  constructor({ mss = 1_000, window = 100_000, ...options }: TraceOptions) {
-    this.#window = window
+  constructor({ mss = 1_000, codec = nativeSegment, window, ...options }: TraceOptions) {
+    this.#codec = codec
+    this.#window = window ?? (codec === nativeSegment ? 100_000 : 60_000)
     this.#mss = mss
     emitDataPrefix(this.#prefix, 0, 1, 2, 0)
     const path = new TransportPath({ id: 0, mss })
     const isn = { sendIsn: this.#sendIsn, receiveIsn: this.#receiveIsn }
-    this.stream = new Stream({ path, nowMs: 0, ...isn, ...options })
+    this.stream = new Stream({ path, nowMs: 0, codec, ...isn, ...options })
     this.#receive([''])
     this.#left.length = 0
   }
@@ -219,21 +221,28 @@ class Trace {
   }
 
   #read(buffer: Uint8Array, walk: PacketWalk): SegmentText {
-    const segment = parseSegment(buffer, walk.packetStart + BASE_HEADER_BYTES, walk.packetEnd)
-    if (segment instanceof WireError) throw segment
-    const start = this.#sentOffset(segment.seq)
-    const end = start + segment.payload.length
-    const wrong = pattern(start, segment.payload.length).findIndex((byte, i) => byte !== segment.payload[i])
+    const fields = this.#parse(buffer, walk.packetStart + BASE_HEADER_BYTES, walk.packetEnd)
+    const { payloadStart, payloadEnd } = fields
+    const start = this.#codec.unwrap(fields.seq, this.#sendIsn + this.#written) - this.#sendIsn
+    const end = start + payloadEnd - payloadStart
+    const payload = buffer.subarray(payloadStart, payloadEnd)
+    const wrong = pattern(start, payload.length).findIndex((byte, i) => byte !== payload[i])
     if (wrong >= 0) throw new Error(`byte ${start + wrong} is not what was written`)
-    const ranges = segment.sack.map(range => ({
-      start: range.start - this.#receiveIsn,
-      end: range.end - this.#receiveIsn,
+    const sack = Array.from({ length: fields.sackCount }, (_, i) => ({
+      start: this.#receivedOffset(fields.sackStarts[i]!),
+      end: this.#receivedOffset(fields.sackEnds[i]!),
     }))
     const flags = new Set<string>()
-    if (segment.flags & segmentFlags.PSH) flags.add('push')
-    if (segment.flags & segmentFlags.DSACK) flags.add('dsack')
-    if (segment.flags & segmentFlags.PROBE) flags.add('probe')
-    return { start, end, ack: segment.ack - this.#receiveIsn, win: segment.windowBytes, sack: ranges, flags }
+    if (fields.flags & segmentFlags.PSH) flags.add('push')
+    if (fields.flags & segmentFlags.DSACK) flags.add('dsack')
+    if (fields.flags & segmentFlags.PROBE) flags.add('probe')
+    return { start, end, ack: this.#receivedOffset(fields.ack), win: fields.windowBytes, sack, flags }
+  }
+
+  #parse(buffer: Uint8Array, start: number, end: number): SegmentFields {
+    const error = this.#codec.parseInto(this.#fields, buffer, start, end)
+    if (error !== undefined) throw error
+    return this.#fields
   }
 
   #receive(texts: readonly string[]): void {
@@ -242,9 +251,12 @@ class Trace {
     let at = 0
     for (const packet of packets) {
       datagram.set(packet, at)
-      const error = parseSegmentInto(this.#fields, datagram, at, at + packet.length)
-      if (error !== undefined) throw error
-      this.stream.handleSegment(this.#fields, datagram, this.stream.path, this.#nowMs)
+      this.stream.handleSegment(
+        this.#parse(datagram, at, at + packet.length),
+        datagram,
+        this.stream.path,
+        this.#nowMs,
+      )
       at += packet.length
     }
     this.stream.handleBatchEnd(this.#nowMs)
@@ -253,29 +265,26 @@ class Trace {
   #write(text: SegmentText): Uint8Array {
     this.#ack = text.ack ?? this.#ack
     this.#window = text.win ?? this.#window
-    const buffer = new Uint8Array(40 + 12 * MAX_SACK_RANGES + text.end - text.start)
-    const wireSent = (offset: number) => (this.#sendIsn + offset) % 2 ** 48
+    const { headerBytes, wrap } = this.#codec
+    const payloadAt = headerBytes + SACK_RANGE_BYTES * text.sack.length
+    const buffer = new Uint8Array(payloadAt + text.end - text.start)
+    const wireSent = (offset: number) => wrap(this.#sendIsn + offset)
     let flags: number = segmentFlags.ACK
-    if (text.flags.has('push')) flags |= segmentFlags.PSH
     if (text.flags.has('dsack')) flags |= segmentFlags.DSACK
     if (text.flags.has('probe')) flags |= segmentFlags.PROBE
-    const length = emitSegment(
-      {
-        seq: this.#receiveIsn + text.start,
-        ack: wireSent(this.#ack),
-        windowBytes: this.#window,
-        flags,
-        sack: text.sack.map(range => ({ start: wireSent(range.start), end: wireSent(range.end) })),
-        payload: pattern(text.start, text.end - text.start),
-      },
-      buffer,
-      0,
-    )
-    return buffer.subarray(0, length)
+    if (text.flags.has('push')) flags |= segmentFlags.PSH
+    const seq = wrap(this.#receiveIsn + text.start)
+    const count = text.sack.length
+    this.#codec.emitHeader(buffer, 0, seq, wireSent(this.#ack), this.#window, flags, count)
+    for (const [index, { start, end }] of text.sack.entries()) {
+      emitSackRange(buffer, 0, index, wireSent(start), wireSent(end))
+    }
+    buffer.set(pattern(text.start, text.end - text.start), payloadAt)
+    return buffer
   }
 
-  #sentOffset(seq: number): number {
-    return (seq - this.#sendIsn + 2 ** 48) % 2 ** 48
+  #receivedOffset(wire: number): number {
+    return this.#codec.unwrap(wire, this.#receiveIsn) - this.#receiveIsn
   }
 }
 

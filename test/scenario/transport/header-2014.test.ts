@@ -1,0 +1,76 @@
+/** The same stream behind the other profile's header: 32 bits, which wrap at 1,500 here, no SACK and no probe flag. */
+import { describe } from 'vitest'
+import { tcpSegment } from '../../../src/wire/tcp-header.ts'
+import { holds } from '../../support/transport/holds.ts'
+
+const header2014 = { codec: tcpSegment, receiveBufferBytes: 60_000, delayedAckMs: 25 }
+
+describe('behind the 2014 header', () => {
+  holds(
+    'data is sent and acknowledged across the wrap of 32 bits',
+    `
+    0    write 3000
+    0    > 0:1000 no-push
+    0    > 1000:2000 no-push
+    0    > 2000:3000 push
+    20   < ack 2000
+    21   < ack 3000
+    21   signals allAcknowledged
+    21   next none`,
+    header2014,
+  )
+
+  holds(
+    'data is received and acknowledged',
+    `
+    0    <+ 0:1000
+    0    <  1000:2000
+    0    > ack 2000
+    1    < 2000:3000 push
+    26   > ack 3000
+    26   readable 3000`,
+    header2014,
+  )
+
+  holds(
+    'a gap is answered at once, and filled',
+    `
+    0    < 1000:2000 push
+    0    > ack 0
+    1    < 0:1000
+    1    > ack 2000
+    1    readable 2000`,
+    header2014,
+  )
+
+  holds(
+    'a lost tail is probed for',
+    `
+    0    write 1000
+    0    > 0:1000
+    20   < ack 1000
+    20   write 2000
+    20   > 1000:2000
+    20   > 2000:3000
+    60   > 2000:3000
+    80   < ack 3000`,
+    header2014,
+  )
+
+  holds(
+    'a loss is repaired by the time-out, twice the segment at a time',
+    `
+    0    write 1000
+    0    > 0:1000
+    20   < ack 1000
+    20   write 3000
+    20   >3 1000:4000
+    60   > 3000:4000           # the tail probe
+    120  > 1000:2000
+    120  > 2000:3000
+    140  < ack 4000
+    140  stats timeouts 1
+    140  next none`,
+    header2014,
+  )
+})
