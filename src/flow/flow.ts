@@ -749,7 +749,7 @@ export class Flow {
 
   #close(_nowMs: number): void {
     this.#timers.disarmAll()
-    this.#outbox.clear(due => due.kind === 'RST' || due.kind === 'DONE')
+    this.#outbox.clear(due => LAST_WORDS.has(due.kind))
     this.#early = undefined
     this.#signal(FlowSignal.closed)
     this.#context.wake(this)
@@ -1059,6 +1059,9 @@ const MOVABLE: ReadonlySet<FlowState> = new Set([
   'LASTACK',
   'TIMEWAIT',
 ])
+
+/** What a closed flow still says. By the third ACK the server's program hears of a flow that is reset at once. */
+const LAST_WORDS: ReadonlySet<Due['kind']> = new Set(['THIRD_ACK', 'RST', 'DONE'])
 
 const SYN_ACK = controlFlags.SYN | controlFlags.ACK
 

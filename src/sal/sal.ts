@@ -318,7 +318,9 @@ export class Sal {
       peekHeaderBytes(buffer, start) === BASE_HEADER_BYTES && peekProtocol(buffer, start) === protocols.STREAM
     const flow = isData ? this.flows.lookup(peekDstFlowId(buffer, start)) : undefined
     if (flow === undefined || !flow.believes(peekSrcFlowId(buffer, start), remote)) {
+      const news = this.#news.length
       this.#handleOther(buffer, start, end, localId, remote, nowMs)
+      if (this.#news.length === news) this.#isUrgent = true
       return undefined
     }
     const error =
@@ -341,7 +343,6 @@ export class Sal {
     remote: Endpoint,
     nowMs: number,
   ): void {
-    this.#isUrgent = true
     const packet = parsePacket(buffer, start, end, this.profile)
     const local = this.#locals.byId(localId)
     if (packet instanceof WireError) return this.#count(packet.code)
@@ -468,7 +469,10 @@ export class Sal {
     return false
   }
 
-  /** A control packet has come, and may have an answer. */
+  /**
+   * A control packet has come that may have an answer, and that is nothing to the program. Where it is, the program may
+   * have something to say that goes with the answer: its first data with the third ACK, its FIN with the ACK of the peer's.
+   */
   get isUrgent(): boolean {
     return this.#isUrgent
   }

@@ -75,19 +75,6 @@ const differences: Record<string, Difference> = {
     node: ['lookup', 'attempt', 'ready'],
     serval: ['ready'],
   },
-  'a connection that is reset before the server has heard of it is not told to the server': {
-    because: 'the third packet of the set-up is replaced by the reset',
-    scenario: async world => {
-      const served = await world.serve(() => world.note('seen', 'connection'))
-      const client = world.connect('socket', served)
-      client.resetAndDestroy()
-      await seen(client, 'close')
-      await settled()
-      world.note('seen', 'closed')
-    },
-    node: ['connection', 'closed'],
-    serval: ['closed'],
-  },
   'there is nothing below a socket or server for others to use': {
     because: 'a flow has no descriptor',
     scenario: async world => {

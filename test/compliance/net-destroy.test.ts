@@ -110,6 +110,16 @@ describe('destroying', () => {
     world.note('client', client.address())
   })
 
+  compare('by a reset as soon as it is connected is told to the server all the same', async world => {
+    const served = await world.serve(() => world.note('seen', 'connection'))
+    const accepted = seen(served.server, 'connection')
+    const client = world.connect('socket', served)
+    client.resetAndDestroy()
+    await seen(client, 'close')
+    await accepted
+    await settled()
+  })
+
   compare('works by async dispose', async world => {
     const served = await world.serve(socket =>
       world.watch('server socket', socket, ['end', 'close']).resume(),

@@ -1,6 +1,6 @@
 /** Close, one packet a line (src/wire/README.md, "End of stream"). Links take 10 ms each way. */
 import { describe, expect, it } from 'vitest'
-import { type Connection, connection } from '../../support/simulator/scenes.ts'
+import { type Connection, connection, pair, SERVICE } from '../../support/simulator/scenes.ts'
 
 /** Neither end knows of the flow any more, and neither had an error. */
 function expectGone({ client, server, flow, served }: Connection): void {
@@ -363,5 +363,19 @@ describe('under loss', () => {
       closed++
     }
     expect(closed).toBe(60)
+  })
+})
+
+describe('a reset', () => {
+  it('by a client that has only just been answered comes behind the third ACK: the server’s program hears of both', () => {
+    const { world, client, accepted } = pair()
+    const flow = client.connect(SERVICE)
+    flow.onEvent = event => event === 'connected' && flow.reset()
+    world.run(100)
+    expect(world.exchange().slice(2, 4)).toEqual([
+      'client > server ACK service',
+      'client > server ACK+RST CLOSED',
+    ])
+    expect(accepted[0]?.error?.code).toBe('ECONNRESET')
   })
 })
