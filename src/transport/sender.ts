@@ -7,6 +7,7 @@ import type { TransportPath } from './path.ts'
 import { Scoreboard } from './scoreboard.ts'
 import { SendBuffer } from './send-buffer.ts'
 import type { StreamStats } from './stream-stats.ts'
+import { TailProbe } from './tail-probe.ts'
 import { streamTimers, type TimerTable } from './timers.ts'
 import { type Transmission, transmissionStates } from './transmissions.ts'
 
@@ -29,11 +30,7 @@ export class Sender {
   /** A part of a segment may go although the window cuts it (the override of section 3.8.6.2.1). */
   #overrideSilly = false
   #windowProbeDue = false
-  /** The tail probe's time has come (RFC 8985 section 7.3). */
-  #tailProbeDue = false
-  /** TLP.end_seq: the probe is out until this is acknowledged. */
-  #tailProbeEnd: number | undefined
-  #tailProbeRepeats = false
+  readonly #tailProbe = new TailProbe()
   /** What the acknowledgement at hand says came twice; empty: nothing. */
   #duplicateStart = 0
   #duplicateEnd = 0
@@ -97,7 +94,7 @@ export class Sender {
     }
     const transmission = this.#launch(bytes, nowMs)
     this.#path.handleSent(transmission, nowMs)
-    if (this.#tailProbeDue) this.#handleTailProbeSent(transmission, nowMs)
+    if (this.#tailProbe.due) this.#handleTailProbeSent(transmission, nowMs)
     else this.#armAfterSending(transmission, nowMs)
     this.#count(transmission)
     return transmission
@@ -141,7 +138,9 @@ export class Sender {
     const unneeded = this.#handleDuplicate()
     if (unneeded) this.#path.recovery.undo(nowMs)
     if (needless || unneeded) this.#stats.undone++
-    this.#handleTailProbeAnswer(ack, flightBytes, nowMs)
+    if (this.#tailProbe.handleAcknowledgement(ack, this.#duplicateStart, this.#duplicateEnd)) {
+      this.#path.recovery.reduce(flightBytes, this.#path.mss, nowMs)
+    }
     this.#duplicateStart = this.#duplicateEnd = 0
     this.#detectLosses(flightBytes, advanced, nowMs)
     this.#armAfterAcknowledgement(advanced, nowMs)
@@ -150,7 +149,7 @@ export class Sender {
   handleRetransmitTimer(nowMs: number): void {
     if (this.#board.una === this.#board.nxt) return
     this.#stats.timeouts++
-    this.#tailProbeEnd = undefined
+    this.#tailProbe.forget()
     const flightBytes = this.#board.nxt - this.#board.una
     this.#path.recovery.handleTimeout(this.#board, flightBytes, this.#path.mss, nowMs)
     this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
@@ -167,7 +166,7 @@ export class Sender {
   }
 
   handleProbeTimer(nowMs: number): void {
-    this.#tailProbeDue = true
+    this.#tailProbe.handleTimer()
     // Should the probe not get away, the time-out still comes.
     this.#armRetransmit(nowMs)
   }
@@ -220,15 +219,16 @@ export class Sender {
     ] as const) {
       this.#timers.disarm(timer)
     }
-    this.#tailProbeDue = this.#windowProbeDue = this.#overrideSilly = false
-    this.#tailProbeEnd = undefined
+    this.#windowProbeDue = this.#overrideSilly = false
+    this.#tailProbe.cancel()
+    this.#tailProbe.forget()
   }
 
   /** How many bytes may leave now, at most `maxSegments` segments; `#plan` says which. */
   #planBytes(maxSegments: number, nowMs: number): number {
     const { mss, allowanceBytes } = this.#path
     this.#timers.disarm(streamTimers.pace)
-    if (this.#tailProbeDue) return this.#planTailProbe(mss)
+    if (this.#tailProbe.due) return this.#planTailProbe(mss)
     // Whole segments; less only for what is less by itself.
     const maxBytes = maxSegments * mss
     const budget =
@@ -300,7 +300,7 @@ export class Sender {
       this.#plan = plans.tail
       return mss
     }
-    this.#tailProbeDue = false
+    this.#tailProbe.cancel()
     return 0
   }
 
@@ -315,25 +315,9 @@ export class Sender {
 
   #handleTailProbeSent(transmission: Transmission, nowMs: number): void {
     this.#stats.tailProbes++
-    this.#tailProbeDue = false
-    this.#tailProbeEnd = this.#board.nxt
-    this.#tailProbeRepeats = transmission.retransmitted
+    this.#tailProbe.handleSent(this.#board.nxt, transmission.retransmitted)
     this.#timers.disarm(streamTimers.probe)
     this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs)
-  }
-
-  /**
-   * RFC 8985 section 7.4.2. A repeated tail that came twice was not needed; one of which nothing is heard
-   * until later data is acknowledged has repaired a loss.
-   */
-  #handleTailProbeAnswer(ack: number, flightBytes: number, nowMs: number): void {
-    const end = this.#tailProbeEnd
-    if (end === undefined || ack < end) return
-    const cameTwice = this.#duplicateStart < end && this.#duplicateEnd >= end
-    const repaired = this.#tailProbeRepeats && !cameTwice
-    if (repaired && ack === end) return
-    this.#tailProbeEnd = undefined
-    if (repaired) this.#path.recovery.reduce(flightBytes, this.#path.mss, nowMs)
   }
 
   /** True if it shows that nothing was lost. */
@@ -350,7 +334,7 @@ export class Sender {
     if (recovery.active && !episode) {
       this.#stats.lossEpisodes++
       // The probe has shown the loss; its answer would count it once more.
-      this.#tailProbeEnd = undefined
+      this.#tailProbe.forget()
     }
     this.#timers.arm(streamTimers.reorder, againAt)
   }
@@ -371,7 +355,7 @@ export class Sender {
     if (this.#board.una === this.#board.nxt) {
       this.#timers.disarm(retransmit)
       this.#timers.disarm(probe)
-      this.#tailProbeDue = false
+      this.#tailProbe.cancel()
       this.#armPersist(nowMs)
     } else if (this.#mayProbeTail) {
       if (advanced) this.#armProbe(nowMs)
@@ -388,7 +372,7 @@ export class Sender {
   get #mayProbeTail(): boolean {
     const { lostBytes, sackedBytes } = this.#board
     const recovering = this.#path.recovery.active || this.#path.rtt.backoffs > 0
-    return lostBytes === 0 && sackedBytes === 0 && this.#tailProbeEnd === undefined && !recovering
+    return lostBytes === 0 && sackedBytes === 0 && !this.#tailProbe.out && !recovering
   }
 
   #armProbe(nowMs: number): void {

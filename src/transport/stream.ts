@@ -15,6 +15,7 @@ import type { TransportPath } from './path.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
+import { Silence } from './silence.ts'
 import { StreamStats } from './stream-stats.ts'
 import { type StreamTimer, streamTimers, TimerTable } from './timers.ts'
 
@@ -68,6 +69,7 @@ export class Stream {
   readonly #receiver: Receiver
   readonly #emitter: Emitter
   readonly #liveness: Liveness
+  readonly #silence = new Silence(this.#timers)
   /** The stream's length, once `end` was called. */
   #finalOffset: number | undefined
   #newestDataPath: TransportPath
@@ -79,8 +81,6 @@ export class Stream {
   #announcedOffset = 0
   #endAnnounced = false
   #signals = 0
-  /** How often the silence of a peer that should go on has been answered with an acknowledgement. */
-  #silences = MAX_SILENCES
   #lastAck = -1
   #lastWindow = -1
 
@@ -201,14 +201,14 @@ export class Stream {
       const pushed = (fields.flags & segmentFlags.PSH) !== 0
       this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd, pushed)
       this.#newestDataPath = path
-      this.#silences = pushed ? MAX_SILENCES : 0
+      this.#silence.handleData(pushed)
     }
   }
 
   /** The segments at hand are all handled: decides whether to acknowledge them. */
   handleBatchEnd(nowMs: number): void {
-    this.#receiver.handleBatchEnd(this.#newestDataPath.rtt.srttMs ?? UNKNOWN_RTT_MS, nowMs)
-    if (this.#silences === 0) this.#armSilence(nowMs)
+    this.#receiver.handleBatchEnd(this.#srttMs, nowMs)
+    this.#silence.handleBatchEnd(this.#receiver.complete, this.#srttMs, nowMs)
     if (this.#receiver.nextOffset > this.#announcedOffset) {
       this.#announcedOffset = this.#receiver.nextOffset
       this.#signals |= StreamSignal.readable
@@ -317,7 +317,7 @@ export class Stream {
   resume(path: TransportPath, nowMs: number): void {
     this.#suspended = false
     this.#liveness.restart(nowMs)
-    this.#timers.disarm(streamTimers.silence)
+    this.#silence.stop()
     this.#receiver.requestAcknowledgement()
     this.#sender.switchPath(path, nowMs)
   }
@@ -370,15 +370,9 @@ export class Stream {
     return this.#codec.unwrap(wire, this.#sendIsn + this.#sender.una) - this.#sendIsn
   }
 
-  /**
-   * Data that comes without PSH is not the last. If nothing follows, the peer may be sending to where we no longer are:
-   * a NAT tells neither end that it has changed our address. Whatever we send shows it; who only receives sends nothing
-   * by itself (RFC 9308 section 3.2).
-   */
-  #armSilence(nowMs: number): void {
-    if (this.#silences >= MAX_SILENCES || this.#receiver.complete) return
-    const waitMs = Math.max(MIN_SILENCE_MS, SILENCE_RTTS * (this.#newestDataPath.rtt.srttMs ?? 0))
-    this.#timers.arm(streamTimers.silence, nowMs + waitMs * 2 ** this.#silences)
+  /** Of the path that data comes on. */
+  get #srttMs(): number {
+    return this.#newestDataPath.rtt.srttMs ?? UNKNOWN_RTT_MS
   }
 
   get #probeDue(): boolean {
@@ -407,9 +401,7 @@ export class Stream {
         this.#sender.handlePersistTimer(nowMs)
         break
       case streamTimers.silence:
-        if (this.#silences < MAX_SILENCES && !this.#receiver.complete) this.#receiver.requestAcknowledgement()
-        this.#silences++
-        this.#armSilence(nowMs)
+        if (this.#silence.handleTimer(this.#receiver.complete, this.#srttMs, nowMs)) this.acknowledgeNow()
         break
       case streamTimers.pace:
         // Its time has come: `wantsToSend` says so.
@@ -438,11 +430,4 @@ const DEFAULT_BUFFER_BYTES = 16 * 1_024 * 1_024
 const SEND_AHEAD_BYTES = 4 * 1_024 * 1_024
 /** Of a path that nothing was measured on: less than most have, so that the reader is looked at often. */
 const UNKNOWN_RTT_MS = 10
-/**
- * A sender that recovers from losses, and one whose window is filled once a round trip, go on before that; and one that
- * has really nothing more to say is not asked for long.
- */
-const SILENCE_RTTS = 3
-const MIN_SILENCE_MS = 200
-const MAX_SILENCES = 6
 const DEFAULT_DEAD_PEER_MS = 120_000
