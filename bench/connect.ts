@@ -4,8 +4,9 @@ import { programRow } from './support/program-row.ts'
 
 export const connect: Benchmark = {
   name: 'connect',
-  about: 'connect, one byte echoed, close, one after the other; connections a second',
-  secondsPerRow: 2,
+  about:
+    'connect, one byte echoed, close, one after the other, half of the time to warm up; connections a second',
+  secondsPerRow: 4,
   rounds: 7,
   rows: [row('serval:plain', 'serval'), row('node:net', 'net'), row('node:tls', 'tls')],
 }

@@ -4,8 +4,9 @@ import { programRow } from './support/program-row.ts'
 
 export const http: Benchmark = {
   name: 'http',
-  about: 'node:http, 50 connections kept alive, replies of 1 KiB; requests a second',
-  secondsPerRow: 2,
+  about:
+    'node:http, 50 connections kept alive, replies of 1 KiB, half of the time to warm up; requests a second',
+  secondsPerRow: 4,
   rounds: 7,
   rows: [row('serval:plain', 'serval'), row('node:http', 'net')],
 }

@@ -5,6 +5,7 @@
  */
 import { once } from 'node:events'
 import { measureRoundTrips, REQUEST_BYTES } from '../support/round-trips.ts'
+import { warmUpMs } from '../support/warm-up.ts'
 import { echo, exchange } from './exchange.ts'
 import { say } from './say.ts'
 import { type TransportName, transports } from './transports.ts'
@@ -27,8 +28,15 @@ async function measureConnects(): Promise<void> {
   const byte = Buffer.alloc(1)
   let connections = 0
   const startedAt = performance.now()
+  const countFrom = startedAt + warmUpMs(Number(seconds))
+  const endAt = startedAt + 1000 * Number(seconds)
+  let countedFrom = startedAt
   let now = startedAt
-  for (; now - startedAt < 1000 * Number(seconds); now = performance.now()) {
+  for (; now < endAt; now = performance.now()) {
+    if (countedFrom < countFrom) {
+      countedFrom = now
+      connections = 0
+    }
     const socket = transport.connect(address, Number(port))
     await once(socket, 'connect')
     await exchange(socket, byte)
@@ -36,5 +44,5 @@ async function measureConnects(): Promise<void> {
     await once(socket, 'close')
     connections++
   }
-  say('done', { persec: (1000 * connections) / (now - startedAt) })
+  say('done', { persec: (1000 * connections) / (now - countedFrom) })
 }

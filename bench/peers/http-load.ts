@@ -6,13 +6,12 @@
  */
 import nodeHttp, { type IncomingMessage, type RequestOptions, type ServerResponse } from 'node:http'
 import servalHttp from '../../src/sockets/http.ts'
+import { warmUpMs } from '../support/warm-up.ts'
 import { say } from './say.ts'
 
 const CONNECTIONS = 50
 const REPLY = Buffer.alloc(1024, 'a reply of one KiB; ')
 const SERVICE = 'bench.example'
-/** Of a short time, a third. */
-const WARM_UP_MS = 300
 
 const [transport, role, address = '', port, seconds] = process.argv.slice(2)
 const isServal = transport === 'serval'
@@ -33,7 +32,7 @@ function serve(): void {
 async function load(): Promise<void> {
   const options = isServal ? servalOptions() : nodeOptions()
   const startedAt = performance.now()
-  const countFrom = startedAt + Math.min(WARM_UP_MS, (1000 * Number(seconds)) / 3)
+  const countFrom = startedAt + warmUpMs(Number(seconds))
   const endAt = startedAt + 1000 * Number(seconds)
   let replies = 0
   let connections = 0

@@ -1,21 +1,20 @@
 /** Requests one at a time, each sent when the reply to the last has come: what `latency` measures, over anything. */
 import { quantile } from './statistics.ts'
+import { warmUpMs } from './warm-up.ts'
 
 export const REQUEST_BYTES = 64
-/** Of a short time, a third. */
-const WARM_UP_MS = 300
 
 export interface RoundTrips {
   readonly p50us: number
   readonly p99us: number
 }
 
-/** `exchange` resolves when the reply is there. The first moments are not counted, nor is what ends after the time. */
+/** `exchange` resolves when the reply is there. Those of the warm-up are not counted. */
 export async function measureRoundTrips(exchange: () => Promise<void>, seconds: number): Promise<RoundTrips> {
   const roundTripsUs: number[] = []
   const startedAt = performance.now()
   const endAt = startedAt + 1000 * seconds
-  const countFrom = startedAt + Math.min(WARM_UP_MS, (1000 * seconds) / 3)
+  const countFrom = startedAt + warmUpMs(seconds)
   for (let now = startedAt; now < endAt; ) {
     const sentAt = now
     await exchange()
