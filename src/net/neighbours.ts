@@ -4,7 +4,7 @@
  * more, the flows to it are reset. (Between hosts the controller does this.)
  */
 import { createConnection, type Socket } from 'node:net'
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import type { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus } from './status.ts'
 
@@ -26,6 +26,8 @@ export class Neighbours {
   readonly #options: NeighbourOptions
   /** Endpoints of this host that were met, watched or not to be found. */
   readonly #met = new Set<string>()
+  /** Flows come in runs to one peer. */
+  #lastMet: Endpoint | undefined
   /** By the path of the status socket. */
   readonly #watches = new Map<string, Socket>()
 
@@ -35,6 +37,8 @@ export class Neighbours {
 
   /** A flow has its peer at `remote`. */
   meet(remote: Endpoint): void {
+    if (this.#lastMet !== undefined && sameEndpoint(this.#lastMet, remote)) return
+    this.#lastMet = remote
     if (!this.#options.isOwn(remote.address) || this.#met.has(formatEndpoint(remote))) return
     this.#met.add(formatEndpoint(remote))
     for (const path of this.#options.runtimeDirectory.statusSockets()) {
@@ -73,6 +77,7 @@ export class Neighbours {
     connection.on('close', () => {
       if (!this.#watches.delete(path)) return
       for (const endpoint of endpoints) this.#met.delete(formatEndpoint(endpoint))
+      this.#lastMet = undefined
       if (endpoints.length > 0) this.#askWhetherGone(path, endpoints)
     })
   }

@@ -1,10 +1,11 @@
 /** Listeners: who takes SYNs for a serviceID, and the SYNs that are not yet answered by a third ACK. */
 
 import type { Flow } from '../flow/flow.ts'
+import { sameBytes } from '../flow/setup.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 
 /** Half-open flows of one listener, unless it asks for another number: Node's own default. */
 export const DEFAULT_BACKLOG = 511
@@ -38,42 +39,53 @@ export class Listener {
   }
 }
 
+interface HalfOpenEntry {
+  readonly srcFlowId: FlowId
+  /** The nonce. */
+  readonly share: Uint8Array
+  readonly replyTo: Endpoint
+  readonly flow: Flow
+  readonly listener: Listener
+}
+
 /**
  * Flows in RESPOND, by what makes a SYN the same SYN: client flowID, nonce, and where the answer goes; not by the router
  * that a copy came by. A client that has moved since is answered anew, with keys that its old address has not seen: so
  * who returns them is at the address that is then taken for proven.
  */
 export class HalfOpen {
-  readonly #flows = new Map<string, Flow>()
-  readonly #listeners = new Map<Flow, { readonly key: string; readonly listener: Listener }>()
+  /** By the client's flowID, which is random: seldom more than one. */
+  readonly #bySrcFlowId = new Map<FlowId, HalfOpenEntry[]>()
+  readonly #byFlow = new Map<Flow, HalfOpenEntry>()
 
   find(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): Flow | undefined {
-    return this.#flows.get(keyOf(srcFlowId, share, replyTo))
+    const same = this.#bySrcFlowId.get(srcFlowId)
+    return same?.find(entry => sameEndpoint(entry.replyTo, replyTo) && sameBytes(entry.share, share))?.flow
   }
 
   insert(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint, flow: Flow, listener: Listener): void {
-    const key = keyOf(srcFlowId, share, replyTo)
-    this.#flows.set(key, flow)
-    this.#listeners.set(flow, { key, listener })
+    const entry = { srcFlowId, share, replyTo, flow, listener }
+    const same = this.#bySrcFlowId.get(srcFlowId)
+    if (same === undefined) this.#bySrcFlowId.set(srcFlowId, [entry])
+    else same.push(entry)
+    this.#byFlow.set(flow, entry)
     listener.halfOpen++
   }
 
   /** The flow is set up, or over; returns its listener if it was half open. */
   remove(flow: Flow): Listener | undefined {
-    const entry = this.#listeners.get(flow)
+    const entry = this.#byFlow.get(flow)
     if (entry === undefined) return undefined
-    this.#listeners.delete(flow)
-    this.#flows.delete(entry.key)
+    this.#byFlow.delete(flow)
+    const others = this.#bySrcFlowId.get(entry.srcFlowId)?.filter(other => other !== entry) ?? []
+    if (others.length === 0) this.#bySrcFlowId.delete(entry.srcFlowId)
+    else this.#bySrcFlowId.set(entry.srcFlowId, others)
     entry.listener.halfOpen--
     return entry.listener
   }
 
   /** Those of one listener. */
   of(listener: Listener): Flow[] {
-    return [...this.#listeners].filter(([, entry]) => entry.listener === listener).map(([flow]) => flow)
+    return [...this.#byFlow.values()].filter(entry => entry.listener === listener).map(({ flow }) => flow)
   }
-}
-
-function keyOf(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): string {
-  return `${srcFlowId} ${String.fromCharCode(...share)} ${formatEndpoint(replyTo)}`
 }

@@ -10,6 +10,8 @@ import { type Endpoint, endpointFamily } from '../wire/endpoint.ts'
 
 export class Locals {
   readonly #locals = new Map<number, Local>()
+  /** By peers' addresses, until anything changes. */
+  readonly #ranked = new Map<string, readonly Local[]>()
 
   get all(): readonly Local[] {
     return [...this.#locals.values()]
@@ -26,12 +28,19 @@ export class Locals {
 
   add(local: Local): void {
     this.#locals.set(local.id, local)
+    this.changed()
   }
 
   remove(id: number): Local | undefined {
     const local = this.#locals.get(id)
     this.#locals.delete(id)
+    this.changed()
     return local
+  }
+
+  /** What is known of one of them has changed. */
+  changed(): void {
+    this.#ranked.clear()
   }
 
   /** The best address from which to reach `remote`; undefined where there is none. */
@@ -41,11 +50,16 @@ export class Locals {
 
   /** All addresses from which `remote` may be reached, best first. */
   ranked(remote: Endpoint): readonly Local[] {
-    return this.all
+    const known = this.#ranked.get(remote.address)
+    if (known !== undefined) return known
+    const ranked = this.all
       .map(local => ({ local, rank: rankOf(local, remote) }))
       .filter(({ rank }) => rank >= 0)
       .sort((a, b) => b.rank - a.rank)
       .map(({ local }) => local)
+    if (this.#ranked.size >= RANKED_LIMIT) this.#ranked.clear()
+    this.#ranked.set(remote.address, ranked)
+    return ranked
   }
 
   /** Whether it is this host, or in a subnet of its own. */
@@ -66,6 +80,8 @@ export function reaches(local: Local, remote: Endpoint): boolean {
   return rankOf(local, remote) >= 0
 }
 
+/** Peers' addresses whose order is remembered. */
+const RANKED_LIMIT = 256
 const SAME_ADDRESS = 1000
 
 /** Negative: cannot be reached from there. */

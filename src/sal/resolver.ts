@@ -23,6 +23,14 @@ import type { Locals } from './locals.ts'
 /** Bytes of a SYN, for the rules' counters. */
 const SYN_BYTES = 92
 
+/** Of a flow that has sent SYNs. */
+interface Asked {
+  /** How many: another address of this host's is tried when one stays unanswered. */
+  attempts: number
+  /** Where the last one went. */
+  target: Endpoint
+}
+
 export class Resolver {
   readonly #table: ServiceTable
   readonly #locals: Locals
@@ -31,9 +39,7 @@ export class Resolver {
   /** Tells this host's packets from those of others, for rules that keep a client with an instance. */
   readonly #client: string
   readonly #waiting: DelayQueue<Flow>
-  /** SYNs that a flow has sent: another address of this host's is tried when one stays unanswered. */
-  readonly #attempts = new WeakMap<Flow, number>()
-  readonly #targets = new WeakMap<Flow, Endpoint>()
+  readonly #asked = new WeakMap<Flow, Asked>()
 
   constructor(
     table: ServiceTable,
@@ -60,7 +66,7 @@ export class Resolver {
 
   /** Where the flow's last SYN went. */
   targetOf(flow: Flow): Endpoint | undefined {
-    return this.#targets.get(flow)
+    return this.#asked.get(flow)?.target
   }
 
   /** By what rules that share a service choose a target for this host. */
@@ -154,11 +160,15 @@ export class Resolver {
 
   #towards(flow: Flow, remote: Endpoint | undefined): SynTarget {
     const ranked = remote ? this.#locals.ranked(remote) : []
-    const attempt = this.#attempts.get(flow) ?? 0
-    this.#attempts.set(flow, attempt + 1)
+    const asked = this.#asked.get(flow)
+    const attempt = asked?.attempts ?? 0
     const local: Local | undefined = ranked[attempt % Math.max(1, ranked.length)]
     if (local && remote) {
-      this.#targets.set(flow, remote)
+      if (asked === undefined) this.#asked.set(flow, { attempts: 1, target: remote })
+      else {
+        asked.attempts++
+        asked.target = remote
+      }
       return { local, remote }
     }
     const reason = remote

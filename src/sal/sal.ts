@@ -187,6 +187,7 @@ export class Sal {
 
   /** What is known of the interface of `local` has changed. */
   localChanged(local: Local): void {
+    this.#locals.changed()
     for (const flow of this.flows) flow.localChanged(local)
   }
 

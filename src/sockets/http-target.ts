@@ -15,11 +15,21 @@ export interface HttpTarget {
  */
 export function targetOfRequest({ service, host, port }: HttpTarget): TargetOptions {
   if (service !== undefined) return { service }
-  const name = (host || LOCALHOST).replace(/^\[(.*)\]$/, '$1')
+  const name = withoutBrackets(host || LOCALHOST)
   const isDefaultPort = !port || Number(port) === HTTP_PORT
-  if (isDefaultPort && name !== LOCALHOST && isIP(name) === 0) return { service: name }
+  if (isDefaultPort && name !== LOCALHOST && !isAddress(name)) return { service: name }
   return { port: port || HTTP_PORT, host: name }
 }
 
+/** Asked several times a request, for the name of the pool: most names need no look at the whole grammar. */
+function isAddress(name: string): boolean {
+  return MAY_BE_ADDRESS.test(name) && isIP(name) !== 0
+}
+
+function withoutBrackets(host: string): string {
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+}
+
+const MAY_BE_ADDRESS = /^[\d.]+$|:/
 const HTTP_PORT = 80
 const LOCALHOST = 'localhost'

@@ -145,13 +145,7 @@ export class Socket extends Duplex implements net.Socket {
 
   constructor(options: SocketOptions = {}) {
     checkOptions(options)
-    super({
-      ...streamOptions(options),
-      allowHalfOpen: Boolean(options.allowHalfOpen),
-      // `close` tells whether there was an error, so it is emitted here.
-      emitClose: false,
-      autoDestroy: true,
-    })
+    super(streamOptions(options))
     this.#ownStack = options.stack
     this.#noDelay = options.noDelay === undefined ? undefined : Boolean(options.noDelay)
     this.#keepAlive = Boolean(options.keepAlive)
@@ -547,24 +541,30 @@ function keepAliveMs(initialDelayMs: number | undefined): number {
 }
 
 function checkOptions(options: SocketOptions & DuplexOptions): void {
-  for (const mode of ['objectMode', 'readableObjectMode', 'writableObjectMode'] as const) {
-    if (options[mode]) throw wrongValue(`options.${mode}`, 'left out: sockets carry bytes', options[mode])
-  }
+  const { objectMode, readableObjectMode, writableObjectMode } = options
+  if (objectMode) throw notBytes('objectMode', objectMode)
+  if (readableObjectMode) throw notBytes('readableObjectMode', readableObjectMode)
+  if (writableObjectMode) throw notBytes('writableObjectMode', writableObjectMode)
   if (options.keepAliveInitialDelay !== undefined) {
     checkNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay')
   }
 }
 
-const STREAM_OPTIONS = [
-  'readable',
-  'writable',
-  'highWaterMark',
-  'readableHighWaterMark',
-  'writableHighWaterMark',
-] as const
+function notBytes(mode: string, value: unknown): Error {
+  return wrongValue(`options.${mode}`, 'left out: sockets carry bytes', value)
+}
 
-/** A stream takes an option that is there and undefined for another thing than one that is not. */
-function streamOptions(options: SocketOptions): Pick<SocketOptions, (typeof STREAM_OPTIONS)[number]> {
-  const given = STREAM_OPTIONS.filter(name => options[name] !== undefined)
-  return Object.fromEntries(given.map(name => [name, options[name]]))
+/** All of them, there or not: objects of one shape. `close` tells whether there was an error, so it is emitted here. */
+function streamOptions(options: SocketOptions) {
+  const { readable, writable, highWaterMark, readableHighWaterMark, writableHighWaterMark } = options
+  return {
+    readable,
+    writable,
+    highWaterMark,
+    readableHighWaterMark,
+    writableHighWaterMark,
+    allowHalfOpen: Boolean(options.allowHalfOpen),
+    emitClose: false,
+    autoDestroy: true,
+  }
 }

@@ -23,9 +23,11 @@ export const streamTimers = {
 
 export type StreamTimer = (typeof streamTimers)[keyof typeof streamTimers]
 
+const UNARMED: readonly number[] = Object.values(streamTimers).map(() => Number.POSITIVE_INFINITY)
+
 /** Arming is a store: a busy stream does so several times a batch. */
 export class TimerTable {
-  readonly #deadlines: number[] = Object.values(streamTimers).map(() => Number.POSITIVE_INFINITY)
+  readonly #deadlines: number[] = UNARMED.slice()
 
   /** The earliest deadline; Infinity if nothing is armed. */
   get nextAt(): number {

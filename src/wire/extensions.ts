@@ -78,7 +78,9 @@ export class CodecTable {
 
 /** Bytes that the list takes in a SAL header; RangeError for a kind that the profile does not know. */
 export function extensionsLength(extensions: readonly Extension[], rules: ExtensionRules): number {
-  return extensions.reduce((sum, extension) => sum + lengthOf(extension, rules), 0)
+  let length = 0
+  for (const extension of extensions) length += lengthOf(extension, rules)
+  return length
 }
 
 /** Parses `buffer[start, end)`, all of which must be extensions. Values are copies. */
@@ -118,9 +120,14 @@ export function emitExtensions(
 ): number {
   let at = offset
   for (const extension of extensions) {
-    if (extension.kind === 'unknown') emitUnknown(extension, buffer, at)
-    else rules.codecs.ofKind(extension.kind).emit(extension, buffer, at)
-    at += lengthOf(extension, rules)
+    if (extension.kind === 'unknown') {
+      emitUnknown(extension, buffer, at)
+      at += unknownLength(extension)
+    } else {
+      const codec = rules.codecs.ofKind(extension.kind)
+      codec.emit(extension, buffer, at)
+      at += codec.length(extension)
+    }
   }
   return at
 }

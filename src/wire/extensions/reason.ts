@@ -59,7 +59,7 @@ export interface ReasonExtension extends ExtensionBase, ReservedField {
 
 /** `detail` is cut to what fits, at a character's boundary. */
 export function reason(code: number, detail = ''): ReasonExtension {
-  const bytes = UTF8.encode(detail)
+  const bytes = encode(detail)
   if (bytes.length <= MAX_DETAIL_BYTES) return { kind: 'reason', bits: 0, reserved: 0, code, detail }
   let end = MAX_DETAIL_BYTES
   while ((bytes[end]! & 0xc0) === 0x80) end--
@@ -75,14 +75,14 @@ export const reasonCodec: ExtensionCodec<ReasonExtension> = {
   type: TYPE,
   kind: 'reason',
   limit: 1,
-  length: extension => align4(DETAIL + UTF8.encode(extension.detail).length),
+  length: extension => align4(DETAIL + encode(extension.detail).length),
 
   parse(buffer: Uint8Array, start: number, end: number): ReasonExtension | WireError {
     if (end - start < DETAIL) return wireErrors.badLength
     let detailEnd = start + DETAIL
     while (detailEnd < end && buffer[detailEnd] !== 0) detailEnd++
     if (align4(detailEnd - start) !== end - start) return wireErrors.badLength
-    const detail = decode(buffer.subarray(start + DETAIL, detailEnd))
+    const detail = detailEnd === start + DETAIL ? '' : decode(buffer.subarray(start + DETAIL, detailEnd))
     if (detail === undefined || !isZero(buffer, detailEnd, end)) return wireErrors.badValue
     return {
       kind: 'reason',
@@ -94,7 +94,7 @@ export const reasonCodec: ExtensionCodec<ReasonExtension> = {
   },
 
   emit(extension: ReasonExtension, buffer: Uint8Array, offset: number): void {
-    const detail = UTF8.encode(extension.detail)
+    const detail = encode(extension.detail)
     const length = align4(DETAIL + detail.length)
     writeStart(buffer, offset, TYPE, extension.bits, length)
     buffer[offset + CODE] = extension.code
@@ -106,6 +106,13 @@ export const reasonCodec: ExtensionCodec<ReasonExtension> = {
 
 const UTF8 = new TextEncoder()
 const TEXT = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+
+const NOTHING = new Uint8Array(0)
+
+/** Each flow ends with a reason that has no detail, which the encoder is not asked for. */
+function encode(detail: string): Uint8Array {
+  return detail === '' ? NOTHING : UTF8.encode(detail)
+}
 
 /** undefined if the bytes are no UTF-8. */
 function decode(bytes: Uint8Array): string | undefined {
