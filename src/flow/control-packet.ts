@@ -21,7 +21,6 @@ import { type FlowId, NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { Direction, FlowKeys } from '../security/keys.ts'
 import { computeTag, verifyTag } from '../security/tag.ts'
-import type { Stream } from '../transport/stream.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import { challenge, challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
@@ -38,7 +37,7 @@ import { protocols } from '../wire/sal-header.ts'
 import { emitSegmentHeader, segmentFlags } from '../wire/segment.ts'
 import type { Arrival } from './arrival.ts'
 import type { ControlChannel } from './control-channel.ts'
-import type { Due, PacketWriter } from './outbox.ts'
+import type { Due, PacketWriter, SegmentSource } from './outbox.ts'
 
 const { SYN, RSYN, ACK, RST, FIN } = controlFlags
 
@@ -78,7 +77,7 @@ export class ControlPacketWriter implements PacketWriter {
   }
 
   /** Writes the packet that is due at the start of `buffer`, shim first; returns its length. */
-  write(due: Due, buffer: Uint8Array, stream: Stream | undefined, nowMs: number): number {
+  write(due: Due, buffer: Uint8Array, stream: SegmentSource | undefined, nowMs: number): number {
     const tagged = due.kind !== 'SYN'
     const extensions = this.#extensions(due, stream)
     if (tagged) extensions.push(tag(EPOCH))
@@ -109,7 +108,7 @@ export class ControlPacketWriter implements PacketWriter {
     return verifyTag(this.#tagKey, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
   }
 
-  #extensions(due: Due, stream: Stream | undefined): Extension[] {
+  #extensions(due: Due, stream: SegmentSource | undefined): Extension[] {
     const { channel, service: serviceId } = this.#source
     const ack = channel.peerKnown ? ACK : 0
     const number = (flags: number, verno = channel.verno) => control(flags | ack, verno, channel.ackno)
@@ -143,7 +142,7 @@ export class ControlPacketWriter implements PacketWriter {
   }
 
   /** The segment that rides along: the newest acknowledgement and, in third ACK and FIN, data. */
-  #transport(due: Due, stream: Stream | undefined, nowMs: number): Uint8Array | undefined {
+  #transport(due: Due, stream: SegmentSource | undefined, nowMs: number): Uint8Array | undefined {
     if (stream === undefined) return undefined
     switch (due.kind) {
       case 'SYN_ACK':
@@ -165,7 +164,7 @@ export class ControlPacketWriter implements PacketWriter {
     return segment
   }
 
-  #segmentOf(stream: Stream, maxPayloadBytes: number, nowMs: number): Uint8Array {
+  #segmentOf(stream: SegmentSource, maxPayloadBytes: number, nowMs: number): Uint8Array {
     const segment = scratch(maxPayloadBytes + 512)
     return segment.subarray(0, stream.emitSegment(segment, 0, nowMs, maxPayloadBytes))
   }

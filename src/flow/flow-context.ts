@@ -46,6 +46,8 @@ export interface FlowContext<F> {
   randomBytes(n: number): Uint8Array
   /** The flow has packets to send. */
   wake(flow: F): void
+  /** The flow's stream has something to do again: later on it may rest. */
+  awake(flow: F): void
   /** The flow's next deadline may have come closer. */
   rearm(flow: F): void
   /** Bits of FlowSignal for the program. */

@@ -2,7 +2,7 @@
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import type { Stream } from '../transport/stream.ts'
+import type { StreamStats } from '../transport/stream-stats.ts'
 import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
 import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
@@ -47,7 +47,7 @@ export interface FlowFacts {
   readonly activePath: Path | undefined
 }
 
-export function flowInfo(flow: FlowFacts, paths: readonly Path[], stream: Stream | undefined): FlowInfo {
+export function flowInfo(flow: FlowFacts, paths: readonly Path[], stats: StreamStats | undefined): FlowInfo {
   return {
     flowId: flow.flowId,
     peerFlowId: flow.peerFlowId,
@@ -57,20 +57,20 @@ export function flowInfo(flow: FlowFacts, paths: readonly Path[], stream: Stream
     service: flow.serviceName ?? flow.service.toString(),
     security: 'plain',
     paths: paths.map(path => pathInfo(path, path === flow.activePath)),
-    bytesIn: stream?.stats.bytesIn ?? 0,
-    bytesOut: stream?.stats.bytesOut ?? 0,
-    retransmits: stream?.stats.retransmittedSegments ?? 0,
+    bytesIn: stats?.bytesIn ?? 0,
+    bytesOut: stats?.bytesOut ?? 0,
+    retransmits: stats?.retransmittedSegments ?? 0,
   }
 }
 
 function pathInfo(path: Path, active: boolean): PathInfo {
-  const { rtt, congestion, mss } = path.transport
+  const { rtt, shown, mss } = path.transport
   return {
     local: formatEndpoint(path.local.endpoint),
     remote: formatEndpoint(path.remote),
     srttMs: rtt.srttMs ?? null,
-    cwnd: Math.round(congestion.windowBytes),
-    congestion: congestion.name,
+    cwnd: Math.round(shown.windowBytes),
+    congestion: shown.name,
     mtu: mss + DATA_PREFIX_BYTES + SEGMENT_HEADER_BYTES + udpOverheadBytes(path.remote),
     active,
   }

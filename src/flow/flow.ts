@@ -14,7 +14,8 @@ import { type FlowId, NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { type Direction, derivePlainKeys, type FlowKeys } from '../security/keys.ts'
 import type { CongestionControl } from '../transport/congestion/congestion.ts'
-import { Stream, StreamSignal } from '../transport/stream.ts'
+import type { RestingStream } from '../transport/resting-stream.ts'
+import { openStream, Stream, StreamSignal } from '../transport/stream.ts'
 import { readU32 } from '../wire/bytes.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
@@ -84,7 +85,9 @@ export class Flow {
   readonly #writer: ControlPacketWriter
   #state: FlowState = 'INIT'
   #peerFlowId: FlowId = NO_FLOW_ID
-  #stream: Stream | undefined
+  /** One of them, once the peer is known: the stream while something happens on it, or where it stands meanwhile. */
+  #awake: Stream | undefined
+  #resting: RestingStream | undefined
   /** Written, ended and set before the set-up was done. */
   #early: Uint8Array[] | undefined
   #earlyEnd = false
@@ -147,33 +150,34 @@ export class Flow {
 
   /** Bytes that can be read now. */
   get readableBytes(): number {
-    return this.#stream?.readableBytes ?? 0
+    return this.#awake?.readableBytes ?? 0
   }
 
   /** Bytes written that the peer has not acknowledged. */
   get bufferedBytes(): number {
-    return this.#stream?.bufferedBytes ?? (this.#early ?? []).reduce((sum, chunk) => sum + chunk.length, 0)
+    return this.#awake?.bufferedBytes ?? (this.#early ?? []).reduce((sum, chunk) => sum + chunk.length, 0)
   }
 
   /** Bytes written that have never left. */
   get unsentBytes(): number {
-    return this.#stream?.unsentBytes ?? this.bufferedBytes
+    return this.#awake?.unsentBytes ?? this.bufferedBytes
   }
 
   /** Whether the send buffer is below its high-water mark. */
   get writable(): boolean {
-    return this.#stream?.writable ?? this.bufferedBytes < this.#context.limits.sendBufferBytes
+    return this.#awake?.writable ?? this.bufferedBytes < this.#context.limits.sendBufferBytes
   }
 
   /** Whether every byte that the peer sent, to its end of stream, has come. */
   get endReceived(): boolean {
-    return this.#stream?.receivedAll ?? false
+    return this.#awake?.receivedAll ?? false
   }
 
   /** Queues `chunk`, which must not be changed any more. Throws EPIPE after `end`. */
   write(chunk: Uint8Array): void {
     if (this.#ended || this.#state === 'CLOSED') throw new ServalError('EPIPE', { syscall: 'write' })
-    if (this.#stream) this.#stream.write(chunk)
+    const stream = this.#stream
+    if (stream) stream.write(chunk)
     else if (this.#early) this.#early.push(chunk)
     else this.#early = [chunk]
     this.#context.wake(this)
@@ -181,7 +185,7 @@ export class Flow {
 
   /** The next bytes in order, or undefined. The caller owns them. */
   read(): Uint8Array | undefined {
-    const chunk = this.#stream?.read()
+    const chunk = this.#awake?.read()
     if (chunk !== undefined) this.#context.wake(this)
     return chunk
   }
@@ -210,18 +214,18 @@ export class Flow {
   /** Probes an idle peer every `intervalMs`; 0 stops. */
   setKeepAlive(intervalMs: number, nowMs: number): void {
     this.#keepAliveMs = intervalMs
-    this.#stream?.setKeepAlive(intervalMs, nowMs)
+    this.#held?.setKeepAlive(intervalMs, nowMs)
     this.#context.rearm(this)
   }
 
   /** Whether small writes are sent at once; they are, by default. */
   setNoDelay(noDelay: boolean): void {
     this.#noDelay = noDelay
-    this.#stream?.setNoDelay(noDelay)
+    this.#held?.setNoDelay(noDelay)
   }
 
   info(): FlowInfo {
-    return flowInfo(this, this.#paths.all, this.#stream)
+    return flowInfo(this, this.#paths.all, this.#held?.stats)
   }
 
   /** What the peer makes this flow keep. */
@@ -280,7 +284,7 @@ export class Flow {
     const path = this.#paths.open(syn.local, replyTo)
     path.credit.receivedBytes = arrivalBytes(syn)
     this.#paths.adopt(path)
-    this.#openStream(path, keys, nowMs)
+    this.#openStream(keys, nowMs)
     this.#timers.arm('deadline', setup.deadlineAt)
     this.#input('SYN', nowMs)
   }
@@ -298,16 +302,16 @@ export class Flow {
 
   /** HOT. A data segment that `believes` let pass; `fields` has been parsed from `buffer`. */
   handleData(fields: SegmentFields, buffer: Uint8Array, nowMs: number): void {
-    const stream = this.#stream
     const path = this.#paths.active
-    if (stream === undefined || path === undefined) return
+    if (path === undefined) return
     this.#heard(nowMs)
-    stream.handleSegment(fields, buffer, path.transport, nowMs)
+    if (this.#resting?.handleSegment(fields, nowMs)) return
+    this.#stream?.handleSegment(fields, buffer, path.transport, nowMs)
   }
 
   /** HOT. A received buffer has been handled: time to decide on acknowledging, and to tell the program. */
   handleBatchEnd(nowMs: number): void {
-    this.#stream?.handleBatchEnd(nowMs)
+    this.#awake?.handleBatchEnd(nowMs)
     this.#afterInput(nowMs)
   }
 
@@ -323,7 +327,7 @@ export class Flow {
     if (this.#state === 'REQUEST') this.#handleAnswer(arrival, nowMs)
     else if (arrival.packet.srcFlowId !== this.#peerFlowId) this.#handleStranger(arrival, nowMs)
     else this.#handleControl(arrival, nowMs)
-    this.#stream?.handleBatchEnd(nowMs)
+    this.#awake?.handleBatchEnd(nowMs)
     this.#afterInput(nowMs)
   }
 
@@ -360,31 +364,33 @@ export class Flow {
   handleTooLong(localId: number, remote: Endpoint | undefined): void {
     const path = this.#paths.active
     if (path?.local.id !== localId || (remote && !sameEndpoint(path.remote, remote))) return
-    if (this.#stream) this.#searching.handleRefused(path, this.#stream)
+    this.#searching.handleRefused(path, this.#awake)
     this.#context.wake(this)
   }
 
   /** The interface of `local` has changed. */
   localChanged(local: Local): void {
     const path = this.#paths.active
-    if (path?.local !== local || this.#stream === undefined) return
-    this.#searching.handleInterface(path, this.#stream)
+    if (path?.local !== local) return
+    this.#searching.handleInterface(path, this.#awake)
     this.#context.wake(this)
   }
 
   get nextTimeoutAt(): number {
-    const stream = this.#stream
-    return stream === undefined || this.#suspended || this.#state === 'CLOSED'
+    const held = this.#held
+    return held === undefined || this.#suspended || this.#state === 'CLOSED'
       ? this.#timers.nextAt
-      : Math.min(this.#timers.nextAt, stream.nextTimeoutAt)
+      : Math.min(this.#timers.nextAt, held.nextTimeoutAt)
   }
 
   handleTimeout(nowMs: number): void {
     for (let timer = this.#timers.takeExpired(nowMs); timer; timer = this.#timers.takeExpired(nowMs)) {
       this.#handleTimer(timer, nowMs)
     }
-    const stream = this.#stream
-    if (stream && !this.#suspended && this.#state !== 'CLOSED' && stream.nextTimeoutAt <= nowMs) {
+    const isDue =
+      !this.#suspended && this.#state !== 'CLOSED' && (this.#held?.nextTimeoutAt ?? NEVER) <= nowMs
+    const stream = isDue ? this.#stream : undefined
+    if (stream) {
       stream.handleTimeout(nowMs)
       if (this.#paths.active) this.#searching.handleTimeout(this.#paths.active, stream)
     }
@@ -400,9 +406,10 @@ export class Flow {
     }
     if (this.#released) return false
     const path = this.#paths.active
-    const stream = this.#stream
+    const stream = this.#awake
     if (this.#state === 'CLOSED') return this.#release()
-    if (!path || !stream || !this.#mayStream) return false
+    if (!path || !this.#mayStream) return false
+    if (!stream) return this.#emitAtRest(path, batch)
     if (this.#fin && this.#finLeavesNow(path)) {
       const due: Due = { kind: 'FIN', path, entry: this.#fin }
       if (this.#emitControl(due, batch, nowMs)) return true
@@ -412,6 +419,19 @@ export class Flow {
     batch.setRoute(path.local.id, path.remote)
     this.#searching.handleData(path, batch, stream, nowMs)
     return true
+  }
+
+  /**
+   * Keeps of the stream only where it stands, if nothing has happened on it for a while. `ended`: it will not come to that
+   * any more.
+   */
+  rest(nowMs: number): 'resting' | 'awake' | 'ended' {
+    if (this.#ended || this.#finReceived || this.#state === 'CLOSED') return 'ended'
+    if (this.#suspended || this.migrationState !== 'INITIAL') return 'awake'
+    this.#resting ??= this.#awake?.rest(nowMs)
+    if (this.#resting === undefined) return 'awake'
+    this.#awake = undefined
+    return 'resting'
   }
 
   // ---- input ----------------------------------------------------------------------------------------------
@@ -442,7 +462,7 @@ export class Flow {
     const path = this.#paths.open(local, remote)
     this.#prove(path, setup.roundTrip(nowMs))
     this.#paths.adopt(path)
-    this.#openStream(path, keys, nowMs)
+    this.#openStream(keys, nowMs)
     this.#handleSegment(arrival, nowMs)
     this.#input('SYN_ACK', nowMs)
   }
@@ -538,7 +558,7 @@ export class Flow {
   #handleAck(arrival: Arrival, nowMs: number): void {
     const { packet, local, remote } = arrival
     // Third ACK: it is repeated until something is heard.
-    if (packet.service !== undefined) this.#stream?.acknowledgeNow()
+    if (packet.service !== undefined) this.#held?.acknowledgeNow()
     // Done: our last ACK has come.
     if (this.#state === 'TIMEWAIT' && packet.extension('reason')?.code === reasonCodes.CLOSED)
       return this.#input('lingered', nowMs)
@@ -568,13 +588,16 @@ export class Flow {
   /** The segment behind a control packet's extensions. */
   #handleSegment({ packet }: Arrival, nowMs: number): void {
     const path = this.#paths.active
-    if (!this.#stream || !path || packet.transport.length === 0 || this.#state === 'RESPOND') return
+    if (!path || packet.transport.length === 0 || this.#state === 'RESPOND') return
     const fields = this.#context.segmentFields
     const error = nativeSegment.parseInto(fields, packet.transport, 0, packet.transport.length)
     if (error !== undefined) return this.#context.count(error.code)
-    const { badAcknowledgements } = this.#stream.stats
-    this.#stream.handleSegment(fields, packet.transport, path.transport, nowMs)
-    if (this.#stream.stats.badAcknowledgements > badAcknowledgements) this.#handleLie(nowMs)
+    if (this.#resting?.handleSegment(fields, nowMs)) return
+    const stream = this.#stream
+    if (stream === undefined) return
+    const { badAcknowledgements } = stream.stats
+    stream.handleSegment(fields, packet.transport, path.transport, nowMs)
+    if (stream.stats.badAcknowledgements > badAcknowledgements) this.#handleLie(nowMs)
   }
 
   /** The peer itself, for the packet is tagged, acknowledges what was never sent: nothing that it says can be relied on. */
@@ -595,8 +618,8 @@ export class Flow {
 
   /** What the stream has to say, and what follows from it. */
   #afterInput(nowMs: number): void {
-    const stream = this.#stream
-    if (stream !== undefined) this.#heed(stream.takeSignals(), nowMs)
+    const stream = this.#awake
+    if (stream !== undefined) this.#heed(stream, stream.takeSignals(), nowMs)
     if (this.#state === 'CONNECTED' && this.#earlyEnd) {
       this.#earlyEnd = false
       this.#input('end', nowMs)
@@ -605,9 +628,7 @@ export class Flow {
     this.#context.rearm(this)
   }
 
-  #heed(signals: number, nowMs: number): void {
-    const stream = this.#stream
-    if (stream === undefined) return
+  #heed(stream: Stream, signals: number, nowMs: number): void {
     let bits = 0
     if (signals & StreamSignal.readable) bits |= FlowSignal.readable
     if (signals & StreamSignal.writable) bits |= FlowSignal.writable
@@ -665,7 +686,7 @@ export class Flow {
         this.#endSetup()
         return this.#signal(FlowSignal.connected)
       case 'end':
-        this.#stream?.acknowledgeNow()
+        this.#held?.acknowledgeNow()
         return this.#signal(FlowSignal.end)
       case 'defer':
         this.#earlyEnd = true
@@ -680,13 +701,13 @@ export class Flow {
         if (this.#paths.active) this.#outbox.put({ kind: 'DONE', path: this.#paths.active })
         return
       case 'closeResetIfLost':
-        if (this.#stream?.acknowledgedAll) return this.#close(nowMs)
+        if (this.#acknowledgedAll) return this.#close(nowMs)
         return this.#run('closeReset', nowMs)
       case 'closeReset':
         this.error = new ServalError('ECONNRESET', { syscall: 'read' })
         return this.#close(nowMs)
       case 'closeTimedOutIfLost':
-        if (this.#stream?.acknowledgedAll) return this.#close(nowMs)
+        if (this.#acknowledgedAll) return this.#close(nowMs)
         return this.#run('closeTimedOut', nowMs)
       case 'closeTimedOut':
         this.error = this.#context.timeoutError(this, nowMs)
@@ -856,7 +877,7 @@ export class Flow {
     const { path } = due
     if (this.#suspended && path === this.#paths.active) return false
     const writer = due.kind === 'RST' && due.writer ? due.writer : this.#writer
-    const length = writer.write(due, batch.buffer, this.#stream, nowMs)
+    const length = writer.write(due, batch.buffer, this.#held, nowMs)
     if (!path.admits(length)) {
       this.#context.count('amplificationLimit')
       return false
@@ -879,14 +900,20 @@ export class Flow {
     return true
   }
 
+  #emitAtRest(path: Path, batch: TransmitBatch): boolean {
+    if (!this.#resting?.emitBatch(batch, this.#writer.dataPrefix)) return false
+    batch.setRoute(path.local.id, path.remote)
+    return true
+  }
+
   /** FIN goes out with the last of the data, or right behind it. */
   #finLeavesNow(path: Path): boolean {
     return (
       this.#fin?.transmissions === 0 &&
       this.#mayStream &&
       path === this.#paths.active &&
-      this.#stream !== undefined &&
-      this.#stream.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
+      this.#awake !== undefined &&
+      this.#awake.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
     )
   }
 
@@ -967,24 +994,43 @@ export class Flow {
     if (roundTripMs !== undefined) path.transport.rtt.sample(roundTripMs)
   }
 
-  #openStream(path: Path, keys: FlowKeys, nowMs: number): void {
-    const { limits } = this.#context
+  #openStream(keys: FlowKeys, nowMs: number): void {
     const client = this.role === 'client'
-    this.#stream = new Stream({
+    this.#resting = openStream({
+      ...this.#context.limits,
       sendIsn: client ? keys.clientIsn : keys.serverIsn,
       receiveIsn: client ? keys.serverIsn : keys.clientIsn,
-      codec: nativeSegment,
-      path: path.transport,
-      receiveBufferBytes: limits.receiveBufferBytes,
-      burstBytes: limits.burstBytes,
-      sendBufferBytes: limits.sendBufferBytes,
-      deadPeerMs: limits.deadPeerMs,
       nowMs,
     })
-    this.#stream.setNoDelay(this.#noDelay)
-    if (this.#keepAliveMs > 0) this.#stream.setKeepAlive(this.#keepAliveMs, nowMs)
-    for (const chunk of this.#early ?? []) this.#stream.write(chunk)
+    this.#resting.noDelay = this.#noDelay
+    this.#resting.setKeepAlive(this.#keepAliveMs, nowMs)
+    for (const chunk of this.#early ?? []) this.#stream?.write(chunk)
     this.#early = undefined
+  }
+
+  /** For whoever has something for it to do: that ends its rest. */
+  get #stream(): Stream | undefined {
+    return this.#awake ?? this.#wakeStream()
+  }
+
+  #wakeStream(): Stream | undefined {
+    const resting = this.#resting
+    const path = this.#paths.active?.transport
+    if (resting === undefined || path === undefined || this.#state === 'CLOSED') return undefined
+    this.#resting = undefined
+    this.#awake = new Stream({ ...this.#context.limits, path }, resting)
+    if (this.#suspended) this.#awake.suspend()
+    this.#context.awake(this)
+    return this.#awake
+  }
+
+  /** For whoever asks for no more than it can tell in its sleep. */
+  get #held(): Stream | RestingStream | undefined {
+    return this.#awake ?? this.#resting
+  }
+
+  get #acknowledgedAll(): boolean {
+    return this.#awake ? this.#awake.acknowledgedAll : this.#resting !== undefined
   }
 
   #adopt(path: Path, nowMs: number): void {
@@ -993,7 +1039,7 @@ export class Flow {
     if (this.#suspended) {
       this.#suspended = false
       this.#stream?.resume(path.transport, nowMs)
-    } else this.#stream?.switchPath(path.transport, nowMs)
+    } else this.#awake?.switchPath(path.transport, nowMs)
     if (this.#fin && this.#fin.transmissions > 0 && !this.#finAcknowledged) {
       this.#finRepeats = 0
       this.#outbox.put({ kind: 'FIN', path, entry: this.#fin })
@@ -1004,7 +1050,7 @@ export class Flow {
   #pause(): void {
     if (this.#suspended) return
     this.#suspended = true
-    this.#stream?.suspend()
+    this.#awake?.suspend()
   }
 
   #suspend(): void {
@@ -1062,6 +1108,8 @@ const MOVABLE: ReadonlySet<FlowState> = new Set([
 
 /** What a closed flow still says. By the third ACK the server's program hears of a flow that is reset at once. */
 const LAST_WORDS: ReadonlySet<Due['kind']> = new Set(['THIRD_ACK', 'RST', 'DONE'])
+
+const NEVER = Number.POSITIVE_INFINITY
 
 const SYN_ACK = controlFlags.SYN | controlFlags.ACK
 

@@ -8,9 +8,12 @@ import type { Outstanding } from './control-channel.ts'
 import type { Path } from './path.ts'
 import type { Setup } from './setup.ts'
 
+/** What of a stream, awake or at rest, rides along with control packets. */
+export type SegmentSource = Pick<Stream, 'emitSegment' | 'finalOffset'>
+
 /** Makes a due packet, at the start of `buffer`; returns its length. */
 export interface PacketWriter {
-  write(due: Due, buffer: Uint8Array, stream: Stream | undefined, nowMs: number): number
+  write(due: Due, buffer: Uint8Array, stream: SegmentSource | undefined, nowMs: number): number
 }
 
 export type Due =

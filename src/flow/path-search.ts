@@ -55,18 +55,18 @@ export class PathSearch {
   }
 
   /** The system has refused a packet as too long, on this path. */
-  handleRefused(path: Path, stream: Stream): void {
+  handleRefused(path: Path, stream: Stream | undefined): void {
     if (path.mtu.handleRefused()) this.#shrink(path, stream)
   }
 
   /** The MTU of the path's interface may have changed. */
-  handleInterface(path: Path, stream: Stream): void {
+  handleInterface(path: Path, stream: Stream | undefined): void {
     if (path.mtu.setMax(maxPacketBytes(path.local, path.remote))) this.#shrink(path, stream)
   }
 
-  #shrink(path: Path, stream: Stream): void {
+  #shrink(path: Path, stream: Stream | undefined): void {
     this.#probe = undefined
     path.transport.mss = segmentBytesOf(path.mtu)
-    stream.handleShrunk(path.transport)
+    stream?.handleShrunk(path.transport)
   }
 }

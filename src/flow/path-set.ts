@@ -35,8 +35,7 @@ export class PathSet {
   open(local: Local, remote: Endpoint, credit?: Credit): Path {
     const mtu = mtuOf(local, remote)
     const mss = segmentBytesOf(mtu)
-    const congestion = this.#newCongestion?.(mss)
-    const transport = new TransportPath({ id: this.#opened++, mss, congestion })
+    const transport = new TransportPath({ id: this.#opened++, mss, newCongestion: this.#newCongestion })
     return new Path(local, remote, transport, credit, mtu)
   }
 

@@ -48,6 +48,7 @@ import { FlowTable } from './flow-table.ts'
 import { DEFAULT_BACKLOG, HalfOpen, Listener } from './listener.ts'
 import { Locals } from './locals.ts'
 import { nameOf, Resolver } from './resolver.ts'
+import { Rests } from './rests.ts'
 import { RouterProbes } from './router-probe.ts'
 import { DeadlineHeap, ReadyRing } from './schedule.ts'
 
@@ -118,6 +119,7 @@ export class Sal {
   readonly #routerProbes: RouterProbes
   readonly #deadlines = new DeadlineHeap<Flow>()
   readonly #ready = new ReadyRing<Flow>()
+  readonly #rests = new Rests<Flow>()
   readonly #walk = new PacketWalk()
   readonly #fields = new SegmentFields()
   #isUrgent = false
@@ -442,11 +444,17 @@ export class Sal {
 
   /** When `handleTimeout` has something to do; Infinity: never. */
   get nextTimeoutAt(): number {
-    return Math.min(this.#deadlines.nextAt, this.#resolver.nextTimeoutAt, this.serviceTable.nextExpiryAt)
+    return Math.min(
+      this.#deadlines.nextAt,
+      this.#resolver.nextTimeoutAt,
+      this.serviceTable.nextExpiryAt,
+      this.#rests.nextTimeoutAt,
+    )
   }
 
   handleTimeout(nowMs: number): void {
     this.serviceTable.expire(nowMs)
+    this.#rests.handleTimeout(nowMs)
     for (const flow of this.#resolver.handleTimeout(nowMs)) flow.fail(this.#timeoutError(flow, nowMs), nowMs)
     for (let flow = this.#deadlines.takeDue(nowMs); flow; flow = this.#deadlines.takeDue(nowMs)) {
       flow.handleTimeout(nowMs)
@@ -500,6 +508,7 @@ export class Sal {
       segmentFields: new SegmentFields(),
       randomBytes: n => this.#randomBytes(n),
       wake: flow => this.#ready.add(flow),
+      awake: flow => this.#rests.add(flow),
       rearm: flow => this.#deadlines.rearm(flow),
       signal: (flow, bits) => this.#signal(flow, bits),
       accepted: flow => this.#accept(flow),
@@ -530,6 +539,7 @@ export class Sal {
   #release(flow: Flow): void {
     this.#halfOpen.remove(flow)
     this.#deadlines.forget(flow)
+    this.#rests.remove(flow)
     this.#held.delete(flow)
     this.flows.remove(flow)
   }

@@ -1,22 +1,38 @@
 /**
  * Whether the peer is still there: keepalive (RFC 9293 section 3.8.4), and the time that an answer may take.
  */
+import type { StreamPosition } from './resting-stream.ts'
 import { streamTimers, type TimerTable } from './timers.ts'
 
 export class Liveness {
   readonly #timers: TimerTable
   readonly #deadPeerMs: number
-  #keepAliveMs = 0
+  #keepAliveMs: number
   #heardAt: number
   /** Since when the peer has owed an answer; undefined if it owes none. */
   #owedSince: number | undefined
   /** The peer was asked for a sign of life and has not given one. */
   #asked = false
 
-  constructor(timers: TimerTable, deadPeerMs: number, nowMs: number) {
+  constructor(position: StreamPosition, timers: TimerTable, deadPeerMs: number) {
     this.#timers = timers
     this.#deadPeerMs = deadPeerMs
-    this.#heardAt = nowMs
+    this.#keepAliveMs = position.keepAliveMs
+    this.#heardAt = position.heardAt
+    timers.arm(streamTimers.keepAlive, position.keepAliveAt)
+  }
+
+  get keepAliveMs(): number {
+    return this.#keepAliveMs
+  }
+
+  get heardAt(): number {
+    return this.#heardAt
+  }
+
+  /** Nobody waits for an answer. */
+  get isAtRest(): boolean {
+    return this.#owedSince === undefined && !this.#asked
   }
 
   /** Something of the peer's came. True if it was asked for: the peer can be reached after all. */

@@ -37,6 +37,11 @@ export class Rack {
     this.#rtt = rtt
   }
 
+  /** This path reorders packets. */
+  get hasLearnt(): boolean {
+    return this.#reorderingSeen || this.#windowMultiplier > 1
+  }
+
   /** Takes what an acknowledgement has newly reported of this path's flight (steps 2 and 3). */
   update(nowMs: number): void {
     const { originalSentAt, originalEnd, repeatSentAt, repeatEnd, lowestOriginalEnd } = this.#flight

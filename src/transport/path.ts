@@ -1,8 +1,10 @@
 /**
  * What the transport knows of one path: its segment size, RTT, congestion window, what is in flight on it,
  * and whether it is recovering from loss. A new address gets a new one of these, all fresh.
+ *
+ * Most flows, most of the time, send nothing: what sending takes is made by the first that leaves, and let go of at rest.
  */
-import type { Acknowledgement, CongestionControl } from './congestion/congestion.ts'
+import type { Acknowledgement, CongestionControl, CongestionName } from './congestion/congestion.ts'
 import { Cubic } from './congestion/cubic.ts'
 import { Pacer } from './pacer.ts'
 import { Recovery } from './recovery.ts'
@@ -13,8 +15,8 @@ export interface TransportPathOptions {
   readonly id: number
   /** Payload bytes of one full segment: what the path's packets hold besides the headers. */
   readonly mss: number
-  /** Default: CUBIC. */
-  readonly congestion?: CongestionControl | undefined
+  /** Makes the congestion control for segments of `mss` bytes; default: CUBIC. */
+  readonly newCongestion?: ((mss: number) => CongestionControl) | undefined
   /** Default: the native profile's. */
   readonly rto?: RtoPolicy
 }
@@ -22,23 +24,164 @@ export interface TransportPathOptions {
 export class TransportPath {
   readonly id: number
   readonly rtt: RttEstimator
+  readonly #newCongestion: (mss: number) => CongestionControl
+  #mss: number
+  #activity: Activity | undefined
+
+  constructor({ id, mss, newCongestion = newCubic, rto }: TransportPathOptions) {
+    this.id = id
+    this.#mss = mss
+    this.#newCongestion = newCongestion
+    this.rtt = new RttEstimator(rto)
+  }
+
+  get mss(): number {
+    return this.#mss
+  }
+
+  set mss(mss: number) {
+    this.#mss = mss
+    this.#activity?.recovery.handleMss(mss)
+    this.#activity?.congestion.setMss(mss)
+  }
+
+  get congestion(): CongestionControl {
+    return this.#active.congestion
+  }
+
+  get flight(): Flight {
+    return this.#active.flight
+  }
+
+  get recovery(): Recovery {
+    return this.#active.recovery
+  }
+
+  /** What is told of the path: its window, at rest the one that it will begin with. */
+  get shown(): { readonly windowBytes: number; readonly name: CongestionName } {
+    return this.#activity?.congestion ?? this.#newCongestion(this.#mss)
+  }
+
+  get bytesInFlight(): number {
+    return this.#activity?.flight.bytes ?? 0
+  }
+
+  /** How much may be sent now, as far as congestion goes. */
+  get allowanceBytes(): number {
+    return this.recovery.allowanceBytes
+  }
+
+  /** How much of `waitingBytes`, which the window lets go, may leave now; 0: not before `pacedAt`. */
+  pacedBytes(waitingBytes: number, nowMs: number): number {
+    const { pacer } = this.#active
+    pacer.setRate(this.#pacingBytesPerMs, this.#mss, nowMs)
+    return pacer.creditBytes(waitingBytes)
+  }
+
+  /** When what has just been held back may leave. */
+  pacedAt(waitingBytes: number): number {
+    return this.#active.pacer.readyAt(waitingBytes)
+  }
+
+  /** The window has stopped the sender, which has sent everything before `nxt`. */
+  noteLimited(nxt: number): void {
+    this.#active.limitedUntil = nxt
+  }
+
+  /** There is nothing more to send, though the window would let more go. */
+  noteApplicationLimited(): void {
+    const { flight } = this.#active
+    flight.rate.noteApplicationLimited(flight.bytes)
+  }
+
+  /** Before sending: a window that was not used for long says nothing (RFC 5681 section 4.1). */
+  noteIdle(nowMs: number): void {
+    const active = this.#activity
+    if (active === undefined) return
+    const idleMs = nowMs - active.lastSentAt
+    if (active.flight.bytes === 0 && idleMs > this.rtt.rtoMs) {
+      active.congestion.handleIdle(idleMs, nowMs)
+      active.lastSentAt = nowMs
+    }
+  }
+
+  /** Nothing has left since before `sinceMs`, nor is anything in flight. */
+  isIdleSince(sinceMs: number): boolean {
+    const active = this.#activity
+    return active === undefined || (active.flight.bytes === 0 && !(active.lastSentAt > sinceMs))
+  }
+
+  /** Lets go of what sending takes, after a silence in which the window has expired: what else was learnt stays. */
+  rest(): void {
+    const active = this.#activity
+    if (active?.congestion.isForgettable && active.recovery.isForgettable) this.#activity = undefined
+  }
+
+  handleSent(transmission: Transmission, nowMs: number): void {
+    const { pacer, recovery } = this.#active
+    this.#active.lastSentAt = nowMs
+    pacer.handleSent(transmission.bytes)
+    recovery.handleSent(transmission)
+  }
+
+  /**
+   * Evaluates what an acknowledgement reported of this path's flight; `una` is that from before it. True if it shows
+   * that the last time-out was for nothing.
+   */
+  handleDeliveries(una: number, ack: number, nowMs: number): boolean {
+    const { rtt } = this
+    const { flight, recovery, congestion, acknowledgement, limitedUntil } = this.#active
+    if (flight.deliveredBytes === 0) return false
+    acknowledgement.rttMs = undefined
+    // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported
+    // must have drawn the answer, or the time since counts as well in which earlier answers were lost.
+    if (flight.originalSentAt >= 0 && flight.originalSentAt >= flight.repeatSentAt) {
+      acknowledgement.rttMs = nowMs - flight.originalSentAt
+      rtt.sample(acknowledgement.rttMs)
+    }
+    acknowledgement.inRecovery = recovery.active
+    const needless = recovery.handleDeliveries(ack, ack > una, nowMs)
+    flight.rate.update(rtt.minRttMs, nowMs)
+    acknowledgement.nowMs = nowMs
+    acknowledgement.deliveredBytes = flight.deliveredBytes
+    acknowledgement.lostBytes = flight.rate.takeLostBytes()
+    acknowledgement.inFlightBytes = flight.bytes
+    acknowledgement.srttMs = rtt.srttMs ?? 0
+    acknowledgement.windowLimited = una < limitedUntil
+    congestion.handleAcknowledgement(acknowledgement)
+    flight.forgetDeliveries()
+    return needless
+  }
+
+  get #active(): Activity {
+    this.#activity ??= new Activity(this.rtt, this.#newCongestion(this.#mss))
+    return this.#activity
+  }
+
+  get #pacingBytesPerMs(): number {
+    const { pacingBytesPerMs, inSlowStart, windowBytes } = this.congestion
+    if (pacingBytesPerMs !== undefined) return pacingBytesPerMs
+    const { srttMs, minRttMs } = this.rtt
+    if (srttMs === undefined || minRttMs < MIN_PACED_RTT_MS) return Number.POSITIVE_INFINITY
+    return ((inSlowStart ? SLOW_START_GAIN : AVOIDANCE_GAIN) * windowBytes) / srttMs
+  }
+}
+
+/** What it takes to send. */
+class Activity {
   readonly congestion: CongestionControl
   readonly flight = new Flight()
   readonly recovery: Recovery
-  readonly #pacer = new Pacer()
-  #mss: number
-  #lastSentAt = Number.POSITIVE_INFINITY
+  readonly pacer = new Pacer()
+  readonly acknowledgement: { -readonly [K in keyof Acknowledgement]: Acknowledgement[K] }
+  lastSentAt = Number.POSITIVE_INFINITY
   /** The window, not the program, was the limit for what was sent before this offset. */
-  #limitedUntil = 0
-  readonly #acknowledgement: { -readonly [K in keyof Acknowledgement]: Acknowledgement[K] }
+  limitedUntil = 0
 
-  constructor({ id, mss, congestion = new Cubic(mss), rto }: TransportPathOptions) {
-    this.id = id
-    this.#mss = mss
+  constructor(rtt: RttEstimator, congestion: CongestionControl) {
     this.congestion = congestion
-    this.rtt = new RttEstimator(rto)
-    this.recovery = new Recovery(this.flight, this.rtt, congestion)
-    this.#acknowledgement = {
+    this.recovery = new Recovery(this.flight, rtt, congestion)
+    this.acknowledgement = {
       nowMs: 0,
       deliveredBytes: 0,
       lostBytes: 0,
@@ -50,98 +193,10 @@ export class TransportPath {
       rate: this.flight.rate,
     }
   }
+}
 
-  get mss(): number {
-    return this.#mss
-  }
-
-  set mss(mss: number) {
-    this.#mss = mss
-    this.recovery.handleMss(mss)
-    this.congestion.setMss(mss)
-  }
-
-  get bytesInFlight(): number {
-    return this.flight.bytes
-  }
-
-  /** How much may be sent now, as far as congestion goes. */
-  get allowanceBytes(): number {
-    return this.recovery.allowanceBytes
-  }
-
-  /** How much of `waitingBytes`, which the window lets go, may leave now; 0: not before `pacedAt`. */
-  pacedBytes(waitingBytes: number, nowMs: number): number {
-    this.#pacer.setRate(this.#pacingBytesPerMs, this.#mss, nowMs)
-    return this.#pacer.creditBytes(waitingBytes)
-  }
-
-  /** When what has just been held back may leave. */
-  pacedAt(waitingBytes: number): number {
-    return this.#pacer.readyAt(waitingBytes)
-  }
-
-  /** The window has stopped the sender, which has sent everything before `nxt`. */
-  noteLimited(nxt: number): void {
-    this.#limitedUntil = nxt
-  }
-
-  /** There is nothing more to send, though the window would let more go. */
-  noteApplicationLimited(): void {
-    this.flight.rate.noteApplicationLimited(this.flight.bytes)
-  }
-
-  /** Before sending: a window that was not used for long says nothing (RFC 5681 section 4.1). */
-  noteIdle(nowMs: number): void {
-    const idleMs = nowMs - this.#lastSentAt
-    if (this.flight.bytes === 0 && idleMs > this.rtt.rtoMs) {
-      this.congestion.handleIdle(idleMs, nowMs)
-      this.#lastSentAt = nowMs
-    }
-  }
-
-  handleSent(transmission: Transmission, nowMs: number): void {
-    this.#lastSentAt = nowMs
-    this.#pacer.handleSent(transmission.bytes)
-    this.recovery.handleSent(transmission)
-  }
-
-  /**
-   * Evaluates what an acknowledgement reported of this path's flight; `una` is that from before it. True if it shows
-   * that the last time-out was for nothing.
-   */
-  handleDeliveries(una: number, ack: number, nowMs: number): boolean {
-    const { flight, rtt } = this
-    if (flight.deliveredBytes === 0) return false
-    const acknowledgement = this.#acknowledgement
-    acknowledgement.rttMs = undefined
-    // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported
-    // must have drawn the answer, or the time since counts as well in which earlier answers were lost.
-    if (flight.originalSentAt >= 0 && flight.originalSentAt >= flight.repeatSentAt) {
-      acknowledgement.rttMs = nowMs - flight.originalSentAt
-      rtt.sample(acknowledgement.rttMs)
-    }
-    acknowledgement.inRecovery = this.recovery.active
-    const needless = this.recovery.handleDeliveries(ack, ack > una, nowMs)
-    flight.rate.update(rtt.minRttMs, nowMs)
-    acknowledgement.nowMs = nowMs
-    acknowledgement.deliveredBytes = flight.deliveredBytes
-    acknowledgement.lostBytes = flight.rate.takeLostBytes()
-    acknowledgement.inFlightBytes = flight.bytes
-    acknowledgement.srttMs = rtt.srttMs ?? 0
-    acknowledgement.windowLimited = una < this.#limitedUntil
-    this.congestion.handleAcknowledgement(acknowledgement)
-    flight.forgetDeliveries()
-    return needless
-  }
-
-  get #pacingBytesPerMs(): number {
-    const { pacingBytesPerMs, inSlowStart, windowBytes } = this.congestion
-    if (pacingBytesPerMs !== undefined) return pacingBytesPerMs
-    const { srttMs, minRttMs } = this.rtt
-    if (srttMs === undefined || minRttMs < MIN_PACED_RTT_MS) return Number.POSITIVE_INFINITY
-    return ((inSlowStart ? SLOW_START_GAIN : AVOIDANCE_GAIN) * windowBytes) / srttMs
-  }
+function newCubic(mss: number): CongestionControl {
+  return new Cubic(mss)
 }
 
 /** On a shorter path acknowledgements come as often as timers can tick, and are the better clock. */

@@ -19,14 +19,16 @@ export class Reassembly {
   readonly #pieces: Piece[] = []
   readonly #ready = new ReadQueue()
   readonly #maxPieces: number
-  #nextOffset = 0
-  #highestOffset = 0
+  #nextOffset: number
+  #highestOffset: number
   #finalOffset: number | undefined
   /** The first bytes since `forgetDuplicate` that were held or delivered already (RFC 2883). */
   duplicateStart = 0
   duplicateEnd = 0
 
-  constructor(maxPieces = MAX_PIECES) {
+  /** Everything before `offset` has come, and been read. */
+  constructor(offset = 0, maxPieces = MAX_PIECES) {
+    this.#nextOffset = this.#highestOffset = offset
     this.#maxPieces = maxPieces
   }
 
@@ -48,6 +50,12 @@ export class Reassembly {
   /** Every byte up to the stream's end is here. */
   get complete(): boolean {
     return this.#nextOffset === this.#finalOffset
+  }
+
+  /** Nothing is held, nor to be told of; and the end is not known. */
+  get isAtRest(): boolean {
+    const isEmpty = this.#ready.bytes === 0 && this.#pieces.length === 0
+    return isEmpty && this.duplicateStart === this.duplicateEnd && this.#finalOffset === undefined
   }
 
   /** Takes `bytes`, which begin at `offset`. The buffer behind them is kept. */

@@ -9,16 +9,22 @@ export class ReceiveWindow {
   #bytes: number
   /** When the reader was looked at last, and what it had taken by then. */
   #lookedAt = Number.NEGATIVE_INFINITY
-  #readOffset = 0
+  #readOffset: number
 
   /**
    * `burstBytes`: what the link keeps while the program is busy. More is on offer only where a round trip is so long that
-   * it does not all come meanwhile.
+   * it does not all come meanwhile. `readOffset`, `bytes`: where a stream goes on that has rested.
    */
-  constructor(maxBytes: number, burstBytes: number) {
+  constructor(
+    maxBytes: number,
+    burstBytes: number,
+    readOffset = 0,
+    bytes = firstWindowBytes(maxBytes, burstBytes),
+  ) {
     this.#maxBytes = Math.min(maxBytes, MAX_WINDOW_BYTES)
     this.#burstBytes = burstBytes
-    this.#bytes = Math.min(INITIAL_WINDOW_BYTES, this.#maxBytes, burstBytes)
+    this.#readOffset = readOffset
+    this.#bytes = bytes
   }
 
   get bytes(): number {
@@ -37,6 +43,27 @@ export class ReceiveWindow {
   }
 }
 
+/** What a window begins with. */
+export function firstWindowBytes(maxBytes: number, burstBytes: number): number {
+  return Math.min(INITIAL_WINDOW_BYTES, maxBytes, burstBytes)
+}
+
+/**
+ * The edge to offer when `readOffset` has been read: the one offered last, or the window's where that is worth telling
+ * (RFC 9293 section 3.8.6.2.2).
+ */
+export function advancedEdge(
+  edge: number,
+  readOffset: number,
+  windowBytes: number,
+  segmentBytes = MIN_SEGMENT_BYTES,
+): number {
+  const admitted = readOffset + windowBytes
+  return admitted - edge >= Math.min(windowBytes / 2, segmentBytes) ? admitted : edge
+}
+
+/** RFC 9293 section 3.7.1: what a peer that says nothing may send at least. */
+export const MIN_SEGMENT_BYTES = 536
 /** What the window field holds. */
 const MAX_WINDOW_BYTES = 0xffffffff
 /** Eighteen initial windows (RFC 6928): enough until the reader has been seen. */

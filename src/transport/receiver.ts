@@ -6,7 +6,8 @@
  * place, so that the reader gets one view a buffer and nothing is allocated a segment.
  */
 import { Reassembly } from './reassembly.ts'
-import type { ReceiveWindow } from './receive-window.ts'
+import { advancedEdge, MIN_SEGMENT_BYTES, type ReceiveWindow } from './receive-window.ts'
+import type { StreamPosition } from './resting-stream.ts'
 import type { StreamStats } from './stream-stats.ts'
 import { streamTimers, type TimerTable } from './timers.ts'
 
@@ -17,7 +18,7 @@ export class Receiver {
   readonly #window: ReceiveWindow
   readonly #ackDelayMs: number
   /** The first byte that the peer has not been allowed to send. It only grows. */
-  #advertisedEdge = 0
+  #advertisedEdge: number
   #acknowledgeNow = false
   /** In-order bytes since the last acknowledgement. */
   #unacknowledgedBytes = 0
@@ -35,9 +36,16 @@ export class Receiver {
   /** An offset within the out-of-order range that grew last (RFC 2018 section 4). */
   #newestOffset = 0
 
-  constructor(window: ReceiveWindow, ackDelayMs: number, timers: TimerTable, stats: StreamStats) {
+  constructor(
+    position: StreamPosition,
+    window: ReceiveWindow,
+    ackDelayMs: number,
+    timers: TimerTable,
+    stats: StreamStats,
+  ) {
     this.#window = window
-    this.#reassembly = new Reassembly()
+    this.#advertisedEdge = position.advertisedEdge
+    this.#reassembly = new Reassembly(position.readBytes)
     this.#ackDelayMs = ackDelayMs
     this.#timers = timers
     this.#stats = stats
@@ -55,6 +63,20 @@ export class Receiver {
   /** Every byte of the stream is here. */
   get complete(): boolean {
     return this.#reassembly.complete
+  }
+
+  get windowBytes(): number {
+    return this.#window.bytes
+  }
+
+  /** The first byte that the peer has not been allowed to send. */
+  get advertisedEdge(): number {
+    return this.#advertisedEdge
+  }
+
+  /** Nothing is to be read, put in order or acknowledged; and the end is not known. */
+  get isAtRest(): boolean {
+    return !this.#acknowledgeNow && this.#unacknowledgedBytes === 0 && this.#reassembly.isAtRest
   }
 
   /** An acknowledgement must not wait. */
@@ -122,12 +144,15 @@ export class Receiver {
     }
   }
 
-  /** The window to send now; moves the edge (RFC 9293 section 3.8.6.2.2). */
+  /** The window to send now; moves the edge. */
   advertise(): number {
-    const edge = this.#admittedEdge
-    if (edge - this.#advertisedEdge >= Math.min(this.#window.bytes / 2, this.#segmentBytes)) {
-      this.#advertisedEdge = edge
-    }
+    const { readOffset } = this.#reassembly
+    this.#advertisedEdge = advancedEdge(
+      this.#advertisedEdge,
+      readOffset,
+      this.#window.bytes,
+      this.#segmentBytes,
+    )
     return Math.max(0, this.#advertisedEdge - this.#reassembly.nextOffset)
   }
 
@@ -199,5 +224,3 @@ export class Receiver {
 }
 
 const HELD_ACK_DELAY_MS = 1
-/** RFC 9293 section 3.7.1: what a peer that says nothing may send at least. */
-const MIN_SEGMENT_BYTES = 536

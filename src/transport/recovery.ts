@@ -42,6 +42,11 @@ export class Recovery {
     return this.#active
   }
 
+  /** Nothing is being repaired, and nothing was learnt that a new one would have to find out again. */
+  get isForgettable(): boolean {
+    return !this.#active && this.#timeoutEnd === 0 && !this.#rack.hasLearnt
+  }
+
   /** How much may be sent now. */
   get allowanceBytes(): number {
     const bytes = this.#prr.active ? this.#prr.creditBytes : this.#congestion.windowBytes - this.#flight.bytes

@@ -11,8 +11,8 @@ import { type Flight, Transmission, transmissionStates } from './transmissions.t
 const { inFlight, lost, sacked } = transmissionStates
 
 export class Scoreboard {
-  #una = 0
-  #nxt = 0
+  #una: number
+  #nxt: number
   #lostBytes = 0
   #sackedBytes = 0
   #first: Transmission | undefined
@@ -21,6 +21,11 @@ export class Scoreboard {
   #cursor: Transmission | undefined
   /** Retired records, linked by `next`. */
   #spare: Transmission | undefined
+
+  /** Everything before `offset` was sent, and is acknowledged. */
+  constructor(offset = 0) {
+    this.#una = this.#nxt = offset
+  }
 
   /** The oldest byte not acknowledged: SND.UNA. */
   get una(): number {

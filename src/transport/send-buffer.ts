@@ -15,8 +15,13 @@ export class SendBuffer {
   #cursor = 0
   /** The last chunk is a slab of ours that has room after its bytes. */
   #gathering = false
-  #startOffset = 0
-  #endOffset = 0
+  #startOffset: number
+  #endOffset: number
+
+  /** What is written first begins at `offset`. */
+  constructor(offset = 0) {
+    this.#startOffset = this.#endOffset = offset
+  }
 
   /** Everything before has been released. */
   get startOffset(): number {

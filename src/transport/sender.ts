@@ -4,6 +4,7 @@
  * the path's.
  */
 import type { TransportPath } from './path.ts'
+import type { StreamPosition } from './resting-stream.ts'
 import { Scoreboard } from './scoreboard.ts'
 import { SendBuffer } from './send-buffer.ts'
 import type { StreamStats } from './stream-stats.ts'
@@ -15,17 +16,17 @@ import { type Transmission, transmissionStates } from './transmissions.ts'
 const plans = { nothing: 0, new: 1, lost: 2, tail: 3, forward: 4 } as const
 
 export class Sender {
-  readonly buffer = new SendBuffer()
-  readonly #board = new Scoreboard()
+  readonly buffer: SendBuffer
+  readonly #board: Scoreboard
   readonly #timers: TimerTable
   readonly #stats: StreamStats
   /** The peer may hold an acknowledgement of less than two full segments back for so long. */
   readonly #peerAckDelayMs: number
   #path: TransportPath
   /** The first byte that the peer does not admit yet. It only grows: a window is not taken back. */
-  #peerEdge = 0
+  #peerEdge: number
   /** The largest window seen (RFC 9293 section 3.8.6.2.1, Max(SND.WND)). */
-  #largestWindowBytes = 0
+  #largestWindowBytes: number
   #persistBackoffs = 0
   /** A part of a segment may go although the window cuts it (the override of section 3.8.6.2.1). */
   #overrideSilly = false
@@ -36,9 +37,20 @@ export class Sender {
   #duplicateEnd = 0
   #plan: (typeof plans)[keyof typeof plans] = plans.nothing
   /** Nagle's algorithm off (RFC 9293 section 3.7.4). */
-  noDelay = true
+  noDelay: boolean
 
-  constructor(path: TransportPath, peerAckDelayMs: number, timers: TimerTable, stats: StreamStats) {
+  constructor(
+    position: StreamPosition,
+    path: TransportPath,
+    peerAckDelayMs: number,
+    timers: TimerTable,
+    stats: StreamStats,
+  ) {
+    this.buffer = new SendBuffer(position.sentBytes)
+    this.#board = new Scoreboard(position.sentBytes)
+    this.#peerEdge = position.peerEdge
+    this.#largestWindowBytes = position.largestWindowBytes
+    this.noDelay = position.noDelay
     this.#peerAckDelayMs = peerAckDelayMs
     this.#path = path
     this.#timers = timers
@@ -60,6 +72,14 @@ export class Sender {
   /** The peer owes an answer. */
   get outstanding(): boolean {
     return this.#board.una < this.#board.nxt || this.#timers.armed(streamTimers.persist)
+  }
+
+  get peerEdge(): number {
+    return this.#peerEdge
+  }
+
+  get largestWindowBytes(): number {
+    return this.#largestWindowBytes
   }
 
   get windowProbeDue(): boolean {

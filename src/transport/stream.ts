@@ -12,11 +12,12 @@ import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { Emitter } from './emit.ts'
 import { Liveness } from './liveness.ts'
 import type { TransportPath } from './path.ts'
-import { ReceiveWindow } from './receive-window.ts'
+import { firstWindowBytes, ReceiveWindow } from './receive-window.ts'
 import { Receiver } from './receiver.ts'
+import { RestingStream, type StreamPosition } from './resting-stream.ts'
 import { Sender } from './sender.ts'
 import { Silence } from './silence.ts'
-import { StreamStats } from './stream-stats.ts'
+import type { StreamStats } from './stream-stats.ts'
 import { type StreamTimer, streamTimers, TimerTable } from './timers.ts'
 
 /** What has happened since the last `takeSignals`, as a bit mask. */
@@ -35,11 +36,8 @@ export const StreamSignal = {
   badAck: 0x20,
 } as const
 
-export interface StreamOptions {
-  /** The number on the wire of the first byte that we send, and of the first that we receive. */
-  readonly sendIsn: number
-  readonly receiveIsn: number
-  readonly path: TransportPath
+/** What is the same for many streams. */
+export interface StreamLimits {
   /** Default: the native segment. */
   readonly codec?: SegmentCodec
   /** The largest window; default 16 MiB. */
@@ -55,11 +53,30 @@ export interface StreamOptions {
   readonly deadPeerMs?: number
   /** How long an acknowledgement may wait, here and at the peer; default 25. */
   readonly delayedAckMs?: number
+}
+
+export interface StreamOptions extends StreamLimits {
+  readonly path: TransportPath
+}
+
+/** Where one begins. */
+export interface StreamBeginning {
+  /** The number on the wire of the first byte that we send, and of the first that we receive. */
+  readonly sendIsn: number
+  readonly receiveIsn: number
   readonly nowMs: number
 }
 
+/** A stream at its beginning, at rest until there is something to do. */
+export function openStream(options: StreamBeginning & StreamLimits): RestingStream {
+  const { sendIsn, receiveIsn, nowMs, codec = nativeSegment } = options
+  const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, burstBytes = Number.POSITIVE_INFINITY } = options
+  const windowBytes = firstWindowBytes(receiveBufferBytes, burstBytes)
+  return RestingStream.fresh({ sendIsn, receiveIsn, windowBytes, heardAt: nowMs }, codec)
+}
+
 export class Stream {
-  readonly stats = new StreamStats()
+  readonly stats: StreamStats
   readonly #sendIsn: number
   readonly #receiveIsn: number
   readonly #codec: SegmentCodec
@@ -78,23 +95,27 @@ export class Stream {
   /** `writable` was false when last looked at. */
   #full = false
   /** The reader knows of the bytes before. */
-  #announcedOffset = 0
+  #announcedOffset: number
   #endAnnounced = false
   #signals = 0
   #lastAck = -1
   #lastWindow = -1
 
-  constructor(options: StreamOptions) {
+  /** Goes on `from` where it stands. */
+  constructor(options: StreamOptions, from: RestingStream) {
     const { path, codec = nativeSegment, delayedAckMs = 25 } = options
-    const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, sendBufferBytes = DEFAULT_BUFFER_BYTES } = options
-    this.#sendIsn = options.sendIsn
-    this.#receiveIsn = options.receiveIsn
+    const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, burstBytes = Number.POSITIVE_INFINITY } = options
+    this.stats = from.stats
+    this.#sendIsn = from.sendIsn
+    this.#receiveIsn = from.receiveIsn
     this.#codec = codec
-    this.#sendBufferBytes = sendBufferBytes
+    this.#sendBufferBytes = options.sendBufferBytes ?? DEFAULT_BUFFER_BYTES
     this.#newestDataPath = path
-    this.#sender = new Sender(path, delayedAckMs, this.#timers, this.stats)
-    const window = new ReceiveWindow(receiveBufferBytes, options.burstBytes ?? Number.POSITIVE_INFINITY)
-    this.#receiver = new Receiver(window, delayedAckMs, this.#timers, this.stats)
+    this.#announcedOffset = from.readBytes
+    this.#sender = new Sender(from, path, delayedAckMs, this.#timers, this.stats)
+    const window = new ReceiveWindow(receiveBufferBytes, burstBytes, from.readBytes, from.windowBytes)
+    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats)
+    if (from.acknowledgementDue) this.#receiver.requestAcknowledgement()
     this.#emitter = new Emitter(
       codec,
       this.#sendIsn,
@@ -103,7 +124,7 @@ export class Stream {
       this.#receiver,
       this.stats,
     )
-    this.#liveness = new Liveness(this.#timers, options.deadPeerMs ?? DEFAULT_DEAD_PEER_MS, options.nowMs)
+    this.#liveness = new Liveness(from, this.#timers, options.deadPeerMs ?? DEFAULT_DEAD_PEER_MS)
   }
 
   // ---- the program's side ---------------------------------------------------------------------------------
@@ -322,6 +343,20 @@ export class Stream {
     this.#sender.switchPath(path, nowMs)
   }
 
+  // ---- rest -----------------------------------------------------------------------------------------------
+
+  /**
+   * What to go on from later, if there is nothing to do and has been nothing for longer than an answer takes; then this
+   * stream is done with. Undefined: not now.
+   */
+  rest(nowMs: number): RestingStream | undefined {
+    const sinceMs = nowMs - Math.max(REST_AFTER_MS, this.path.rtt.rtoMs)
+    const isIdle = this.#liveness.heardAt <= sinceMs && this.path.isIdleSince(sinceMs)
+    if (!isIdle || !this.#isAtRest || this.#isTicking) return undefined
+    this.path.rest()
+    return new RestingStream(this.#position, this.#codec, this.stats)
+  }
+
   /** `StreamSignal` since the last call. */
   takeSignals(): number {
     const signals = this.#signals
@@ -330,6 +365,34 @@ export class Stream {
   }
 
   // ---- details --------------------------------------------------------------------------------------------
+
+  get #isAtRest(): boolean {
+    const isOpen = this.#finalOffset === undefined && !this.#suspended
+    const isAnswered = this.acknowledgedAll && this.#liveness.isAtRest && !this.#probeDue
+    return isOpen && isAnswered && this.#receiver.isAtRest && this.#signals === 0
+  }
+
+  /** A timer runs that a stream at rest does not keep. */
+  get #isTicking(): boolean {
+    return this.#timers.nextAt < this.#timers.at(streamTimers.keepAlive)
+  }
+
+  get #position(): StreamPosition {
+    return {
+      sendIsn: this.#sendIsn,
+      receiveIsn: this.#receiveIsn,
+      sentBytes: this.#sender.nxt,
+      readBytes: this.#receiver.nextOffset,
+      peerEdge: this.#sender.peerEdge,
+      largestWindowBytes: this.#sender.largestWindowBytes,
+      windowBytes: this.#receiver.windowBytes,
+      advertisedEdge: this.#receiver.advertisedEdge,
+      noDelay: this.#sender.noDelay,
+      keepAliveMs: this.#liveness.keepAliveMs,
+      keepAliveAt: this.#timers.at(streamTimers.keepAlive),
+      heardAt: this.#liveness.heardAt,
+    }
+  }
 
   #announceEnd(): void {
     if (this.#endAnnounced || !this.#receiver.complete) return
@@ -430,4 +493,6 @@ const DEFAULT_BUFFER_BYTES = 16 * 1_024 * 1_024
 const SEND_AHEAD_BYTES = 4 * 1_024 * 1_024
 /** Of a path that nothing was measured on: less than most have, so that the reader is looked at often. */
 const UNKNOWN_RTT_MS = 10
+/** Shorter pauses are not worth the making of it all anew. */
+export const REST_AFTER_MS = 1_000
 const DEFAULT_DEAD_PEER_MS = 120_000

@@ -38,6 +38,11 @@ export class TimerTable {
     return earliestAt
   }
 
+  /** When `timer` is due; Infinity if it is not armed. */
+  at(timer: StreamTimer): number {
+    return this.#deadlines[timer]!
+  }
+
   armed(timer: StreamTimer): boolean {
     return this.#deadlines[timer]! !== Number.POSITIVE_INFINITY
   }

@@ -69,7 +69,7 @@ describe('reassembly', () => {
   it('keeps no more pieces than it may, and still gets everything in the end', () => {
     rounds(random => {
       const length = 1_000
-      const reassembly = new Reassembly(4)
+      const reassembly = new Reassembly(0, 4)
       while (reassembly.nextOffset < length) {
         const start = random.chance(0.2) ? reassembly.nextOffset : random.below(length)
         reassembly.insert(start, pattern(start, Math.min(10, length - start)))

@@ -41,6 +41,8 @@ const MAX_QUANTUM_BYTES = 65_536
 
 export class Bbr implements CongestionControl {
   readonly name = 'bbr'
+  /** Its model of the path outlives a pause. */
+  readonly isForgettable = false
   readonly #random: () => number
   readonly #model = new BbrModel()
   #mss: number

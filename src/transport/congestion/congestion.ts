@@ -34,6 +34,8 @@ export interface CongestionControl {
   readonly pacingBytesPerMs: number | undefined
   /** The window may double within a round trip, and pacing must let it. */
   readonly inSlowStart: boolean
+  /** After an idle time it would go on as a new one begins: nothing is lost with it. */
+  readonly isForgettable: boolean
   /** The path's segments carry `mss` bytes from now on. */
   setMss(mss: number): void
   /** Something has newly arrived. */

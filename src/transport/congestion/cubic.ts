@@ -44,6 +44,11 @@ export class Cubic implements CongestionControl {
     return this.#state.windowBytes < this.#state.ssthreshBytes
   }
 
+  /** RFC 5681 section 4.1: before the first loss all that is known is the window, which begins anew. */
+  get isForgettable(): boolean {
+    return this.#state.ssthreshBytes === Number.POSITIVE_INFINITY
+  }
+
   get ssthreshBytes(): number {
     return this.#state.ssthreshBytes
   }

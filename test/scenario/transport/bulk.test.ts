@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { TransportPath } from '../../../src/transport/path.ts'
-import { Stream } from '../../../src/transport/stream.ts'
+import type { Stream } from '../../../src/transport/stream.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
 import { BASE_HEADER_BYTES } from '../../../src/wire/sal-header.ts'
 import { parseSegmentInto, SegmentFields } from '../../../src/wire/segment.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
+import { newStream } from '../../support/transport/new-stream.ts'
 
 const mss = 1_436
 const fields = new SegmentFields()
@@ -14,7 +15,7 @@ const prefix = new Uint8Array(DATA_PREFIX_BYTES)
 emitDataPrefix(prefix, 0, 1, 2, 0)
 
 function openStream(sendIsn: number, receiveIsn: number): Stream {
-  return new Stream({ sendIsn, receiveIsn, path: new TransportPath({ id: 0, mss }), nowMs: 0 })
+  return newStream({ sendIsn, receiveIsn, path: new TransportPath({ id: 0, mss }), nowMs: 0 })
 }
 
 /** Hands what one stream wants to send to the other, as a link without delay that merges would. */

@@ -9,13 +9,14 @@
 import { congestionFactories } from '../../../src/transport/congestion/algorithms.ts'
 import type { CongestionControl, CongestionName } from '../../../src/transport/congestion/congestion.ts'
 import { TransportPath } from '../../../src/transport/path.ts'
-import { Stream, type StreamOptions } from '../../../src/transport/stream.ts'
+import type { Stream, StreamOptions } from '../../../src/transport/stream.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
 import { BASE_HEADER_BYTES } from '../../../src/wire/sal-header.ts'
 import { parseSegmentInto, SEGMENT_HEADER_BYTES, SegmentFields } from '../../../src/wire/segment.ts'
 import { unwrap48 } from '../../../src/wire/sequence.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import type { Random } from '../random.ts'
+import { newStream } from './new-stream.ts'
 import { firstWrong, pattern } from './pattern.ts'
 
 export interface LabLink {
@@ -153,7 +154,7 @@ export class LabEnd {
     this.#mss = mss
     this.#isns = options
     emitDataPrefix(this.#prefix, 0, 1, 2, 0)
-    this.stream = new Stream({ path: this.freshPath(), nowMs: lab.nowMs, ...options })
+    this.stream = newStream({ path: this.freshPath(), nowMs: lab.nowMs, ...options })
   }
 
   /** The first byte that this end may not send, as far as the peer has said. */
@@ -169,7 +170,7 @@ export class LabEnd {
     return new TransportPath({
       id: this.#paths++,
       mss: this.#mss,
-      congestion: this.#lab.newCongestion(this.#mss),
+      newCongestion: mss => this.#lab.newCongestion(mss),
     })
   }
 

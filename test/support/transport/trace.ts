@@ -21,7 +21,7 @@
  * `cwnd N`, `flight N`, `srtt N`, `next N`, `next none`, `readable N`, `stats name N`.
  */
 import { TransportPath } from '../../../src/transport/path.ts'
-import { Stream, type StreamOptions, StreamSignal } from '../../../src/transport/stream.ts'
+import { type Stream, type StreamOptions, StreamSignal } from '../../../src/transport/stream.ts'
 import { emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
 import { BASE_HEADER_BYTES } from '../../../src/wire/sal-header.ts'
 import {
@@ -34,6 +34,7 @@ import {
   segmentFlags,
 } from '../../../src/wire/segment.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
+import { newStream } from './new-stream.ts'
 import { pattern } from './pattern.ts'
 
 export interface TraceOptions extends Partial<StreamOptions> {
@@ -96,7 +97,7 @@ class Trace {
     emitDataPrefix(this.#prefix, 0, 1, 2, 0)
     const path = new TransportPath({ id: 0, mss })
     const isn = { sendIsn: this.#sendIsn, receiveIsn: this.#receiveIsn }
-    this.stream = new Stream({ path, nowMs: 0, codec, ...isn, ...options })
+    this.stream = newStream({ path, nowMs: 0, codec, ...isn, ...options })
     this.#receive([''])
     this.#left.length = 0
   }

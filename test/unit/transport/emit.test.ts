@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { TransportPath } from '../../../src/transport/path.ts'
-import { Stream } from '../../../src/transport/stream.ts'
+import type { Stream } from '../../../src/transport/stream.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
 import { parseSegment, type Segment, SegmentFields, segmentFlags } from '../../../src/wire/segment.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { delivered } from '../../support/transport/acknowledgement.ts'
+import { newStream } from '../../support/transport/new-stream.ts'
 import { firstWrong, pattern } from '../../support/transport/pattern.ts'
 
 const sendIsn = 2 ** 48 - 30_000
@@ -14,7 +15,7 @@ const sendIsn = 2 ** 48 - 30_000
 function openStream(mss: number, bytes: number, windowBytes = 2 ** 30): Stream {
   const path = new TransportPath({ id: 0, mss })
   path.congestion.handleAcknowledgement(delivered(bytes, 1, 0))
-  const stream = new Stream({ sendIsn, receiveIsn: 9, path, nowMs: 0 })
+  const stream = newStream({ sendIsn, receiveIsn: 9, path, nowMs: 0 })
   const fields = new SegmentFields()
   Object.assign(fields, { seq: 9, ack: sendIsn, windowBytes, flags: segmentFlags.ACK })
   stream.handleSegment(fields, new Uint8Array(0), path, 0)

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { TransportPath } from '../../../src/transport/path.ts'
 import { MAX_PIECES } from '../../../src/transport/reassembly.ts'
-import { Stream } from '../../../src/transport/stream.ts'
+import type { Stream } from '../../../src/transport/stream.ts'
 import { SegmentFields, segmentFlags } from '../../../src/wire/segment.ts'
+import { newStream } from '../../support/transport/new-stream.ts'
 import { firstWrong, pattern } from '../../support/transport/pattern.ts'
 
 const path = new TransportPath({ id: 0, mss: 1_000 })
 
 function openStream(receiveBufferBytes = 1_000_000): Stream {
-  return new Stream({ sendIsn: 0, receiveIsn: 0, path, receiveBufferBytes, nowMs: 0 })
+  return newStream({ sendIsn: 0, receiveIsn: 0, path, receiveBufferBytes, nowMs: 0 })
 }
 
 /** Gives `stream` the payload at `buffer[start, end)`, which begins at `offset`. */

@@ -1,0 +1,37 @@
+/**
+ * Looks now and then which flows may rest: only at those on which something has happened, so that ten thousand idle ones
+ * cost no time either.
+ */
+
+/** What can come to rest. */
+export interface Resting {
+  /** `ended`: it need not be asked again. */
+  rest(nowMs: number): 'resting' | 'awake' | 'ended'
+}
+
+const LOOK_INTERVAL_MS = 1_000
+
+export class Rests<T extends Resting> {
+  readonly #awake = new Set<T>()
+  #lookedAt = Number.NEGATIVE_INFINITY
+
+  /** When `handleTimeout` is due; Infinity: never. */
+  get nextTimeoutAt(): number {
+    return this.#awake.size > 0 ? this.#lookedAt + LOOK_INTERVAL_MS : Number.POSITIVE_INFINITY
+  }
+
+  /** Something happens on `item` again. */
+  add(item: T): void {
+    this.#awake.add(item)
+  }
+
+  remove(item: T): void {
+    this.#awake.delete(item)
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (nowMs < this.nextTimeoutAt) return
+    this.#lookedAt = nowMs
+    for (const item of this.#awake) if (item.rest(nowMs) !== 'awake') this.#awake.delete(item)
+  }
+}
