@@ -107,8 +107,9 @@ export class TransportPath {
 
   /** Nothing has left since before `sinceMs`, nor is anything in flight. */
   isIdleSince(sinceMs: number): boolean {
-    const active = this.#activity
-    return active === undefined || (active.flight.bytes === 0 && !(active.lastSentAt > sinceMs))
+    if (this.#activity === undefined) return true
+    const { flight, lastSentAt } = this.#activity
+    return flight.bytes === 0 && (lastSentAt <= sinceMs || lastSentAt === NEVER)
   }
 
   /** Lets go of what sending takes, after a silence in which the window has expired: what else was learnt stays. */
@@ -174,7 +175,7 @@ class Activity {
   readonly recovery: Recovery
   readonly pacer = new Pacer()
   readonly acknowledgement: { -readonly [K in keyof Acknowledgement]: Acknowledgement[K] }
-  lastSentAt = Number.POSITIVE_INFINITY
+  lastSentAt = NEVER
   /** The window, not the program, was the limit for what was sent before this offset. */
   limitedUntil = 0
 
@@ -194,6 +195,8 @@ class Activity {
     }
   }
 }
+
+const NEVER = Number.POSITIVE_INFINITY
 
 function newCubic(mss: number): CongestionControl {
   return new Cubic(mss)
