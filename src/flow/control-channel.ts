@@ -27,11 +27,14 @@ export const AHEAD_LIMIT = 8
 /** How many of our own may be outstanding: what the peer is sure to keep. */
 export const OUTSTANDING_LIMIT = AHEAD_LIMIT
 
+/** Of all channels at rest. */
+const NONE: readonly Outstanding[] = []
+
 export class ControlChannel<Kept> {
   #next: number
   #expected = 0
   #peerKnown = false
-  #outstanding: Outstanding[] = []
+  #outstanding = NONE
   /** Made when something comes ahead of its turn, which is rare. */
   #ahead: Map<number, Kept> | undefined
 
@@ -67,7 +70,7 @@ export class ControlChannel<Kept> {
   queue(kind: ControlKind): Outstanding {
     const entry = { kind, verno: this.#next, transmissions: 0, sentAt: 0 }
     this.#next = serialAdd(this.#next, 1)
-    this.#outstanding.push(entry)
+    this.#outstanding = [...this.#outstanding, entry]
     return entry
   }
 
@@ -80,17 +83,11 @@ export class ControlChannel<Kept> {
   /** Takes the peer's acknowledgement; returns what it newly covers, or undefined where it covers what was never sent. */
   acknowledge(ackno: number): readonly Outstanding[] | undefined {
     if (serialLt(this.#next, ackno)) return undefined
-    const covered: Outstanding[] = []
-    for (
-      let first = this.#outstanding[0];
-      first && serialLt(first.verno, ackno);
-      first = this.#outstanding[0]
-    ) {
-      this.#outstanding.shift()
-      covered.push(first)
-    }
-    // Once used, an array keeps room that a flow at rest does not need.
-    if (this.#outstanding.length === 0) this.#outstanding = []
+    const isCovered = (entry: Outstanding) => serialLt(entry.verno, ackno)
+    const covered = this.#outstanding.filter(isCovered)
+    if (covered.length === 0) return NONE
+    const left = this.#outstanding.filter(entry => !isCovered(entry))
+    this.#outstanding = left.length > 0 ? left : NONE
     return covered
   }
 

@@ -38,6 +38,7 @@ import { emitSegmentHeader, segmentFlags } from '../wire/segment.ts'
 import type { Arrival } from './arrival.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { Due, PacketWriter, SegmentSource } from './outbox.ts'
+import { packed, unpacked } from './packed-bytes.ts'
 
 const { SYN, RSYN, ACK, RST, FIN } = controlFlags
 
@@ -56,23 +57,32 @@ export interface ControlSource {
 }
 
 export class ControlPacketWriter implements PacketWriter {
-  readonly #source: ControlSource
+  readonly #role: Direction
+  readonly #flowId: FlowId
+  readonly #service: ServiceId
+  readonly #channel: ControlChannel<unknown>
+  readonly #profile: Profile
   #peerFlowId: FlowId = NO_FLOW_ID
-  #tagKey: Uint8Array | undefined
+  /** Packed; empty: the peer is not known yet. */
+  #tagKey = ''
 
-  constructor(source: ControlSource) {
-    this.#source = source
+  constructor({ role, flowId, service, channel, profile }: ControlSource) {
+    this.#role = role
+    this.#flowId = flowId
+    this.#service = service
+    this.#channel = channel
+    this.#profile = profile
   }
 
   /** The peer is known: from now on packets go to its flowID, with TAG. */
   meet(peerFlowId: FlowId, { tagKey }: FlowKeys): void {
     this.#peerFlowId = peerFlowId
-    this.#tagKey = tagKey
+    this.#tagKey = packed(tagKey)
   }
 
   /** Shim and SAL header in front of plain data, valid until the next flow's; the length is the emitter's. */
   get dataPrefix(): Uint8Array {
-    emitDataPrefix(dataPrefix, 0, this.#source.flowId, this.#peerFlowId, DATA_PREFIX_BYTES)
+    emitDataPrefix(dataPrefix, 0, this.#flowId, this.#peerFlowId, DATA_PREFIX_BYTES)
     return dataPrefix
   }
 
@@ -82,7 +92,7 @@ export class ControlPacketWriter implements PacketWriter {
     const extensions = this.#extensions(due, stream)
     if (tagged) extensions.push(tag(EPOCH))
     const packet = new SalPacket({
-      srcFlowId: this.#source.flowId,
+      srcFlowId: this.#flowId,
       dstFlowId: this.#peerFlowId,
       protocol: protocols.STREAM,
       extensions,
@@ -91,11 +101,11 @@ export class ControlPacketWriter implements PacketWriter {
           ? this.#padding(due.bytes, extensions)
           : this.#transport(due, stream, nowMs),
     })
-    const length = SHIM_BYTES + emitPacket(packet, buffer, SHIM_BYTES, this.#source.profile)
+    const length = SHIM_BYTES + emitPacket(packet, buffer, SHIM_BYTES, this.#profile)
     emitShim(buffer, 0, length)
-    if (tagged && this.#tagKey) {
+    if (tagged && this.#tagKey !== '') {
       const covered = coveredBytes(buffer, SHIM_BYTES, length)
-      writeTag(buffer, SHIM_BYTES, computeTag(this.#tagKey, EPOCH, this.#source.role, covered))
+      writeTag(buffer, SHIM_BYTES, computeTag(this.#keyBytes, EPOCH, this.#role, covered))
     }
     return length
   }
@@ -103,26 +113,30 @@ export class ControlPacketWriter implements PacketWriter {
   /** Whether the packet's TAG is the peer's. */
   verifies({ packet, buffer, start, end: stop }: Arrival): boolean {
     const { tag: theirs } = packet
-    if (theirs === undefined || theirs.epoch !== EPOCH || this.#tagKey === undefined) return false
-    const peer: Direction = this.#source.role === 'client' ? 'server' : 'client'
-    return verifyTag(this.#tagKey, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
+    if (theirs === undefined || theirs.epoch !== EPOCH || this.#tagKey === '') return false
+    const peer: Direction = this.#role === 'client' ? 'server' : 'client'
+    return verifyTag(this.#keyBytes, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
+  }
+
+  get #keyBytes(): Uint8Array {
+    return unpacked(this.#tagKey, keyBytes)
   }
 
   #extensions(due: Due, stream: SegmentSource | undefined): Extension[] {
-    const { channel, service: serviceId } = this.#source
+    const channel = this.#channel
     const ack = channel.peerKnown ? ACK : 0
     const number = (flags: number, verno = channel.verno) => control(flags | ack, verno, channel.ackno)
     switch (due.kind) {
       case 'SYN':
         return [
           control(SYN, due.entry.verno, 0, due.setup.controlNonce),
-          service(serviceId),
+          service(this.#service),
           key(keyModes.PLAIN, due.setup.nonce),
         ]
       case 'SYN_ACK':
         return [number(SYN, due.entry.verno), key(keyModes.PLAIN, due.setup.nonce)]
       case 'THIRD_ACK':
-        return [number(ACK), service(serviceId)]
+        return [number(ACK), service(this.#service)]
       case 'FIN':
         return [number(FIN, due.entry.verno), end(stream?.finalOffset ?? 0)]
       case 'RSYN':
@@ -158,7 +172,7 @@ export class ControlPacketWriter implements PacketWriter {
 
   /** What brings a packet with these extensions to `packetBytes`. It acknowledges nothing: it may well be lost. */
   #padding(packetBytes: number, extensions: readonly Extension[]): Uint8Array {
-    const { extensions: rules } = this.#source.profile
+    const { extensions: rules } = this.#profile
     const segment = new Uint8Array(packetBytes - DATA_PREFIX_BYTES - extensionsLength(extensions, rules))
     emitSegmentHeader(segment, 0, 0, 0, 0, segmentFlags.PROBE)
     return segment
@@ -175,7 +189,8 @@ function coveredBytes(buffer: Uint8Array, start: number, stop: number): Uint8Arr
   return tagInput(buffer, start, stop, scratch(stop - start))
 }
 
-/** Of the flow whose turn it is. */
+/** Both of the flow whose turn it is. */
+const keyBytes = new Uint8Array(32)
 const dataPrefix = new Uint8Array(DATA_PREFIX_BYTES)
 
 /** Bytes for one packet, of all flows: each is finished before the next is begun. */

@@ -31,6 +31,7 @@ import type { FlowContext, SynTarget } from './flow-context.ts'
 import { type FlowInfo, flowInfo } from './flow-info.ts'
 import { CANDIDATE_LIMIT, Migration } from './migration.ts'
 import { type Due, OUTBOX_LIMIT, Outbox } from './outbox.ts'
+import { packed, unpacked } from './packed-bytes.ts'
 import type { Local, Path } from './path.ts'
 import { PathSearch } from './path-search.ts'
 import { FORMER_PATHS_LIMIT, PathSet } from './path-set.ts'
@@ -476,10 +477,7 @@ export class Flow {
     const writer = this.#newWriter()
     writer.meet(
       packet.srcFlowId,
-      derivePlainKeys(
-        Uint8Array.from(this.#lateNonce, byte => byte.charCodeAt(0)),
-        offered.share,
-      ),
+      derivePlainKeys(unpacked(this.#lateNonce, new Uint8Array(this.#lateNonce.length)), offered.share),
     )
     if (!writer.verifies(arrival)) return this.#context.count('badTag')
     const path = this.#paths.open(local, remote)
@@ -946,7 +944,7 @@ export class Flow {
 
   /** No more is needed of it, but by instances that lost the race: those hear so when they answer late. */
   #endSetup(): void {
-    if (this.role === 'client') this.#lateNonce = String.fromCharCode(...(this.#setup?.nonce ?? []))
+    if (this.role === 'client') this.#lateNonce = packed(this.#setup?.nonce ?? NO_BYTES)
     this.#timers.disarm('deadline')
     this.#setup = this.#syn = this.#nack = undefined
   }
@@ -1108,6 +1106,8 @@ const MOVABLE: ReadonlySet<FlowState> = new Set([
 
 /** What a closed flow still says. By the third ACK the server's program hears of a flow that is reset at once. */
 const LAST_WORDS: ReadonlySet<Due['kind']> = new Set(['THIRD_ACK', 'RST', 'DONE'])
+
+const NO_BYTES = new Uint8Array(0)
 
 const NEVER = Number.POSITIVE_INFINITY
 

@@ -48,8 +48,11 @@ export type Due =
 /** Beyond it what is owed is forgotten: each packet that matters is repeated, by us or by who asked. */
 export const OUTBOX_LIMIT = 64
 
+/** Of all outboxes that owe nothing, as most do most of the time. */
+const NONE: readonly Due[] = []
+
 export class Outbox {
-  #due: Due[] = []
+  #due = NONE
 
   get size(): number {
     return this.#due.length
@@ -65,14 +68,14 @@ export class Outbox {
     )
     const old = this.#due[at]
     if (old === undefined) {
-      if (this.#due.length < OUTBOX_LIMIT) this.#due.push(due)
-    } else if (!(old.kind === 'ACK' && due.kind === 'ACK' && due.echo === undefined)) this.#due[at] = due
+      if (this.#due.length < OUTBOX_LIMIT) this.#due = [...this.#due, due]
+    } else if (!(old.kind === 'ACK' && due.kind === 'ACK' && due.echo === undefined))
+      this.#due = this.#due.with(at, due)
   }
 
   take(): Due | undefined {
-    const due = this.#due.shift()
-    // Once used, an array keeps room that a flow at rest does not need.
-    if (due !== undefined && this.#due.length === 0) this.#due = []
+    const due = this.#due[0]
+    if (due !== undefined) this.#due = this.#due.length > 1 ? this.#due.slice(1) : NONE
     return due
   }
 

@@ -7,9 +7,12 @@ import { type Credit, type Local, mtuOf, Path, segmentBytesOf } from './path.ts'
 /** Proven paths that are kept beside the active one. */
 export const FORMER_PATHS_LIMIT = 4
 
+/** Of all flows that never moved. */
+const NO_PATHS: readonly Path[] = []
+
 export class PathSet {
   #active: Path | undefined
-  #former: Path[] = []
+  #former = NO_PATHS
   #opened = 0
   readonly #newCongestion: ((mss: number) => CongestionControl) | undefined
 
@@ -43,8 +46,9 @@ export class PathSet {
   adopt(path: Path): void {
     const previous = this.#active
     this.#active = path
+    if (previous === undefined) return
     const others = this.#former.filter(former => former !== path && !former.joins(path.local.id, path.remote))
-    if (previous?.proven && previous !== path) others.unshift(previous)
+    if (previous.proven && previous !== path) others.unshift(previous)
     this.#former = others.slice(0, FORMER_PATHS_LIMIT)
   }
 

@@ -99,8 +99,6 @@ export class Socket extends Duplex implements net.Socket {
   connecting = false
   /** As last given to `setTimeout`. */
   timeout?: number
-  /** Node tries the addresses of a host; here the stack resolves the service. */
-  readonly autoSelectFamilyAttemptedAddresses: string[] = []
 
   readonly #ownStack: Stack | undefined
   readonly #reader: FlowReader<Socket>
@@ -181,6 +179,11 @@ export class Socket extends Duplex implements net.Socket {
 
   get pending(): boolean {
     return this.#flow === undefined || this.connecting
+  }
+
+  /** Node tries the addresses of a host; here the stack resolves the service. */
+  get autoSelectFamilyAttemptedAddresses(): string[] {
+    return []
   }
 
   get readyState(): net.SocketReadyState {

@@ -29,7 +29,7 @@ export class PathMtu {
   /** PROBE_COUNT: probes of that size that were lost. */
   #probeCount = 0
   /** The smallest size that this search has given up. */
-  #failedBytes = Number.POSITIVE_INFINITY
+  #failedBytes = NO_SIZE
   #settled = false
   /** Until then `probeDue` has nothing to say. */
   #dueAt = Number.NEGATIVE_INFINITY
@@ -117,7 +117,7 @@ export class PathMtu {
   }
 
   #begin(): void {
-    this.#failedBytes = Number.POSITIVE_INFINITY
+    this.#failedBytes = NO_SIZE
     this.#settled = false
     this.#endProbe()
   }
@@ -150,7 +150,7 @@ export class PathMtu {
       .filter(bytes => bytes > this.#packetBytes && bytes <= this.#maxBytes && bytes < this.#failedBytes)
       .sort((a, b) => a - b)
     if (sizes.length === 0) return 0
-    if (this.#failedBytes < Number.POSITIVE_INFINITY) return sizes[sizes.length >> 1]!
+    if (this.#failedBytes < NO_SIZE) return sizes[sizes.length >> 1]!
     return sizes.includes(ethernetBytes) ? ethernetBytes : sizes[sizes.length - 1]!
   }
 }
@@ -158,6 +158,8 @@ export class PathMtu {
 /** UDP payload that every path is taken to carry (RFC 8899 section 5.1.2, BASE_PLPMTU). */
 export const BASE_PACKET_BYTES = 1200
 
+/** Beyond all: the length field of UDP has 16 bits. */
+const NO_SIZE = 0x10000
 /** RFC 8899 section 5.1.2. */
 export const MAX_PROBES = 3
 /** RFC 8899 section 5.1.1. */
