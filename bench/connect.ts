@@ -5,8 +5,8 @@ import { programRow } from './support/program-row.ts'
 export const connect: Benchmark = {
   name: 'connect',
   about:
-    'connect, one byte echoed, close, one after the other, half of the time to warm up; connections a second',
-  secondsPerRow: 4,
+    'connect, one byte echoed, close, one after the other, three quarters of the time to warm up; connections a second',
+  secondsPerRow: 6,
   rounds: 7,
   rows: [row('serval:plain', 'serval'), row('node:net', 'net'), row('node:tls', 'tls')],
 }

@@ -5,8 +5,8 @@ import { programRow } from './support/program-row.ts'
 export const http: Benchmark = {
   name: 'http',
   about:
-    'node:http, 50 connections kept alive, replies of 1 KiB, half of the time to warm up; requests a second',
-  secondsPerRow: 4,
+    'node:http, 50 connections kept alive, replies of 1 KiB, three quarters of the time to warm up; requests a second',
+  secondsPerRow: 6,
   rounds: 7,
   rows: [row('serval:plain', 'serval'), row('node:http', 'net')],
 }

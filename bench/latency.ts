@@ -4,8 +4,8 @@ import { programRow } from './support/program-row.ts'
 
 export const latency: Benchmark = {
   name: 'latency',
-  about: '64-byte request and reply, one at a time, half of the time to warm up; microseconds',
-  secondsPerRow: 4,
+  about: '64-byte request and reply, one at a time, three quarters of the time to warm up; microseconds',
+  secondsPerRow: 6,
   rounds: 7,
   rows: [
     streamRow('serval:plain', 'serval'),
