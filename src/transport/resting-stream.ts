@@ -74,13 +74,30 @@ export class RestingStream implements StreamPosition {
 
   /** At its beginning. */
   static fresh(beginning: Beginning, codec: SegmentCodec): RestingStream {
-    return new RestingStream({ ...AT_BEGINNING, ...beginning }, codec)
+    const { sendIsn, receiveIsn, windowBytes, heardAt } = beginning
+    const position = {
+      sendIsn,
+      receiveIsn,
+      sentBytes: 0,
+      readBytes: 0,
+      peerEdge: 0,
+      largestWindowBytes: 0,
+      windowBytes,
+      advertisedEdge: 0,
+      noDelay: true,
+      keepAliveMs: 0,
+      keepAliveAt: Number.POSITIVE_INFINITY,
+      heardAt,
+    }
+    return new RestingStream(position, codec)
   }
 
   get stats(): StreamStats {
-    const stats = Object.assign(new StreamStats(), this.#stats)
+    const stats = this.#stats ?? new StreamStats()
     stats.segmentsIn += this.#segmentsIn
     stats.acknowledgementsOut += this.#acknowledgementsOut
+    // Counted in now; what nobody keeps is made again.
+    if (this.#stats !== undefined) this.#segmentsIn = this.#acknowledgementsOut = 0
     return stats
   }
 
@@ -152,14 +169,3 @@ export class RestingStream implements StreamPosition {
 
 /** What a segment may ask for or carry. */
 const QUESTIONS = segmentFlags.ACK | segmentFlags.PROBE | segmentFlags.DSACK
-
-const AT_BEGINNING = {
-  sentBytes: 0,
-  readBytes: 0,
-  peerEdge: 0,
-  largestWindowBytes: 0,
-  advertisedEdge: 0,
-  noDelay: true,
-  keepAliveMs: 0,
-  keepAliveAt: Number.POSITIVE_INFINITY,
-} as const
