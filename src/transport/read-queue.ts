@@ -74,7 +74,7 @@ function grown(slab: Uint8Array, length: number): Uint8Array {
 
 /** `view`, or a copy of it if it is a small part of its buffer. */
 export function ownBytes(view: Uint8Array): Uint8Array {
-  return view.length * MAX_OVERHEAD < view.buffer.byteLength ? view.slice() : view
+  return view.length * MAX_OVERHEAD < view.buffer.byteLength ? new Uint8Array(view) : view
 }
 
 const LARGE_BYTES = 4_096

@@ -49,6 +49,13 @@ export function writeU64(buffer: Uint8Array, offset: number, value: number): voi
   writeU32(buffer, offset + 4, value)
 }
 
+/** A copy of `buffer[start, end)`. Not `slice`, which gives a view where the buffer is a Node `Buffer`. */
+export function copyBytes(buffer: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start)
+  for (let i = start; i < end; i++) copy[i - start] = buffer[i]!
+  return copy
+}
+
 /** The next multiple of four: extensions keep this alignment. */
 export function align4(length: number): number {
   return (length + 3) & ~3

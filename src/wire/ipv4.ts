@@ -16,7 +16,7 @@
  *   |  options ...
  */
 import { addressBytes, addressText } from '../id/address.ts'
-import { readU16, writeU16 } from './bytes.ts'
+import { copyBytes, readU16, writeU16 } from './bytes.ts'
 import { checksum } from './checksum.ts'
 import { type WireError, wireErrors } from './wire-error.ts'
 
@@ -90,7 +90,7 @@ export function parseIpv4Header(buffer: Uint8Array, start: number, end: number):
     protocol: buffer[start + PROTOCOL]!,
     source: addressText(buffer.subarray(start + SOURCE, start + SOURCE + ADDRESS_BYTES)),
     destination: addressText(buffer.subarray(start + DESTINATION, start + DESTINATION + ADDRESS_BYTES)),
-    options: buffer.slice(start + IPV4_HEADER_BYTES, start + headerBytes),
+    options: copyBytes(buffer, start + IPV4_HEADER_BYTES, start + headerBytes),
   }
 }
 

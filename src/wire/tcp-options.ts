@@ -1,5 +1,5 @@
 /** TCP options (RFC 9293 3.1, RFC 7323): those that the 2014 prototype sends by value, the others as bytes. */
-import { readU16, writeU16 } from './bytes.ts'
+import { copyBytes, readU16, writeU16 } from './bytes.ts'
 import { type WireError, wireErrors } from './wire-error.ts'
 
 export type TcpOption =
@@ -20,7 +20,7 @@ export function parseTcpOptions(buffer: Uint8Array, start: number, end: number):
   for (let at = start; at < end; ) {
     const type = buffer[at]!
     if (type === END) {
-      options.push({ kind: 'end', padding: buffer.slice(at + 1, end) })
+      options.push({ kind: 'end', padding: copyBytes(buffer, at + 1, end) })
       return options
     }
     if (type === NOP) {
@@ -75,7 +75,7 @@ function parseOption(type: number, buffer: Uint8Array, at: number, length: numbe
   if (type === WINDOW_SCALE && length === WINDOW_SCALE_LENGTH) {
     return { kind: 'window-scale', shift: buffer[at + START]! }
   }
-  return { kind: 'other', type, data: buffer.slice(at + START, at + length) }
+  return { kind: 'other', type, data: copyBytes(buffer, at + START, at + length) }
 }
 
 function emitOption(option: TcpOption, buffer: Uint8Array, at: number): void {

@@ -23,7 +23,7 @@
  *   |  n addresses, 2 or more: the client, the address it sent to, one per further router
  */
 import { addressBytes, addressText } from '../../id/address.ts'
-import { readU16, readU32, writeU16, writeU32 } from '../bytes.ts'
+import { copyBytes, readU16, readU32, writeU16, writeU32 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import {
   type ExtensionBase,
@@ -78,7 +78,7 @@ export const addressCodec: ExtensionCodec<AddressExtension> = {
       reserved: readU16(buffer, start + RESERVED),
       verno: readU32(buffer, start + ADDRESS_VERNO),
       ackno: readU32(buffer, start + ADDRESS_ACKNO),
-      addresses: buffer.slice(start + ADDRESS_LIST, end),
+      addresses: copyBytes(buffer, start + ADDRESS_LIST, end),
     }
   },
 

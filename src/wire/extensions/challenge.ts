@@ -10,6 +10,7 @@
  *   |                                                               |
  *   +---------------------------------------------------------------+
  */
+import { copyBytes } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import {
   BODY,
@@ -63,7 +64,7 @@ export const challengeCodec: ExtensionCodec<ChallengeExtension> = {
       bits: readBits(buffer, start),
       reserved: buffer[start + RESERVED]!,
       echo: role === ECHO,
-      value: buffer.slice(start + VALUE, end),
+      value: copyBytes(buffer, start + VALUE, end),
     }
   },
 

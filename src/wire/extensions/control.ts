@@ -16,7 +16,7 @@
  *
  * Native: the nonce is random in a SYN and what answers it untagged, zero once set-up is over (README.md, "Extensions").
  */
-import { readU32, writeU32 } from '../bytes.ts'
+import { copyBytes, readU32, writeU32 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import {
   type ExtensionBase,
@@ -81,7 +81,7 @@ export const controlCodec: ExtensionCodec<ControlExtension> = {
       reserved: buffer[start + RESERVED]!,
       verno: readU32(buffer, start + VERNO),
       ackno: readU32(buffer, start + ACKNO),
-      nonce: buffer.slice(start + NONCE, start + NONCE + CONTROL_NONCE_BYTES),
+      nonce: copyBytes(buffer, start + NONCE, start + NONCE + CONTROL_NONCE_BYTES),
     }
   },
 

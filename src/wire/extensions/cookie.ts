@@ -8,7 +8,7 @@
  *   +---------------+---------------+-------------------------------+
  *   |  opaque, zeros up to a multiple of 4 ...
  */
-import { align4, readU16, writeU16 } from '../bytes.ts'
+import { align4, copyBytes, readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import { BODY, type ExtensionBase, type ExtensionCodec, isZero, readBits, writeStart } from './codec.ts'
 
@@ -38,7 +38,7 @@ export const cookieCodec: ExtensionCodec<CookieExtension> = {
     if (align4(OPAQUE + length) !== end - start) return wireErrors.badLength
     const at = start + OPAQUE
     if (!isZero(buffer, at + length, end)) return wireErrors.badValue
-    return { kind: 'cookie', bits: readBits(buffer, start), opaque: buffer.slice(at, at + length) }
+    return { kind: 'cookie', bits: readBits(buffer, start), opaque: copyBytes(buffer, at, at + length) }
   },
 
   emit(extension: CookieExtension, buffer: Uint8Array, offset: number): void {

@@ -8,6 +8,7 @@
  *   |  plain: a nonce (16 bytes).  secure: an X25519 public key (32 bytes)
  *   +---------------------------------------------------------------
  */
+import { copyBytes } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import {
   BODY,
@@ -55,7 +56,7 @@ export const keyCodec: ExtensionCodec<KeyExtension> = {
       bits: readBits(buffer, start),
       reserved: buffer[start + RESERVED]!,
       mode,
-      share: buffer.slice(start + KEY, end),
+      share: copyBytes(buffer, start + KEY, end),
     }
   },
 

@@ -13,7 +13,7 @@
  *
  * No large type has a meaning yet: a receiver skips it unless it must be understood.
  */
-import { align4, readU16, writeU16 } from '../bytes.ts'
+import { align4, copyBytes, readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import {
   type ExtensionBase,
@@ -70,7 +70,7 @@ export const largeCodec: ExtensionCodec<LargeExtension> = {
       bits: readBits(buffer, start),
       reserved: buffer[start + RESERVED]!,
       largeType: readU16(buffer, start + LARGE_TYPE),
-      data: buffer.slice(start + DATA, start + length),
+      data: copyBytes(buffer, start + DATA, start + length),
     }
   },
 

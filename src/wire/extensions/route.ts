@@ -22,7 +22,7 @@
  * router saw it. PATHS lists other addresses of the sender.
  */
 import { addressBytes, addressText } from '../../id/address.ts'
-import { readU16, writeU16 } from '../bytes.ts'
+import { copyBytes, readU16, writeU16 } from '../bytes.ts'
 import { WireError, wireErrors } from '../wire-error.ts'
 import {
   BODY,
@@ -88,7 +88,7 @@ export const routeCodec: ExtensionCodec<RouteExtension> = {
     const entries = parseEntries(buffer, start, end, ROUTE_MAC_BYTES, (address, port, at) => ({
       address,
       port,
-      mac: buffer.slice(at, at + ROUTE_MAC_BYTES),
+      mac: copyBytes(buffer, at, at + ROUTE_MAC_BYTES),
     }))
     if (entries instanceof WireError) return entries
     return { kind: 'route', bits: readBits(buffer, start), reserved: buffer[start + RESERVED]!, entries }

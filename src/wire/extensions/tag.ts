@@ -10,7 +10,7 @@
  *   ~                                                               ~
  *   +---------------------------------------------------------------+
  */
-import { readU16, writeU16 } from '../bytes.ts'
+import { copyBytes, readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import { BODY, type ExtensionBase, type ExtensionCodec, readBits, writeFixed, writeStart } from './codec.ts'
 
@@ -45,7 +45,7 @@ export const tagCodec: ExtensionCodec<TagExtension> = {
       kind: 'tag',
       bits: readBits(buffer, start),
       epoch: readU16(buffer, start + EPOCH),
-      value: buffer.slice(start + VALUE, end),
+      value: copyBytes(buffer, start + VALUE, end),
     }
   },
 

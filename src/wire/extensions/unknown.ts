@@ -2,6 +2,7 @@
  * An extension of the native profile whose type is not known here, kept as it came. A receiver skips it,
  * unless MUST_UNDERSTAND is set: then it refuses the packet (README.md, "Extensions").
  */
+import { copyBytes } from '../bytes.ts'
 import { BODY, type ExtensionBase, readBits, writeStart } from './codec.ts'
 
 export interface UnknownExtension extends ExtensionBase {
@@ -17,7 +18,7 @@ export function unknownLength(extension: UnknownExtension): number {
 }
 
 export function parseUnknown(type: number, buffer: Uint8Array, start: number, end: number): UnknownExtension {
-  return { kind: 'unknown', bits: readBits(buffer, start), type, body: buffer.slice(start + BODY, end) }
+  return { kind: 'unknown', bits: readBits(buffer, start), type, body: copyBytes(buffer, start + BODY, end) }
 }
 
 export function emitUnknown(extension: UnknownExtension, buffer: Uint8Array, offset: number): void {
