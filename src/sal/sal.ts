@@ -39,6 +39,7 @@ import {
   peekProtocol,
   peekSrcFlowId,
   protocols,
+  sameBaseHeader,
 } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
@@ -294,11 +295,19 @@ export class Sal {
     const walk = this.#walk
     walk.reset(buffer, 0, length)
     let current: Flow | undefined
+    // By this header it was found: payloads move to behind it, and never over it.
+    let found = 0
     while (walk.next()) {
-      const flow = this.#handlePacket(buffer, walk.packetStart, walk.packetEnd, localId, remote, nowMs)
+      const { packetStart, packetEnd } = walk
+      const isMore =
+        current !== undefined && walk.version === WIRE_VERSION && sameBaseHeader(buffer, found, packetStart)
+      const flow = isMore
+        ? this.#handleData(current!, buffer, packetStart, packetEnd, nowMs)
+        : this.#handlePacket(buffer, packetStart, packetEnd, localId, remote, nowMs)
       if (flow === current) continue
       current?.handleBatchEnd(nowMs)
       current = flow
+      found = packetStart
     }
     current?.handleBatchEnd(nowMs)
     if (walk.error !== undefined) this.#count(walk.error.code)
@@ -326,9 +335,15 @@ export class Sal {
       if (this.#news.length === news) this.#isUrgent = true
       return undefined
     }
-    const error =
-      checkSalHeader(buffer, start, end) ??
-      this.profile.segment.parseInto(this.#fields, buffer, start + BASE_HEADER_BYTES, end)
+    const error = checkSalHeader(buffer, start, end)
+    if (error === undefined) return this.#handleData(flow, buffer, start, end, nowMs)
+    this.#count(error.code)
+    return undefined
+  }
+
+  /** A packet of data, whose header is known to be good. */
+  #handleData(flow: Flow, buffer: Uint8Array, start: number, end: number, nowMs: number): Flow | undefined {
+    const error = this.profile.segment.parseInto(this.#fields, buffer, start + BASE_HEADER_BYTES, end)
     if (error !== undefined) {
       this.#count(error.code)
       return undefined

@@ -75,6 +75,12 @@ export function fillSalChecksum(buffer: Uint8Array, offset: number): void {
   writeU16(buffer, offset + SAL_CHECKSUM, checksum(buffer, offset, offset + peekHeaderBytes(buffer, offset)))
 }
 
+/** Whether the base headers at `a` and `b` are equal, as those of one flow's data packets are. */
+export function sameBaseHeader(buffer: Uint8Array, a: number, b: number): boolean {
+  for (let i = 0; i < BASE_HEADER_BYTES; i++) if (buffer[a + i] !== buffer[b + i]) return false
+  return true
+}
+
 /** The `peek` functions read one field of a header that `checkSalHeader` found good. */
 export function peekSrcFlowId(buffer: Uint8Array, start: number): FlowId {
   return readU32(buffer, start + SRC_FLOW_ID)
