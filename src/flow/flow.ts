@@ -23,6 +23,7 @@ import { keyModes } from '../wire/extensions/key.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { nativeSegment, type SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import type { AnyFlow } from './any-flow.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import { type ConnectionAction, type ConnectionInput, connectionTable } from './connection-table.ts'
 import { AHEAD_LIMIT, ControlChannel, OUTSTANDING_LIMIT, type Outstanding } from './control-channel.ts'
@@ -57,7 +58,7 @@ export interface FlowOptions {
   readonly newCongestion?: (mss: number) => CongestionControl
 }
 
-export class Flow {
+export class Flow implements AnyFlow {
   readonly role: Direction
   readonly flowId: FlowId
   readonly service: ServiceId

@@ -1,6 +1,6 @@
 /** Moves of flows that a program asks for, from the command to the peer's confirmation. */
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { Local } from '../flow/path.ts'
 import { FlowSignal, type FlowState } from '../flow/states.ts'
 import { reaches } from '../sal/locals.ts'
@@ -32,7 +32,7 @@ export class Moves {
   readonly #sal: Sal
   readonly #links: LocalLinks
   readonly #wake: () => void
-  readonly #moves = new Map<Flow, Move>()
+  readonly #moves = new Map<AnyFlow, Move>()
 
   constructor(sal: Sal, links: LocalLinks, wake: () => void) {
     this.#sal = sal
@@ -41,7 +41,7 @@ export class Moves {
   }
 
   /** As `Stack.migrate`. A newer move of the flow takes an older one's place, which rejects with ECONNABORTED. */
-  async migrate(flow: Flow, target: MigrateTarget): Promise<void> {
+  async migrate(flow: AnyFlow, target: MigrateTarget): Promise<void> {
     const { activePath } = flow
     if (activePath === undefined || !MOVABLE_STATES.has(flow.state))
       throw new ServalError('ERR_SOCKET_CLOSED', {})
@@ -59,7 +59,7 @@ export class Moves {
   }
 
   /** What a flow has to say. */
-  handleSignals(flow: Flow, signals: number): void {
+  handleSignals(flow: AnyFlow, signals: number): void {
     const move = this.#moves.get(flow)
     if (move === undefined) return
     if (signals & FlowSignal.closed) {
@@ -71,7 +71,7 @@ export class Moves {
     }
   }
 
-  #begin(flow: Flow, localId: number): Promise<void> {
+  #begin(flow: AnyFlow, localId: number): Promise<void> {
     this.#moves
       .get(flow)
       ?.reject(new ServalError('ECONNABORTED', { syscall: 'migrate', reason: 'moved again' }))

@@ -3,7 +3,7 @@
  * controller. A name may be served by several processes of a host, as replicas; a port by one alone.
  */
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { ServiceName } from '../id/name.ts'
 import { parsePortService } from '../id/port-service.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
@@ -19,7 +19,7 @@ import type { ServiceStatus, StackStatus } from './status.ts'
 
 export interface FlowHandler {
   /** `signals`: bits of FlowSignal that have gathered. */
-  onSignals(flow: Flow, signals: number): void
+  onSignals(flow: AnyFlow, signals: number): void
 }
 
 export interface ListenOptions {
@@ -73,7 +73,7 @@ export class Services {
   async listen(
     target: ServiceTarget,
     options: ListenOptions,
-    onFlow: (flow: Flow) => FlowHandler,
+    onFlow: (flow: AnyFlow) => FlowHandler,
   ): Promise<StackListener> {
     const isPort = typeof target === 'object' && 'port' in target
     if (isPort && target.port === 0) return this.#listenOnFreePort(target.host, options, onFlow)
@@ -100,7 +100,7 @@ export class Services {
   async #listenOnFreePort(
     host: string | undefined,
     options: ListenOptions,
-    onFlow: (flow: Flow) => FlowHandler,
+    onFlow: (flow: AnyFlow) => FlowHandler,
   ): Promise<StackListener> {
     for (let tries = 1; ; tries++) {
       const [high, low] = this.#options.randomBytes(2)
@@ -151,7 +151,7 @@ export class StackListener {
   readonly name: string
   /** Where it is a port. */
   readonly port: number | undefined
-  readonly onFlow: (flow: Flow) => FlowHandler
+  readonly onFlow: (flow: AnyFlow) => FlowHandler
   readonly #options: ServicesOptions
   readonly #target: ServiceTarget
   readonly #name: ServiceName
@@ -171,7 +171,7 @@ export class StackListener {
     target: ServiceTarget,
     { name, aliases }: ListenNames,
     { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, backlog, congestion }: ListenOptions,
-    onFlow: (flow: Flow) => FlowHandler,
+    onFlow: (flow: AnyFlow) => FlowHandler,
     onClosed: () => void,
   ) {
     this.#options = options

@@ -12,7 +12,7 @@
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal, type FlowState } from '../flow/states.ts'
@@ -86,7 +86,7 @@ export class Stack {
   readonly #statusServer: StatusServer | undefined
   #users = 0
   /** Flows that their programs have let go of, and that still have something to say. */
-  readonly #lingering = new Set<Flow>()
+  readonly #lingering = new Set<AnyFlow>()
   #closing: Promise<void> | undefined
   #onFinished: (() => void) | undefined
   readonly #forgetExit: () => void
@@ -189,7 +189,7 @@ export class Stack {
    * A new flow to a service. `handler` is told by `FlowSignal.connected` when it is set up, or by `closed` when it is not
    * (`flow.error`: ENOSERVICE, ENOROUTER, ECONNREFUSED, ETIMEDOUT ...). Throws ESERVICENAME, ERR_SOCKET_BAD_PORT.
    */
-  connect(target: ServiceTarget, { timeoutMs, congestion }: ConnectOptions, handler: FlowHandler): Flow {
+  connect(target: ServiceTarget, { timeoutMs, congestion }: ConnectOptions, handler: FlowHandler): AnyFlow {
     const { text, id } = nameOfTarget(target)
     const flow = this.#sal.connect({ serviceId: id, name: text, timeoutMs, congestion }, nowMs())
     flow.owner = handler
@@ -206,7 +206,7 @@ export class Stack {
   async listen(
     target: ServiceTarget,
     options: ListenOptions,
-    onFlow: (flow: Flow) => FlowHandler,
+    onFlow: (flow: AnyFlow) => FlowHandler,
   ): Promise<StackListener> {
     this.ref()
     try {
@@ -221,7 +221,7 @@ export class Stack {
    * Moves a flow to another of this host's addresses; resolves when the peer has confirmed it. Rejects with EADDRNOTAVAIL
    * (which says what there is), EHOSTUNREACH, ERR_SOCKET_CLOSED (no established flow), or with what ended the flow.
    */
-  migrate(flow: Flow, target: MigrateTarget): Promise<void> {
+  migrate(flow: AnyFlow, target: MigrateTarget): Promise<void> {
     return this.#moves.migrate(flow, target)
   }
 
@@ -229,7 +229,7 @@ export class Stack {
    * The program is done with a flow: what it wrote still goes out, what comes in is not wanted. The process lives until
    * the peer has everything, unless it is told to end.
    */
-  letGo(flow: Flow): void {
+  letGo(flow: AnyFlow): void {
     flow.close(nowMs())
     if (flow.unfinished) this.#lingering.add(flow)
     this.#hold()
@@ -330,7 +330,7 @@ export class Stack {
     this.#driver.flush()
   }
 
-  #resetFlows(flows: readonly Flow[]): void {
+  #resetFlows(flows: readonly AnyFlow[]): void {
     for (const flow of flows) if (flow.unfinished) flow.reset(nowMs())
   }
 
@@ -352,7 +352,7 @@ export class Stack {
     }
   }
 
-  #handleAccept(listener: StackListener, flow: Flow): void {
+  #handleAccept(listener: StackListener, flow: AnyFlow): void {
     try {
       flow.owner = listener.onFlow(flow)
     } finally {
@@ -361,7 +361,7 @@ export class Stack {
     }
   }
 
-  #handleState(flow: Flow, state: FlowState): void {
+  #handleState(flow: AnyFlow, state: FlowState): void {
     if (state === 'CONNECTED' && flow.activePath) this.#neighbours.meet(flow.activePath.remote)
     if (state !== 'CLOSED' && state !== 'TIMEWAIT') return
     if (this.#lingering.delete(flow)) this.#hold()

@@ -1,6 +1,6 @@
 /** Listeners: who takes SYNs for a serviceID, and the SYNs that are not yet answered by a third ACK. */
 
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import { sameBytes } from '../flow/setup.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
@@ -39,12 +39,12 @@ export class Listener {
   }
 }
 
-interface HalfOpenEntry {
+interface HalfOpenEntry<F> {
   readonly srcFlowId: FlowId
   /** The nonce. */
   readonly share: Uint8Array
   readonly replyTo: Endpoint
-  readonly flow: Flow
+  readonly flow: F
   readonly listener: Listener
 }
 
@@ -53,17 +53,17 @@ interface HalfOpenEntry {
  * that a copy came by. A client that has moved since is answered anew, with keys that its old address has not seen: so
  * who returns them is at the address that is then taken for proven.
  */
-export class HalfOpen {
+export class HalfOpen<F extends AnyFlow> {
   /** By the client's flowID, which is random: seldom more than one. */
-  readonly #bySrcFlowId = new Map<FlowId, HalfOpenEntry[]>()
-  readonly #byFlow = new Map<Flow, HalfOpenEntry>()
+  readonly #bySrcFlowId = new Map<FlowId, HalfOpenEntry<F>[]>()
+  readonly #byFlow = new Map<F, HalfOpenEntry<F>>()
 
-  find(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): Flow | undefined {
+  find(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): F | undefined {
     const same = this.#bySrcFlowId.get(srcFlowId)
     return same?.find(entry => sameEndpoint(entry.replyTo, replyTo) && sameBytes(entry.share, share))?.flow
   }
 
-  insert(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint, flow: Flow, listener: Listener): void {
+  insert(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint, flow: F, listener: Listener): void {
     const entry = { srcFlowId, share, replyTo, flow, listener }
     const same = this.#bySrcFlowId.get(srcFlowId)
     if (same === undefined) this.#bySrcFlowId.set(srcFlowId, [entry])
@@ -73,7 +73,7 @@ export class HalfOpen {
   }
 
   /** The flow is set up, or over; returns its listener if it was half open. */
-  remove(flow: Flow): Listener | undefined {
+  remove(flow: F): Listener | undefined {
     const entry = this.#byFlow.get(flow)
     if (entry === undefined) return undefined
     this.#byFlow.delete(flow)
@@ -85,7 +85,7 @@ export class HalfOpen {
   }
 
   /** Those of one listener. */
-  of(listener: Listener): Flow[] {
+  of(listener: Listener): F[] {
     return [...this.#byFlow.values()].filter(entry => entry.listener === listener).map(({ flow }) => flow)
   }
 }

@@ -3,7 +3,7 @@
  * the answer is no. A DELAY rule parks the flow and asks the shell, once for each serviceID.
  */
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { Refusal, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
@@ -38,8 +38,8 @@ export class Resolver {
   readonly #uniform: () => number
   /** Tells this host's packets from those of others, for rules that keep a client with an instance. */
   readonly #client: string
-  readonly #waiting: DelayQueue<Flow>
-  readonly #asked = new WeakMap<Flow, Asked>()
+  readonly #waiting: DelayQueue<AnyFlow>
+  readonly #asked = new WeakMap<AnyFlow, Asked>()
 
   constructor(
     table: ServiceTable,
@@ -65,7 +65,7 @@ export class Resolver {
   }
 
   /** Where the flow's last SYN went. */
-  targetOf(flow: Flow): Endpoint | undefined {
+  targetOf(flow: AnyFlow): Endpoint | undefined {
     return this.#asked.get(flow)?.target
   }
 
@@ -79,7 +79,7 @@ export class Resolver {
     }
   }
 
-  next(flow: Flow, nowMs: number): SynTarget {
+  next(flow: AnyFlow, nowMs: number): SynTarget {
     const choice = this.choice(flow.service, nowMs)
     const target = resolve(this.#table, flow.service, protocols.STREAM, SYN_BYTES, choice)
     switch (target?.type) {
@@ -104,23 +104,23 @@ export class Resolver {
   }
 
   /** Rules under `prefix` have come: the flows that need to wait no longer are returned. */
-  release(prefix: ServicePrefix): Flow[] {
+  release(prefix: ServicePrefix): AnyFlow[] {
     const goes = ({ serviceId }: { serviceId: ServiceId }) =>
       peekType(this.#table, serviceId, protocols.STREAM) !== 'DELAY'
     return this.#waiting.release(prefix, goes).map(held => held.item)
   }
 
   /** Nobody serves it: the flows that waited are returned. */
-  giveUp(serviceId: ServiceId): Flow[] {
+  giveUp(serviceId: ServiceId): AnyFlow[] {
     return this.#waiting.release(new ServicePrefix(serviceId, 256)).map(held => held.item)
   }
 
-  handleTimeout(nowMs: number): Flow[] {
+  handleTimeout(nowMs: number): AnyFlow[] {
     return this.#waiting.handleTimeout(nowMs).map(held => held.item)
   }
 
   /** What a NACK from `remote` means. */
-  refusal(flow: Flow, code: number, remote: Endpoint): Refusal {
+  refusal(flow: AnyFlow, code: number, remote: Endpoint): Refusal {
     const service = nameOf(flow)
     const asked = formatEndpoint(remote)
     switch (code) {
@@ -140,12 +140,12 @@ export class Resolver {
   }
 
   /** An exact rule with one target will name the same instance again. */
-  #hasAlternatives(flow: Flow): boolean {
+  #hasAlternatives(flow: AnyFlow): boolean {
     const entry = this.#table.lookup(flow.service)
     return entry !== undefined && (entry.prefix.bits < 256 || entry.serving.length > 1)
   }
 
-  #wait(flow: Flow, nowMs: number): 'waiting' {
+  #wait(flow: AnyFlow, nowMs: number): 'waiting' {
     const isFirst = !this.#waiting.isWaiting(flow.service)
     const evicted = this.#waiting.hold(flow.service, flow, SYN_BYTES, nowMs)
     const error = new ServalError('EHOSTUNREACH', {
@@ -158,7 +158,7 @@ export class Resolver {
     return 'waiting'
   }
 
-  #towards(flow: Flow, remote: Endpoint | undefined): SynTarget {
+  #towards(flow: AnyFlow, remote: Endpoint | undefined): SynTarget {
     const ranked = remote ? this.#locals.ranked(remote) : []
     const asked = this.#asked.get(flow)
     const attempt = asked?.attempts ?? 0
@@ -189,7 +189,7 @@ const refusalReasons: ReadonlyMap<number, string> = new Map([
 const passing: ReadonlySet<number> = new Set([reasonCodes.DRAINING, reasonCodes.OVERLOAD])
 
 /** The name by which errors call the flow's service. */
-export function nameOf(flow: Flow): string {
+export function nameOf(flow: AnyFlow): string {
   return flow.serviceName ?? flow.service.toString()
 }
 

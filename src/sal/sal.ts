@@ -2,13 +2,11 @@
  * The Service Access Layer of a host: service table, flow table, and what joins them. Sans I/O: the shell feeds it
  * datagrams and the time, and polls it for packets and events (order: handle, events, packets, one timer).
  *
- *   handleDatagram --> flow table --> Flow          data and control of flows, by destination flowID
- *                 \--> service table --> Listener   SYN: DEMUX to a listener, or NACK
+ *   handleDatagram --> dialect --> flow, listener   what packets mean is the profile's (dialect.ts)
  *   connect ---------> service table --> SYN        FORWARD, own listener, or DELAY: a `resolve` event
  */
 import { ServalError } from '../errors.ts'
-import type { Arrival } from '../flow/arrival.ts'
-import { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowContext, FlowLimits, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
@@ -21,43 +19,25 @@ import { ServiceTable } from '../service/service-table.ts'
 import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { readU32 } from '../wire/bytes.ts'
-import { PacketWalk, WIRE_VERSION } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
-import { controlFlags } from '../wire/extensions/control.ts'
-import { keyModes } from '../wire/extensions/key.ts'
-import type { LargeExtension } from '../wire/extensions/large.ts'
-import { reasonCodes } from '../wire/extensions/reason.ts'
-import type { UnknownExtension } from '../wire/extensions/unknown.ts'
-import { formatExtensionType } from '../wire/extensions.ts'
-import { parsePacket, type SalPacket } from '../wire/packet.ts'
 import { type Profile, profiles } from '../wire/profile.ts'
-import {
-  BASE_HEADER_BYTES,
-  checkSalHeader,
-  peekDstFlowId,
-  peekHeaderBytes,
-  peekProtocol,
-  peekSrcFlowId,
-  protocols,
-  sameBaseHeader,
-} from '../wire/sal-header.ts'
+import { protocols } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
-import { WireError } from '../wire/wire-error.ts'
-import { ANSWERS_LIMIT, Answers } from './answers.ts'
-import { FlowTable } from './flow-table.ts'
-import { DEFAULT_BACKLOG, HalfOpen, Listener } from './listener.ts'
+import type { Dialect, DialectHost } from './dialect.ts'
+import { newDialect } from './dialects.ts'
+import type { FlowTable } from './flow-table.ts'
+import { DEFAULT_BACKLOG, Listener } from './listener.ts'
 import { Locals } from './locals.ts'
 import { nameOf, Resolver } from './resolver.ts'
 import { Rests } from './rests.ts'
-import { RouterProbes } from './router-probe.ts'
 import { DeadlineHeap, ReadyRing } from './schedule.ts'
 
 export type SalEvent =
   /** A listener has a new flow, set up. */
-  | { readonly type: 'accept'; readonly listener: Listener; readonly flow: Flow }
+  | { readonly type: 'accept'; readonly listener: Listener; readonly flow: AnyFlow }
   /** Bits of FlowSignal that have gathered since the last event of this flow. */
-  | { readonly type: 'flow'; readonly flow: Flow; readonly signals: number }
+  | { readonly type: 'flow'; readonly flow: AnyFlow; readonly signals: number }
   /** A DELAY rule holds flows: insert a rule and call `resolved`, or call `unresolved`. */
   | { readonly type: 'resolve'; readonly serviceId: ServiceId; readonly name: string | undefined }
 
@@ -70,7 +50,7 @@ export interface SalOptions {
   /** Of flows for which nothing else is said; default: cubic. */
   readonly congestion?: CongestionName
   /** Told of every state that a flow enters. */
-  readonly trace?: (flow: Flow, from: FlowState, to: FlowState) => void
+  readonly trace?: (flow: AnyFlow, from: FlowState, to: FlowState) => void
 }
 
 export interface ConnectOptions {
@@ -104,31 +84,24 @@ export const DEFAULT_LIMITS: FlowLimits = {
 export class Sal {
   readonly profile: Profile
   readonly serviceTable = new ServiceTable()
-  readonly flows = new FlowTable()
   /** What was dropped, refused or odd, by kind. */
   readonly counters: Record<string, number> = {}
 
   readonly #randomBytes: (n: number) => Uint8Array
   readonly #locals = new Locals()
   readonly #listeners = new Map<number, Listener>()
-  readonly #halfOpen = new HalfOpen()
-  readonly #context: FlowContext<Flow>
+  readonly #context: DialectHost['context']
   readonly #congestion: CongestionName
   readonly #newCongestion: CongestionFactories
   readonly #resolver: Resolver
-  readonly #answers: Answers
-  readonly #routerProbes: RouterProbes
-  readonly #deadlines = new DeadlineHeap<Flow>()
-  readonly #ready = new ReadyRing<Flow>()
-  readonly #rests = new Rests<Flow>()
-  readonly #walk = new PacketWalk()
-  readonly #fields = new SegmentFields()
-  #isUrgent = false
+  readonly #dialect: Dialect
+  readonly #deadlines = new DeadlineHeap<AnyFlow>()
+  readonly #ready = new ReadyRing<AnyFlow>()
+  readonly #rests = new Rests<AnyFlow>()
   /** Flows that wait for their address not to be held any more. */
-  readonly #held = new Set<Flow>()
+  readonly #held = new Set<AnyFlow>()
   /** Flows with signals, and accepted flows, in the order in which the program hears of them. */
-  #news: (Flow | SalEvent)[] = []
-  #trustedRouters: ReadonlySet<string> = new Set()
+  #news: (AnyFlow | SalEvent)[] = []
   #nextListenerId = 1
 
   constructor(options: SalOptions) {
@@ -137,8 +110,6 @@ export class Sal {
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
     const count = (counter: string) => this.#count(counter)
-    this.#answers = new Answers(this.profile, this.#randomBytes, count)
-    this.#routerProbes = new RouterProbes(this.profile, this.#randomBytes)
     this.#resolver = new Resolver(
       this.serviceTable,
       this.#locals,
@@ -146,11 +117,13 @@ export class Sal {
       this.profile.policy.synTimeoutMs,
       (serviceId, name) => this.#news.push({ type: 'resolve', serviceId, name }),
     )
-    this.#context = this.#makeContext(
-      { ...DEFAULT_LIMITS, ...options.limits },
-      count,
-      options.trace ?? (() => undefined),
-    )
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.#context = this.#makeContext(limits, count, options.trace ?? (() => undefined))
+    this.#dialect = newDialect(this.#newDialectHost(count))
+  }
+
+  get flows(): FlowTable<AnyFlow> {
+    return this.#dialect.flows
   }
 
   /** What peers make this stack keep, beside what each flow keeps (`Flow.queues`). */
@@ -158,8 +131,7 @@ export class Sal {
     const listeners = [...this.#listeners.values()].map(({ halfOpen, backlog }) => {
       return { name: 'half-open flows', size: halfOpen, limit: backlog }
     })
-    const answers = { name: 'answers', size: this.#answers.size, limit: ANSWERS_LIMIT }
-    return [...listeners, answers, ...this.#routerProbes.queues, ...this.#resolver.queues]
+    return [...listeners, ...this.#dialect.queues, ...this.#resolver.queues]
   }
 
   // ---- addresses ------------------------------------------------------------------------------------------
@@ -201,7 +173,7 @@ export class Sal {
   }
 
   /** Moves a flow to another address of this host's. */
-  migrate(flow: Flow, localId: number, nowMs: number): void {
+  migrate(flow: AnyFlow, localId: number, nowMs: number): void {
     const local = this.#locals.byId(localId)
     if (local === undefined) throw new ServalError('EADDRNOTAVAIL', { syscall: 'migrate', address: localId })
     flow.move(local, nowMs)
@@ -209,7 +181,7 @@ export class Sal {
 
   /** Routers whose ROUTE is believed: SYNs that come from there are answered to the client that it names. */
   trustRouters(routers: readonly Endpoint[]): void {
-    this.#trustedRouters = new Set(routers.map(formatEndpoint))
+    this.#dialect.trustRouters(routers)
   }
 
   /** A full link: flows from that address wait, but for control packets, until it is held no more. */
@@ -247,24 +219,20 @@ export class Sal {
   unlisten(listener: Listener, nowMs: number): void {
     if (!this.#listeners.delete(listener.id)) return
     this.serviceTable.removeEverywhere({ source: 'local', owner: String(listener.id) })
-    for (const flow of this.#halfOpen.of(listener)) flow.reset(nowMs)
+    for (const flow of this.#dialect.halfOpen.of(listener)) flow.reset(nowMs)
   }
 
   /** A new flow to a service; what becomes of it is told by signals. */
-  connect(options: ConnectOptions, nowMs: number): Flow {
-    const flow = new Flow(
+  connect(options: ConnectOptions, nowMs: number): AnyFlow {
+    const flow = this.#dialect.newClient(
       {
-        role: 'client',
-        flowId: this.flows.unusedId(this.#randomBytes),
         service: options.serviceId,
         serviceName: options.name,
         timeoutMs: options.timeoutMs ?? this.profile.policy.synTimeoutMs,
         newCongestion: this.#newCongestion[options.congestion ?? this.#congestion],
       },
-      this.#context,
       nowMs,
     )
-    this.flows.insert(flow)
     flow.connect(nowMs)
     return flow
   }
@@ -292,167 +260,7 @@ export class Sal {
 
   /** HOT. A datagram, or several that the kernel merged. `buffer` is given away: payloads are moved within it. */
   handleDatagram(buffer: Uint8Array, length: number, localId: number, remote: Endpoint, nowMs: number): void {
-    const walk = this.#walk
-    walk.reset(buffer, 0, length)
-    let current: Flow | undefined
-    // By this header it was found: payloads move to behind it, and never over it.
-    let found = 0
-    while (walk.next()) {
-      const { packetStart, packetEnd } = walk
-      const isMore =
-        current !== undefined && walk.version === WIRE_VERSION && sameBaseHeader(buffer, found, packetStart)
-      const flow = isMore
-        ? this.#handleData(current!, buffer, packetStart, packetEnd, nowMs)
-        : this.#handlePacket(buffer, packetStart, packetEnd, localId, remote, nowMs)
-      if (flow === current) continue
-      current?.handleBatchEnd(nowMs)
-      current = flow
-      found = packetStart
-    }
-    current?.handleBatchEnd(nowMs)
-    if (walk.error !== undefined) this.#count(walk.error.code)
-  }
-
-  /** Returns the flow whose batch goes on. */
-  #handlePacket(
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    localId: number,
-    remote: Endpoint,
-    nowMs: number,
-  ): Flow | undefined {
-    if (this.#walk.version !== WIRE_VERSION) {
-      this.#count('unknownVersion')
-      return undefined
-    }
-    const isData =
-      peekHeaderBytes(buffer, start) === BASE_HEADER_BYTES && peekProtocol(buffer, start) === protocols.STREAM
-    const flow = isData ? this.flows.lookup(peekDstFlowId(buffer, start)) : undefined
-    if (flow === undefined || !flow.believes(peekSrcFlowId(buffer, start), remote)) {
-      const news = this.#news.length
-      this.#handleOther(buffer, start, end, localId, remote, nowMs)
-      if (this.#news.length === news) this.#isUrgent = true
-      return undefined
-    }
-    const error = checkSalHeader(buffer, start, end)
-    if (error === undefined) return this.#handleData(flow, buffer, start, end, nowMs)
-    this.#count(error.code)
-    return undefined
-  }
-
-  /** A packet of data, whose header is known to be good. */
-  #handleData(flow: Flow, buffer: Uint8Array, start: number, end: number, nowMs: number): Flow | undefined {
-    const error = this.profile.segment.parseInto(this.#fields, buffer, start + BASE_HEADER_BYTES, end)
-    if (error !== undefined) {
-      this.#count(error.code)
-      return undefined
-    }
-    flow.handleData(this.#fields, buffer, nowMs)
-    return flow
-  }
-
-  /** Everything but believed data. */
-  #handleOther(
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    localId: number,
-    remote: Endpoint,
-    nowMs: number,
-  ): void {
-    const packet = parsePacket(buffer, start, end, this.profile)
-    const local = this.#locals.byId(localId)
-    if (packet instanceof WireError) return this.#count(packet.code)
-    if (local === undefined) return this.#count('localGone')
-    const arrival = { packet, buffer, start, end, local, remote }
-    const flow = this.flows.lookup(packet.dstFlowId)
-    if (packet.dstFlowId === 0) this.#handleSyn(arrival, nowMs)
-    else if (flow === undefined) this.#handleUnknown(arrival, nowMs)
-    else if (packet.mustUnderstand !== undefined)
-      this.#handleNotUnderstood(arrival, packet.mustUnderstand, nowMs)
-    else if (packet.control !== undefined) flow.handlePacket(arrival, nowMs)
-    else if (flow.believes(packet.srcFlowId, remote)) this.#handleExtendedData(flow, packet, nowMs)
-    else if (packet.srcFlowId !== flow.peerFlowId) this.#handleUnknown(arrival, nowMs)
-    else {
-      this.#count('unproven')
-      flow.handleUnproven(arrival, nowMs)
-    }
-  }
-
-  /** Data behind extensions that may be skipped. */
-  #handleExtendedData(flow: Flow, { transport }: SalPacket, nowMs: number): void {
-    const error = this.profile.segment.parseInto(this.#fields, transport, 0, transport.length)
-    if (error !== undefined) return this.#count(error.code)
-    flow.handleData(this.#fields, transport, nowMs)
-    flow.handleBatchEnd(nowMs)
-  }
-
-  /** The sender insists on an extension that is not known here: it is told which. */
-  #handleNotUnderstood(arrival: Arrival, extension: UnknownExtension | LargeExtension, nowMs: number): void {
-    this.#count('notUnderstood')
-    const { UNSUPPORTED } = reasonCodes
-    this.#answers.refuse(arrival, arrival.remote, UNSUPPORTED, formatExtensionType(extension), nowMs)
-  }
-
-  #handleUnknown(arrival: Arrival, nowMs: number): void {
-    if (this.#routerProbes.handlePacket(arrival.packet, nowMs)) return
-    this.#count('unknownFlow')
-    const flags = arrival.packet.control?.flags ?? 0
-    if (flags & (controlFlags.RST | controlFlags.NACK)) return
-    this.#answers.reset(arrival, nowMs)
-  }
-
-  #handleSyn(arrival: Arrival, nowMs: number): void {
-    const { packet } = arrival
-    const serviceId = packet.service
-    const offered = packet.extension('key')
-    if (packet.control?.flags !== controlFlags.SYN || serviceId === undefined)
-      return this.#count('unexpected')
-    const replyTo = this.#replyAddress(arrival)
-    if (replyTo === undefined) return this.#count('routeUntrusted')
-    const refuse = (code: number, detail = '') => {
-      this.#count('synRefused')
-      this.#answers.refuse(arrival, replyTo, code, detail, nowMs)
-    }
-    if (packet.mustUnderstand)
-      return refuse(reasonCodes.UNSUPPORTED, formatExtensionType(packet.mustUnderstand))
-    if (offered?.mode !== keyModes.PLAIN) return refuse(reasonCodes.UNSUPPORTED)
-    const known = this.#halfOpen.find(packet.srcFlowId, offered.share, replyTo)
-    if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
-    const listener = this.#listenerFor(serviceId, arrival, nowMs)
-    if (listener === undefined) return refuse(reasonCodes.REFUSED)
-    // As kernels do: the SYN is repeated, and by then there may be room.
-    if (listener.halfOpen >= listener.backlog) return this.#count('backlogFull')
-    const flow = new Flow(
-      {
-        role: 'server',
-        flowId: this.flows.unusedId(this.#randomBytes),
-        service: serviceId,
-        serviceName: listener.name,
-        timeoutMs: this.profile.policy.halfOpenMs,
-        newCongestion: this.#newCongestion[listener.congestion ?? this.#congestion],
-      },
-      this.#context,
-      nowMs,
-    )
-    this.flows.insert(flow)
-    this.#halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener)
-    flow.respond(arrival, replyTo, nowMs)
-  }
-
-  #listenerFor(serviceId: ServiceId, { packet, start, end }: Arrival, nowMs: number): Listener | undefined {
-    const choice = this.#resolver.choice(serviceId, nowMs)
-    const target = resolve(this.serviceTable, serviceId, packet.protocol, end - start, choice, 'local')
-    return target?.type === 'DEMUX' ? this.#listeners.get(target.listenerId) : undefined
-  }
-
-  /** The client: the source of the SYN or, where it came by way of routers, the source that the first one saw. */
-  #replyAddress({ packet, remote }: Arrival): Endpoint | undefined {
-    const client = packet.extension('route')?.entries[0]
-    if (client === undefined) return remote
-    if (!this.#trustedRouters.has(formatEndpoint(remote))) return undefined
-    return { address: client.address, port: client.port }
+    this.#dialect.handleDatagram(buffer, length, localId, remote, nowMs)
   }
 
   // ---- time -----------------------------------------------------------------------------------------------
@@ -481,7 +289,7 @@ export class Sal {
 
   /** HOT. Fills `batch` with what is to be sent next; false when there is nothing. Flows take turns. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    if (this.#answers.pollTransmit(batch) || this.#routerProbes.pollTransmit(batch)) return true
+    if (this.#dialect.pollTransmit(batch)) return true
     for (let flow = this.#ready.first; flow; flow = this.#ready.first) {
       const sent = flow.pollTransmit(batch, nowMs)
       this.#ready.rotate(sent)
@@ -489,7 +297,7 @@ export class Sal {
       if (sent) return true
       if (flow.activePath?.local.isHeld) this.#held.add(flow)
     }
-    this.#isUrgent = false
+    this.#dialect.isUrgent = false
     return false
   }
 
@@ -498,13 +306,13 @@ export class Sal {
    * have something to say that goes with the answer: its first data with the third ACK, its FIN with the ACK of the peer's.
    */
   get isUrgent(): boolean {
-    return this.#isUrgent
+    return this.#dialect.isUrgent
   }
 
   /** The next thing that the program should hear of. */
   pollEvent(): SalEvent | undefined {
     const news = this.#news.shift()
-    if (!(news instanceof Flow)) return news
+    if (news === undefined || 'type' in news) return news
     const signals = news.pendingSignals
     news.pendingSignals = 0
     return { type: 'flow', flow: news, signals }
@@ -514,9 +322,9 @@ export class Sal {
 
   #makeContext(
     limits: FlowLimits,
-    count: FlowContext<Flow>['count'],
-    trace: FlowContext<Flow>['trace'],
-  ): FlowContext<Flow> {
+    count: FlowContext<AnyFlow>['count'],
+    trace: FlowContext<AnyFlow>['trace'],
+  ): DialectHost['context'] {
     return {
       profile: this.profile,
       limits,
@@ -532,27 +340,49 @@ export class Sal {
       count,
       nextInstance: (flow, nowMs) => this.#nextInstance(flow, nowMs),
       refusal: (flow, code, remote, nowMs) => {
-        this.#routerProbes.heard(remote, nowMs)
+        this.#dialect.routerHeard(remote, nowMs)
         return this.#resolver.refusal(flow, code, remote)
       },
       timeoutError: (flow, nowMs) => this.#timeoutError(flow, nowMs),
-      answerUnknown: (arrival, nowMs) => this.#handleUnknown(arrival, nowMs),
       anotherLocal: (local, remote) => this.#locals.after(local, remote),
     }
   }
 
-  #signal(flow: Flow, bits: number): void {
+  #newDialectHost(count: DialectHost['count']): DialectHost {
+    const news = () => this.#news.length
+    return {
+      profile: this.profile,
+      context: this.#context,
+      get newsCount() {
+        return news()
+      },
+      randomBytes: n => this.#randomBytes(n),
+      count,
+      local: id => this.#locals.byId(id),
+      listenerFor: (serviceId, protocol, bytes, nowMs) =>
+        this.#listenerFor(serviceId, protocol, bytes, nowMs),
+      congestionOf: ({ congestion }) => this.#newCongestion[congestion ?? this.#congestion],
+    }
+  }
+
+  #listenerFor(serviceId: ServiceId, protocol: number, bytes: number, nowMs: number): Listener | undefined {
+    const choice = this.#resolver.choice(serviceId, nowMs)
+    const target = resolve(this.serviceTable, serviceId, protocol, bytes, choice, 'local')
+    return target?.type === 'DEMUX' ? this.#listeners.get(target.listenerId) : undefined
+  }
+
+  #signal(flow: AnyFlow, bits: number): void {
     if (flow.pendingSignals === 0) this.#news.push(flow)
     flow.pendingSignals |= bits
   }
 
-  #accept(flow: Flow): void {
-    const listener = this.#halfOpen.remove(flow)
+  #accept(flow: AnyFlow): void {
+    const listener = this.#dialect.halfOpen.remove(flow)
     if (listener) this.#news.push({ type: 'accept', listener, flow })
   }
 
-  #release(flow: Flow): void {
-    this.#halfOpen.remove(flow)
+  #release(flow: AnyFlow): void {
+    this.#dialect.halfOpen.remove(flow)
     this.#deadlines.forget(flow)
     this.#rests.remove(flow)
     this.#held.delete(flow)
@@ -560,17 +390,17 @@ export class Sal {
   }
 
   /** A SYN that a router did not answer is followed by a question whether it is there. */
-  #nextInstance(flow: Flow, nowMs: number): SynTarget {
+  #nextInstance(flow: AnyFlow, nowMs: number): SynTarget {
     const isRepeat = this.#resolver.targetOf(flow) !== undefined
     const target = this.#resolver.next(flow, nowMs)
     if (isRepeat && typeof target === 'object' && 'remote' in target && this.#goesToRouter(flow)) {
-      this.#routerProbes.probe(target.local, target.remote)
+      this.#dialect.askRouter(target.local, target.remote)
     }
     return target
   }
 
   /** Routers stand behind prefixes; only instances behind whole serviceIDs. */
-  #goesToRouter(flow: Flow): boolean {
+  #goesToRouter(flow: AnyFlow): boolean {
     const entry = this.serviceTable.lookup(flow.service)
     return (
       entry !== undefined &&
@@ -579,11 +409,11 @@ export class Sal {
     )
   }
 
-  #timeoutError(flow: Flow, nowMs: number): ServalError {
+  #timeoutError(flow: AnyFlow, nowMs: number): ServalError {
     const asked = this.#resolver.targetOf(flow)
     const service = nameOf(flow)
     if (flow.peerFlowId !== NO_FLOW_ID) return new ServalError('ETIMEDOUT', { service, syscall: 'read' })
-    if (asked && this.#goesToRouter(flow) && !this.#routerProbes.isAlive(asked, nowMs)) {
+    if (asked && this.#goesToRouter(flow) && !this.#dialect.isRouterAlive(asked, nowMs)) {
       return new ServalError('ENOROUTER', {
         service,
         tried: `router ${formatEndpoint(asked)}`,

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { isIP } from 'node:net'
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowHandler, ListenOptions as ServiceOptions, Stack, StackListener } from '../net/stack.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import { portTarget, serviceTarget, type Target } from './target.ts'
@@ -10,7 +10,7 @@ import { portTarget, serviceTarget, type Target } from './target.ts'
 export class Binding {
   readonly stack: Stack
   readonly #options: ServiceOptions
-  readonly #onFlow: (flow: Flow) => FlowHandler
+  readonly #onFlow: (flow: AnyFlow) => FlowHandler
   /** The program has left the choice of a port to us. */
   readonly #isAnyPort: boolean
   #target: Target
@@ -18,7 +18,7 @@ export class Binding {
   #isClosed = false
 
   /** The port, where any will do, is chosen at once: programs read it before `listening`. */
-  constructor(stack: Stack, target: Target, options: ServiceOptions, onFlow: (flow: Flow) => FlowHandler) {
+  constructor(stack: Stack, target: Target, options: ServiceOptions, onFlow: (flow: AnyFlow) => FlowHandler) {
     this.stack = stack
     this.#options = options
     this.#onFlow = onFlow

@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util'
 import type { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 
 /** Node's `onread`: one buffer, or a function that gives the next one, in place of `data` events. */
 export interface OnReadOptions {
@@ -29,7 +29,7 @@ export class FlowReader<T> {
   readonly #sink: Sink<T>
   readonly #target: T
   readonly #onread: OnReadOptions | undefined
-  #flow: Flow | undefined
+  #flow: AnyFlow | undefined
   #isReading = false
   /** What did not fit into the program's own buffer. */
   #rest: Uint8Array | undefined
@@ -46,7 +46,7 @@ export class FlowReader<T> {
     return this.#onread !== undefined
   }
 
-  attach(flow: Flow): void {
+  attach(flow: AnyFlow): void {
     this.#flow = flow
     this.#failure = this.#rest = undefined
     this.readAll()
@@ -88,7 +88,7 @@ export class FlowReader<T> {
     }
   }
 
-  #readEnd(flow: Flow): void {
+  #readEnd(flow: AnyFlow): void {
     if (flow.endReceived) {
       this.#isReading = false
       this.#sink.end(this.#target)

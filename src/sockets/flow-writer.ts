@@ -3,7 +3,7 @@
  * acknowledged them. A write is done when the flow has it and has room for more.
  */
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { Stack } from '../net/stack.ts'
 import { systemError } from './system-error.ts'
 
@@ -13,7 +13,7 @@ export class FlowWriter {
   /** Bytes that a flow has taken. */
   bytesSent = 0
   #stack: Stack | undefined
-  #flow: Flow | undefined
+  #flow: AnyFlow | undefined
   /** A write before there is a flow. The stream has one write under way at a time, so there is one at most. */
   #early: { readonly chunks: readonly Uint8Array[]; readonly callback: WriteCallback } | undefined
   /** A write that waits for room, its bytes, and how many bytes were unacknowledged when last looked at. */
@@ -24,7 +24,7 @@ export class FlowWriter {
     return this.#waiting?.bytes ?? 0
   }
 
-  attach(stack: Stack, flow: Flow): void {
+  attach(stack: Stack, flow: AnyFlow): void {
     this.#stack = stack
     this.#flow = flow
   }

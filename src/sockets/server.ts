@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events'
 import type * as net from 'node:net'
 import { promisify } from 'node:util'
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
@@ -169,7 +169,7 @@ export class Server extends EventEmitter implements net.Server {
     else this.emit('error', error)
   }
 
-  #accept(stack: Stack, flow: Flow): FlowHandler {
+  #accept(stack: Stack, flow: AnyFlow): FlowHandler {
     if (this.maxConnections && this.#connections >= this.maxConnections) return this.#drop(stack, flow)
     this.#connections++
     const { socket, handler } = acceptSocket(stack, flow, this.#accepting)
@@ -189,7 +189,7 @@ export class Server extends EventEmitter implements net.Server {
     this.#emitCloseIfDrained()
   }
 
-  #drop(stack: Stack, flow: Flow): FlowHandler {
+  #drop(stack: Stack, flow: AnyFlow): FlowHandler {
     const local = flow.activePath && socketAddress(flow.activePath.local.endpoint)
     const remote = flow.activePath && socketAddress(flow.activePath.remote)
     stack.letGo(flow)

@@ -8,7 +8,7 @@
 import type * as net from 'node:net'
 import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream'
 import { ServalError } from '../errors.ts'
-import type { Flow } from '../flow/flow.ts'
+import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal } from '../flow/states.ts'
 import { nowMs } from '../net/clock.ts'
@@ -71,13 +71,13 @@ export interface AcceptOptions extends SocketOptions {
 /** A socket over a flow that a listener has accepted, and what hears of the flow's signals. For servers. */
 export let acceptSocket: (
   stack: Stack,
-  flow: Flow,
+  flow: AnyFlow,
   options: AcceptOptions,
 ) => { readonly socket: Socket; readonly handler: FlowHandler }
 
 /** What a socket's own parts may do with it: they are for no program. */
 let sink: Sink<Socket>
-let handleSignals: (socket: Socket, flow: Flow, signals: number) => void
+let handleSignals: (socket: Socket, flow: AnyFlow, signals: number) => void
 
 /** Hears of a flow for its socket. */
 class Handler implements FlowHandler {
@@ -87,7 +87,7 @@ class Handler implements FlowHandler {
     this.#socket = socket
   }
 
-  onSignals(flow: Flow, signals: number): void {
+  onSignals(flow: AnyFlow, signals: number): void {
     handleSignals(this.#socket, flow, signals)
   }
 }
@@ -106,7 +106,7 @@ export class Socket extends Duplex implements net.Socket {
   /** Made by `setTimeout`. */
   #idle: IdleTimer | undefined
   #stack: Stack | undefined
-  #flow: Flow | undefined
+  #flow: AnyFlow | undefined
   #target: Target | undefined
   #congestion: CongestionName | undefined
   #lastRemote: SocketAddressInfo | undefined
@@ -420,13 +420,13 @@ export class Socket extends Duplex implements net.Socket {
     return this.connecting && this.#target === target
   }
 
-  #adopt(stack: Stack, flow: Flow): void {
+  #adopt(stack: Stack, flow: AnyFlow): void {
     this.#stack = stack
     this.#flow = flow
     this.#hold()
   }
 
-  #handleSignals(flow: Flow, signals: number): void {
+  #handleSignals(flow: AnyFlow, signals: number): void {
     if (flow === this.#flow && signals & FlowSignal.connected) this.#handleConnected(flow)
     if (flow !== this.#flow) return
     if (signals & FlowSignal.moved) this.#handleMoved()
@@ -435,7 +435,7 @@ export class Socket extends Duplex implements net.Socket {
     if (flow === this.#flow && signals & FlowSignal.closed) this.#handleClosed(flow.error)
   }
 
-  #handleConnected(flow: Flow): void {
+  #handleConnected(flow: AnyFlow): void {
     this.connecting = false
     this.#idle?.refresh()
     this.#begin(flow)
@@ -446,13 +446,13 @@ export class Socket extends Duplex implements net.Socket {
   }
 
   /** The flow is set up. */
-  #begin(flow: Flow): void {
+  #begin(flow: AnyFlow): void {
     if (this.#noDelay !== undefined) flow.setNoDelay(this.#noDelay)
     if (this.#keepAlive) this.#applyKeepAlive(flow)
     if (this.#stack) this.#writer.attach(this.#stack, flow)
   }
 
-  #beginReading(flow: Flow): void {
+  #beginReading(flow: AnyFlow): void {
     this.#reader.attach(flow)
     if (!this.isPaused()) this.read(0)
   }
@@ -487,7 +487,7 @@ export class Socket extends Duplex implements net.Socket {
   }
 
   /** What was written still goes out; the stack keeps the process alive until it has. */
-  #letGo(flow: Flow): void {
+  #letGo(flow: AnyFlow): void {
     this.#lastRemote = this.#remote
     this.#flow = undefined
     this.#reader.detach()
@@ -514,7 +514,7 @@ export class Socket extends Duplex implements net.Socket {
     else this.#stack?.unref()
   }
 
-  #applyKeepAlive(flow: Flow): void {
+  #applyKeepAlive(flow: AnyFlow): void {
     flow.setKeepAlive(this.#keepAlive ? this.#keepAliveMs : 0, nowMs())
     this.#stack?.wake()
   }

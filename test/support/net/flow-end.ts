@@ -1,5 +1,5 @@
 /** One end of a flow for tests: a FlowHandler that gathers what happens, and promises for it. */
-import type { Flow } from '../../../src/flow/flow.ts'
+import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import { FlowSignal } from '../../../src/flow/states.ts'
 import { nowMs } from '../../../src/net/clock.ts'
 import type { FlowHandler, ServiceTarget, Stack } from '../../../src/net/stack.ts'
@@ -15,7 +15,7 @@ export class FlowEnd implements FlowHandler {
   /** While true nothing is read, so the window closes. */
   paused = false
   onChunk: ((chunk: Uint8Array) => void) | undefined
-  #flow: Flow | undefined
+  #flow: AnyFlow | undefined
   readonly #waiters: { readonly until: () => boolean; resolve(): void }[] = []
 
   constructor(stack: Stack) {
@@ -29,7 +29,7 @@ export class FlowEnd implements FlowHandler {
     return end
   }
 
-  get flow(): Flow {
+  get flow(): AnyFlow {
     if (this.#flow === undefined) throw new Error('no flow yet')
     return this.#flow
   }
@@ -38,12 +38,12 @@ export class FlowEnd implements FlowHandler {
     return Buffer.concat(this.chunks).toString()
   }
 
-  attach(flow: Flow): this {
+  attach(flow: AnyFlow): this {
     this.#flow = flow
     return this
   }
 
-  onSignals(flow: Flow, signals: number): void {
+  onSignals(flow: AnyFlow, signals: number): void {
     this.#flow = flow
     this.signals |= signals
     this.#read()

@@ -2,7 +2,7 @@
  * What must hold after every step of every simulation, counted from packets and from what programs wrote and read, never
  * by the stack's own counters.
  */
-import type { Flow } from '../../../src/flow/flow.ts'
+import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import type { QueueSize } from '../../../src/flow/queue-size.ts'
 import type { FlowState } from '../../../src/flow/states.ts'
 import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
@@ -36,7 +36,7 @@ export class Invariants implements Watcher {
   /** By node and flowID: where its SYN-ACK was sent. Who tags a packet for the flow has seen it. */
   readonly #offers = new Map<string, Ledger>()
   readonly #windows = new OfferedWindows()
-  readonly #owners = new Map<string, Flow>()
+  readonly #owners = new Map<string, AnyFlow>()
   /** Both ends of a flow, by the client's flowID. */
   readonly #pairs = new Map<number, SimFlow[]>()
   /** The routers that a packet has passed. */
@@ -109,21 +109,21 @@ export class Invariants implements Watcher {
 
   // ---- owners: by states -------------------------------------------------------------------------------------
 
-  handleState(node: Node, flow: Flow, from: FlowState, to: FlowState): void {
+  handleState(node: Node, flow: AnyFlow, from: FlowState, to: FlowState): void {
     const [own, peers] = claimsOf(node, flow)
     if (from === 'INIT') this.#claim(own, flow)
     if (to === 'CONNECTED') this.#claim(peers, flow)
     if (to === 'CLOSED') for (const key of claimsOf(node, flow)) this.#disclaim(key, flow)
   }
 
-  #claim(key: string, flow: Flow): void {
+  #claim(key: string, flow: AnyFlow): void {
     const owner = this.#owners.get(key)
     if (owner !== undefined && owner !== flow)
       throw new InvariantViolation('owner', `${key} has two owners at once`)
     this.#owners.set(key, flow)
   }
 
-  #disclaim(key: string, flow: Flow): void {
+  #disclaim(key: string, flow: AnyFlow): void {
     if (this.#owners.get(key) === flow) this.#owners.delete(key)
   }
 
@@ -159,7 +159,7 @@ export class Invariants implements Watcher {
 }
 
 /** What a flow owns: its flowID in its stack, and its place as the other end of its peer. */
-function claimsOf(node: Node, { role, flowId, peerFlowId }: Flow): readonly [string, string] {
+function claimsOf(node: Node, { role, flowId, peerFlowId }: AnyFlow): readonly [string, string] {
   return [`${node.name} flow ${flowId}`, `the ${role} of the peer's flow ${peerFlowId}`]
 }
 

@@ -4,7 +4,7 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import type { ServalError } from '../../../src/errors.ts'
-import type { Flow } from '../../../src/flow/flow.ts'
+import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import { FlowSignal } from '../../../src/flow/states.ts'
 import { InvariantViolation } from './invariant-violation.ts'
 import { Pattern } from './pattern.ts'
@@ -24,7 +24,7 @@ export interface FlowHost {
 
 export class SimFlow {
   readonly host: FlowHost
-  readonly flow: Flow
+  readonly flow: AnyFlow
   /** What the program was told, in order: `connected`, `readable`, ... without repeats in a row. */
   readonly events: string[] = []
   sentBytes = 0
@@ -44,7 +44,7 @@ export class SimFlow {
   readonly #incoming: Pattern
   onEvent: (event: string) => void = () => undefined
 
-  constructor(host: FlowHost, flow: Flow) {
+  constructor(host: FlowHost, flow: AnyFlow) {
     this.host = host
     this.flow = flow
     const clientFlowId = flow.role === 'client' ? flow.flowId : flow.peerFlowId

@@ -1,6 +1,7 @@
 /** A host of the simulated network: a Sal with its addresses, and programs that connect and listen. */
 
-import type { Flow, FlowOptions } from '../../../src/flow/flow.ts'
+import type { AnyFlow } from '../../../src/flow/any-flow.ts'
+import type { FlowOptions } from '../../../src/flow/flow.ts'
 import type { FlowLimits } from '../../../src/flow/flow-context.ts'
 import type { Local } from '../../../src/flow/path.ts'
 import type { FlowState } from '../../../src/flow/states.ts'
@@ -31,7 +32,7 @@ export interface HostWorld extends Surroundings {
   readonly hashes: boolean
   nextEndpoint(link: Link): { address: string; port: number }
   handleFlow(flow: SimFlow): void
-  handleState(host: SimHost, flow: Flow, from: FlowState, to: FlowState): void
+  handleState(host: SimHost, flow: AnyFlow, from: FlowState, to: FlowState): void
 }
 
 export class SimHost extends SimNode {
@@ -169,7 +170,7 @@ export class SimHost extends SimNode {
     }
   }
 
-  #adopt(flow: Flow): SimFlow {
+  #adopt(flow: AnyFlow): SimFlow {
     const simFlow = new SimFlow(this, flow)
     this.flows.push(simFlow)
     this.#world.handleFlow(simFlow)

@@ -12,7 +12,7 @@
  *
  * Invariants are checked after every step; a broken one is thrown out of `run`.
  */
-import type { Flow } from '../../../src/flow/flow.ts'
+import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import type { FlowState } from '../../../src/flow/states.ts'
 import { type Endpoint, formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
@@ -181,7 +181,7 @@ export class World implements HostWorld {
     this.invariants.handleFlow(flow)
   }
 
-  handleState(host: SimHost, flow: Flow, from: FlowState, to: FlowState): void {
+  handleState(host: SimHost, flow: AnyFlow, from: FlowState, to: FlowState): void {
     this.invariants.handleState(host, flow, from, to)
   }
 

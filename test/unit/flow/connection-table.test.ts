@@ -3,12 +3,12 @@
  * stream, reset) say; and, where a packet, a call or the time can reach it, against a flow that was brought there.
  */
 import { describe, expect, it } from 'vitest'
+import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import {
   type ConnectionInput,
   connectionInputs,
   connectionTable,
 } from '../../../src/flow/connection-table.ts'
-import type { Flow } from '../../../src/flow/flow.ts'
 import { type FlowState, flowStates } from '../../../src/flow/states.ts'
 import { serviceIdOf } from '../../../src/id/name.ts'
 import { Puppet } from '../../support/simulator/puppet.ts'
@@ -110,7 +110,7 @@ interface Stage {
   readonly world: World
   readonly puppet: Puppet
   readonly host: SimHost
-  readonly flow: Flow
+  readonly flow: AnyFlow
 }
 
 const serviceId = serviceIdOf(SERVICE)

@@ -1,0 +1,258 @@
+/**
+ * The native profile: packets behind shims over UDP.
+ *
+ *   handleDatagram --> flow table --> Flow          data and control of flows, by destination flowID
+ *                 \--> service table --> Listener   SYN: DEMUX to a listener, or NACK
+ */
+import type { Arrival } from '../flow/arrival.ts'
+import { Flow, type FlowOptions } from '../flow/flow.ts'
+import type { FlowContext } from '../flow/flow-context.ts'
+import type { Local } from '../flow/path.ts'
+import type { QueueSize } from '../flow/queue-size.ts'
+import { PacketWalk, WIRE_VERSION } from '../wire/encapsulation.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import { controlFlags } from '../wire/extensions/control.ts'
+import { keyModes } from '../wire/extensions/key.ts'
+import type { LargeExtension } from '../wire/extensions/large.ts'
+import { reasonCodes } from '../wire/extensions/reason.ts'
+import type { UnknownExtension } from '../wire/extensions/unknown.ts'
+import { formatExtensionType } from '../wire/extensions.ts'
+import { parsePacket, type SalPacket } from '../wire/packet.ts'
+import {
+  BASE_HEADER_BYTES,
+  checkSalHeader,
+  peekDstFlowId,
+  peekHeaderBytes,
+  peekProtocol,
+  peekSrcFlowId,
+  protocols,
+  sameBaseHeader,
+} from '../wire/sal-header.ts'
+import { SegmentFields } from '../wire/segment.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { WireError } from '../wire/wire-error.ts'
+import { ANSWERS_LIMIT, Answers } from './answers.ts'
+import type { Dialect, DialectHost } from './dialect.ts'
+import { FlowTable } from './flow-table.ts'
+import { HalfOpen } from './listener.ts'
+import { RouterProbes } from './router-probe.ts'
+
+export class NativeDialect implements Dialect {
+  readonly flows = new FlowTable<Flow>()
+  readonly halfOpen = new HalfOpen<Flow>()
+  /**
+   * Where a control packet is something to the program, it may have something to say that goes with the answer: its first
+   * data with the third ACK, its FIN with the ACK of the peer's. So the answer is urgent only where it is not.
+   */
+  isUrgent = false
+  readonly #host: DialectHost
+  readonly #context: FlowContext<Flow>
+  readonly #answers: Answers
+  readonly #routerProbes: RouterProbes
+  readonly #walk = new PacketWalk()
+  readonly #fields = new SegmentFields()
+  #trustedRouters: ReadonlySet<string> = new Set()
+
+  constructor(host: DialectHost) {
+    const randomBytes = (n: number) => host.randomBytes(n)
+    this.#host = host
+    this.#context = {
+      ...host.context,
+      answerUnknown: (arrival, nowMs) => this.#handleUnknown(arrival, nowMs),
+    }
+    this.#answers = new Answers(host.profile, randomBytes, counter => host.count(counter))
+    this.#routerProbes = new RouterProbes(host.profile, randomBytes)
+  }
+
+  get queues(): readonly QueueSize[] {
+    const answers = { name: 'answers', size: this.#answers.size, limit: ANSWERS_LIMIT }
+    return [answers, ...this.#routerProbes.queues]
+  }
+
+  newClient(options: Omit<FlowOptions, 'role' | 'flowId'>, nowMs: number): Flow {
+    return this.#newFlow({ ...options, role: 'client' }, nowMs)
+  }
+
+  pollTransmit(batch: TransmitBatch): boolean {
+    return this.#answers.pollTransmit(batch) || this.#routerProbes.pollTransmit(batch)
+  }
+
+  askRouter(local: Local, router: Endpoint): void {
+    this.#routerProbes.probe(local, router)
+  }
+
+  routerHeard(router: Endpoint, nowMs: number): void {
+    this.#routerProbes.heard(router, nowMs)
+  }
+
+  isRouterAlive(router: Endpoint, nowMs: number): boolean {
+    return this.#routerProbes.isAlive(router, nowMs)
+  }
+
+  trustRouters(routers: readonly Endpoint[]): void {
+    this.#trustedRouters = new Set(routers.map(formatEndpoint))
+  }
+
+  /** HOT. A datagram, or several that the kernel merged. `buffer` is given away: payloads are moved within it. */
+  handleDatagram(buffer: Uint8Array, length: number, localId: number, remote: Endpoint, nowMs: number): void {
+    const walk = this.#walk
+    walk.reset(buffer, 0, length)
+    let current: Flow | undefined
+    // By this header it was found: payloads move to behind it, and never over it.
+    let found = 0
+    while (walk.next()) {
+      const { packetStart, packetEnd } = walk
+      const isMore =
+        current !== undefined && walk.version === WIRE_VERSION && sameBaseHeader(buffer, found, packetStart)
+      const flow = isMore
+        ? this.#handleData(current!, buffer, packetStart, packetEnd, nowMs)
+        : this.#handlePacket(buffer, packetStart, packetEnd, localId, remote, nowMs)
+      if (flow === current) continue
+      current?.handleBatchEnd(nowMs)
+      current = flow
+      found = packetStart
+    }
+    current?.handleBatchEnd(nowMs)
+    if (walk.error !== undefined) this.#host.count(walk.error.code)
+  }
+
+  /** Returns the flow whose batch goes on. */
+  #handlePacket(
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    localId: number,
+    remote: Endpoint,
+    nowMs: number,
+  ): Flow | undefined {
+    if (this.#walk.version !== WIRE_VERSION) {
+      this.#host.count('unknownVersion')
+      return undefined
+    }
+    const isData =
+      peekHeaderBytes(buffer, start) === BASE_HEADER_BYTES && peekProtocol(buffer, start) === protocols.STREAM
+    const flow = isData ? this.flows.lookup(peekDstFlowId(buffer, start)) : undefined
+    if (flow === undefined || !flow.believes(peekSrcFlowId(buffer, start), remote)) {
+      const news = this.#host.newsCount
+      this.#handleOther(buffer, start, end, localId, remote, nowMs)
+      if (this.#host.newsCount === news) this.isUrgent = true
+      return undefined
+    }
+    const error = checkSalHeader(buffer, start, end)
+    if (error === undefined) return this.#handleData(flow, buffer, start, end, nowMs)
+    this.#host.count(error.code)
+    return undefined
+  }
+
+  /** A packet of data, whose header is known to be good. */
+  #handleData(flow: Flow, buffer: Uint8Array, start: number, end: number, nowMs: number): Flow | undefined {
+    const error = this.#host.profile.segment.parseInto(this.#fields, buffer, start + BASE_HEADER_BYTES, end)
+    if (error !== undefined) {
+      this.#host.count(error.code)
+      return undefined
+    }
+    flow.handleData(this.#fields, buffer, nowMs)
+    return flow
+  }
+
+  /** Everything but believed data. */
+  #handleOther(
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    localId: number,
+    remote: Endpoint,
+    nowMs: number,
+  ): void {
+    const packet = parsePacket(buffer, start, end, this.#host.profile)
+    const local = this.#host.local(localId)
+    if (packet instanceof WireError) return this.#host.count(packet.code)
+    if (local === undefined) return this.#host.count('localGone')
+    const arrival = { packet, buffer, start, end, local, remote }
+    const flow = this.flows.lookup(packet.dstFlowId)
+    if (packet.dstFlowId === 0) this.#handleSyn(arrival, nowMs)
+    else if (flow === undefined) this.#handleUnknown(arrival, nowMs)
+    else if (packet.mustUnderstand !== undefined)
+      this.#handleNotUnderstood(arrival, packet.mustUnderstand, nowMs)
+    else if (packet.control !== undefined) flow.handlePacket(arrival, nowMs)
+    else if (flow.believes(packet.srcFlowId, remote)) this.#handleExtendedData(flow, packet, nowMs)
+    else if (packet.srcFlowId !== flow.peerFlowId) this.#handleUnknown(arrival, nowMs)
+    else {
+      this.#host.count('unproven')
+      flow.handleUnproven(arrival, nowMs)
+    }
+  }
+
+  /** Data behind extensions that may be skipped. */
+  #handleExtendedData(flow: Flow, { transport }: SalPacket, nowMs: number): void {
+    const error = this.#host.profile.segment.parseInto(this.#fields, transport, 0, transport.length)
+    if (error !== undefined) return this.#host.count(error.code)
+    flow.handleData(this.#fields, transport, nowMs)
+    flow.handleBatchEnd(nowMs)
+  }
+
+  /** The sender insists on an extension that is not known here: it is told which. */
+  #handleNotUnderstood(arrival: Arrival, extension: UnknownExtension | LargeExtension, nowMs: number): void {
+    this.#host.count('notUnderstood')
+    const { UNSUPPORTED } = reasonCodes
+    this.#answers.refuse(arrival, arrival.remote, UNSUPPORTED, formatExtensionType(extension), nowMs)
+  }
+
+  #handleUnknown(arrival: Arrival, nowMs: number): void {
+    if (this.#routerProbes.handlePacket(arrival.packet, nowMs)) return
+    this.#host.count('unknownFlow')
+    const flags = arrival.packet.control?.flags ?? 0
+    if (flags & (controlFlags.RST | controlFlags.NACK)) return
+    this.#answers.reset(arrival, nowMs)
+  }
+
+  #handleSyn(arrival: Arrival, nowMs: number): void {
+    const { packet } = arrival
+    const serviceId = packet.service
+    const offered = packet.extension('key')
+    if (packet.control?.flags !== controlFlags.SYN || serviceId === undefined)
+      return this.#host.count('unexpected')
+    const replyTo = this.#replyAddress(arrival)
+    if (replyTo === undefined) return this.#host.count('routeUntrusted')
+    const refuse = (code: number, detail = '') => {
+      this.#host.count('synRefused')
+      this.#answers.refuse(arrival, replyTo, code, detail, nowMs)
+    }
+    if (packet.mustUnderstand)
+      return refuse(reasonCodes.UNSUPPORTED, formatExtensionType(packet.mustUnderstand))
+    if (offered?.mode !== keyModes.PLAIN) return refuse(reasonCodes.UNSUPPORTED)
+    const known = this.halfOpen.find(packet.srcFlowId, offered.share, replyTo)
+    if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
+    const listener = this.#host.listenerFor(serviceId, packet.protocol, arrival.end - arrival.start, nowMs)
+    if (listener === undefined) return refuse(reasonCodes.REFUSED)
+    // As kernels do: the SYN is repeated, and by then there may be room.
+    if (listener.halfOpen >= listener.backlog) return this.#host.count('backlogFull')
+    const flow = this.#newFlow(
+      {
+        role: 'server',
+        service: serviceId,
+        serviceName: listener.name,
+        timeoutMs: this.#host.profile.policy.halfOpenMs,
+        newCongestion: this.#host.congestionOf(listener),
+      },
+      nowMs,
+    )
+    this.halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener)
+    flow.respond(arrival, replyTo, nowMs)
+  }
+
+  /** The client: the source of the SYN or, where it came by way of routers, the source that the first one saw. */
+  #replyAddress({ packet, remote }: Arrival): Endpoint | undefined {
+    const client = packet.extension('route')?.entries[0]
+    if (client === undefined) return remote
+    if (!this.#trustedRouters.has(formatEndpoint(remote))) return undefined
+    return { address: client.address, port: client.port }
+  }
+
+  #newFlow(options: Omit<FlowOptions, 'flowId'>, nowMs: number): Flow {
+    const flowId = this.flows.unusedId(n => this.#host.randomBytes(n))
+    const flow = new Flow({ ...options, flowId }, this.#context, nowMs)
+    this.flows.insert(flow)
+    return flow
+  }
+}
