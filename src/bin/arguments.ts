@@ -1,7 +1,7 @@
 /** Readers of what stands on the command line. What they refuse is named by commander, what they accept by them. */
 import { InvalidArgumentError, Option } from 'commander'
 import { ServalError } from '../errors.ts'
-import { parseServiceName } from '../id/name.ts'
+import { parseServiceName, parseServicePattern } from '../id/name.ts'
 import { congestionNames } from '../transport/congestion/congestion.ts'
 
 export interface Range {
@@ -40,18 +40,28 @@ export function parseByteCount(text: string): number {
 
 /** A service as it is shown: the canonical form of a name or raw ID. */
 export function parseService(text: string): string {
-  try {
-    return parseServiceName(text).text
-  } catch (error) {
-    if (error instanceof ServalError) throw new InvalidArgumentError(error.message)
-    throw error
-  }
+  return accepted(() => parseServiceName(text).text)
+}
+
+/** What a rule starts with: a name, `*.name`, a raw ID with an optional /bits, or `default`. */
+export function parsePattern(text: string): string {
+  const pattern = text.toLowerCase() === 'default' ? '*' : text
+  return accepted(() => parseServicePattern(pattern) && pattern)
 }
 
 /** `--congestion`, for commands whose own sending it concerns. */
 export function congestionOption(): Option {
   const what = 'what sets the window of what is sent here (default: as configured)'
   return new Option('--congestion <name>', what).choices(congestionNames)
+}
+
+function accepted<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof ServalError) throw new InvalidArgumentError(error.message)
+    throw error
+  }
 }
 
 const SECONDS = { ms: 0.001, s: 1, m: 60 } as const

@@ -10,6 +10,7 @@ import { addFlows } from './commands/flows.ts'
 import { addPerf } from './commands/perf.ts'
 import { addPing } from './commands/ping.ts'
 import { addRouter } from './commands/router.ts'
+import { addRules } from './commands/rules.ts'
 import { addServices } from './commands/services.ts'
 import { type ExitStatus, exitStatus, explain, statusOf } from './failure.ts'
 
@@ -41,11 +42,15 @@ function createProgram(): Command {
       checkConfig(command)
     })
     .addHelpText('after', ABOUT)
-  for (const add of [addRouter, addController, addServices, addFlows, addPing, addPerf, addDump, addDemo]) {
-    add(program)
-  }
+  for (const add of COMMANDS) add(program)
   return program
 }
+
+/** In the order of the help. */
+const COMMANDS = [
+  ...[addRouter, addController, addServices, addFlows, addRules],
+  ...[addPing, addPerf, addDump, addDemo],
+]
 
 /** Everything is readable on the smallest terminal that is still common. */
 const HELP_COLUMNS = 80

@@ -24,7 +24,11 @@ import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { randomBytes } from './random.ts'
+import { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
+import type { StackStatus } from './status.ts'
+import { newStatusServer, type StatusServer } from './status-server.ts'
+import { version } from './version.ts'
 
 export interface RouterShellOptions extends ConfigOptions {
   /** In the form of `parseRule`. */
@@ -33,19 +37,22 @@ export interface RouterShellOptions extends ConfigOptions {
   readonly network?: Network | undefined
 }
 
+const PROGRAM = 'serval router'
 /** While a router drains: nothing has come for so long, so nobody asks it any more. */
 const QUIET_MS = 200
 const QUIET_STEPS = 4
 
 export class RouterShell {
   readonly config: Config
-  /** Resolves when the controller knows of the router, or is found not to be there. */
+  /** Resolves when it can be asked for its rules, and the controller knows of it or is found not to be there. */
   readonly ready: Promise<void>
   readonly #router: Router
   readonly #driver: Driver<RouterEvent>
   readonly #agent: AgentLink
   readonly #controlRules: ControlRules
   readonly #links: LocalLinks
+  readonly #statusServer: StatusServer | undefined
+  readonly #hostId: string
   /** Routers that the controller tells of: what they say of a SYN's way is believed. */
   #peers: ReadonlySet<string> = new Set()
   #onSettled: () => void = () => undefined
@@ -72,12 +79,13 @@ export class RouterShell {
       (_link, code) => this.#links.handleSendError(code),
     )
     this.#controlRules = new ControlRules(this.#router.table, endpoint => this.#isReachable(endpoint))
+    this.#hostId = network === undefined ? hostId() : `${hostId()}/${network.id}`
     this.#agent = new AgentLink({
       agent: {
         kind: 'router',
-        hostId: network === undefined ? hostId() : `${hostId()}/${network.id}`,
+        hostId: this.#hostId,
         hostName: hostname(),
-        program: 'serval router',
+        program: PROGRAM,
         pid: process.pid,
         randomBytes,
       },
@@ -110,9 +118,14 @@ export class RouterShell {
       this.#links.close()
       throw error
     }
-    this.ready = new Promise(resolve => {
+    this.#statusServer = newStatusServer(runtimeDirectory, {
+      answer: () => this.#status(),
+      rules: this.#newRuleDesk(),
+    })
+    const settled = new Promise<void>(resolve => {
       this.#onSettled = resolve
     })
+    this.ready = Promise.all([settled, this.#statusServer?.open()]).then(() => undefined)
     this.#agent.start()
     if (!this.#agent.hasController) this.#onSettled()
   }
@@ -143,8 +156,38 @@ export class RouterShell {
     await this.#quiet(graceMs)
     this.#router.refuseDelayed(ServicePrefix.all, nowMs())
     await this.#driver.settled()
+    this.#statusServer?.close()
     this.#driver.close()
     this.#links.close()
+  }
+
+  #status(): StackStatus {
+    return {
+      version,
+      kind: 'router',
+      pid: process.pid,
+      program: PROGRAM,
+      instance: this.#agent.instance,
+      hostId: this.#hostId,
+      endpoints: this.endpoints.map(formatEndpoint),
+      services: [],
+      flows: [],
+      counters: this.counters,
+    }
+  }
+
+  #newRuleDesk(): RuleDesk {
+    const { table } = this.#router
+    return new RuleDesk({
+      table,
+      own: () => this.endpoints,
+      replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
+      remove: (prefix, selector) => table.remove(prefix, selector),
+      onChanged: prefix => {
+        this.#router.releaseDelayed(prefix, nowMs())
+        this.#driver.wake()
+      },
+    })
   }
 
   #quiet(graceMs: number): Promise<void> {

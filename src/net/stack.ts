@@ -39,11 +39,12 @@ import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
+import { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
 import { askStacks } from './status-client.ts'
-import { StatusServer } from './status-server.ts'
+import { newStatusServer, type StatusServer } from './status-server.ts'
 import { version } from './version.ts'
 
 export type { MigrateTarget } from './moves.ts'
@@ -132,7 +133,10 @@ export class Stack {
       randomBytes,
       wake: () => this.wake(),
     })
-    this.#statusServer = this.#newStatusServer()
+    this.#statusServer = newStatusServer(this.#runtimeDirectory, {
+      answer: request => this.#status(request),
+      rules: this.#newRuleDesk(),
+    })
     this.#resolution = new Resolution({
       sal: this.#sal,
       agent: this.#agent,
@@ -178,9 +182,7 @@ export class Stack {
     this.#links.start()
     this.#agent.start()
     this.#forgetExit = atExit(() => this.#handleExit())
-    this.ready = Promise.all([this.#statusServer?.open().catch(warn), this.#resolution.ready]).then(
-      () => undefined,
-    )
+    this.ready = Promise.all([this.#statusServer?.open(), this.#resolution.ready]).then(() => undefined)
   }
 
   // ---- programs -------------------------------------------------------------------------------------------
@@ -394,22 +396,25 @@ export class Stack {
       .filter(({ address }) => !isLoopback(address) && !address.includes('%'))
   }
 
-  /** Without one, others of this host cannot find this stack; all else works. */
-  #newStatusServer(): StatusServer | undefined {
-    try {
-      this.#runtimeDirectory.prepare()
-      const path = this.#runtimeDirectory.newStatusSocket(randomBytes)
-      return new StatusServer(path, request => this.#status(request))
-    } catch (error) {
-      warn(error)
-      return undefined
-    }
+  #newRuleDesk(): RuleDesk {
+    const table = this.#sal.serviceTable
+    return new RuleDesk({
+      table,
+      own: () => [],
+      replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
+      remove: (prefix, selector) => table.remove(prefix, selector),
+      onChanged: prefix => {
+        this.#sal.resolved(prefix, nowMs())
+        this.wake()
+      },
+    })
   }
 
   #status(request: StatusRequest): StackStatus {
     const isAll = request.ask === 'status'
     return {
       version,
+      kind: 'host',
       pid: process.pid,
       program: programName(),
       instance: this.#agent.instance,
@@ -438,10 +443,6 @@ const MIN_BURST_BYTES = 65_536
 /** As `serval services` shows it. */
 function programName(): string {
   return basename(process.argv[1] ?? process.title)
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error.message : String(error), { code: 'SERVAL_RUNTIME_DIR' })
 }
 
 function unsupportedProfile(profile: string): ServalError {

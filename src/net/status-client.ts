@@ -16,13 +16,22 @@ export interface AskOptions {
   isEnough?(answer: StackStatus): boolean
 }
 
-/** The answers of all stacks that have their sockets in `directory`; those that fail to answer are left out. */
+/** The answers of all processes that have their sockets in `directory`; those that fail to answer are left out. */
 export async function askStacks(
   directory: RuntimeDirectory,
   request: StatusRequest,
-  { except, isEnough = () => false }: AskOptions = {},
+  options: AskOptions = {},
 ): Promise<StackStatus[]> {
-  const answers: StackStatus[] = []
+  return [...(await askSockets(directory, request, options)).values()]
+}
+
+/** As `askStacks`, by the path of the socket. */
+export async function askSockets(
+  directory: RuntimeDirectory,
+  request: StatusRequest,
+  { except, isEnough = () => false }: AskOptions = {},
+): Promise<Map<string, StackStatus>> {
+  const answers = new Map<string, StackStatus>()
   const deadline = new AbortController()
   let timer = setTimeout(() => deadline.abort(), ANSWER_MS)
   const questions = directory
@@ -32,11 +41,11 @@ export async function askStacks(
       const answer = await ask(path, request, deadline.signal)
       if (answer === 'nobody') directory.sweep(path)
       else if (answer !== 'silent') {
-        if (!answers.some(isEnough) && isEnough(answer)) {
+        if (![...answers.values()].some(isEnough) && isEnough(answer)) {
           clearTimeout(timer)
           timer = setTimeout(() => deadline.abort(), GRACE_MS)
         }
-        answers.push(answer)
+        answers.set(path, answer)
       }
     })
   await Promise.all(questions)

@@ -1,12 +1,37 @@
-/** A stack's status socket. It keeps no process alive, and goes with it. */
+/** The status socket of a stack or router. It keeps no process alive, and goes with it. */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { atExit } from './at-exit.ts'
+import { randomBytes } from './random.ts'
+import { parseRuleRequest, type RuleDesk } from './rule-desk.ts'
+import type { RuleAnswer, RuleRequest } from './rule-status.ts'
+import type { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
 
-/** A question is short, and its asker does not linger. */
-const MAX_REQUEST_CHARACTERS = 4096
+/** A question is short, and its asker does not linger. Rules are staged by the hundred. */
+const MAX_REQUEST_CHARACTERS = 1 << 18
 const IDLE_MS = 5000
+/** Requests of one connection that wait for an answer; more is a fault. */
+const MAX_WAITING = 1024
+
+export interface StatusDesk {
+  answer(request: StatusRequest): StackStatus
+  readonly rules?: RuleDesk
+}
+
+/**
+ * The status socket of this process. Without one (undefined, and a warning says why) others of this host cannot find it;
+ * all else works.
+ */
+export function newStatusServer(directory: RuntimeDirectory, desk: StatusDesk): StatusServer | undefined {
+  try {
+    directory.prepare()
+    return new StatusServer(directory.newStatusSocket(randomBytes), desk)
+  } catch (error) {
+    warn(error)
+    return undefined
+  }
+}
 
 export class StatusServer {
   readonly path: string
@@ -14,14 +39,28 @@ export class StatusServer {
   readonly #connections = new Set<Socket>()
   #forget: (() => void) | undefined
 
-  constructor(path: string, answer: (request: StatusRequest) => StackStatus) {
+  constructor(path: string, desk: StatusDesk) {
     this.path = path
-    this.#server = createServer(connection => this.#serve(connection, answer))
+    this.#server = createServer(connection => this.#serve(connection, desk))
     this.#server.unref()
   }
 
-  /** Resolves when it can be asked. */
-  open(): Promise<void> {
+  /** Resolves when it can be asked, or has warned that it cannot. */
+  async open(): Promise<void> {
+    try {
+      await this.#listen()
+    } catch (error) {
+      warn(error)
+    }
+  }
+
+  close(): void {
+    this.#forget?.()
+    this.#server.close()
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(this.path, () => {
@@ -32,40 +71,80 @@ export class StatusServer {
     })
   }
 
-  close(): void {
-    this.#forget?.()
-    this.#server.close()
-    for (const connection of this.#connections) connection.destroy()
-  }
-
-  #serve(connection: Socket, answer: (request: StatusRequest) => StackStatus): void {
+  #serve(connection: Socket, { answer, rules }: StatusDesk): void {
     this.#connections.add(connection)
     connection.unref()
     connection.setEncoding('utf8')
     connection.setTimeout(IDLE_MS, () => connection.destroy())
     connection.on('error', () => connection.destroy())
     connection.on('close', () => this.#connections.delete(connection))
-    let text = ''
-    connection.on('data', (chunk: string) => {
-      const lines = (text + chunk).split('\n')
-      text = lines.pop() ?? ''
-      for (const line of lines) {
-        const request = parseRequest(line)
-        if (request === undefined) connection.destroy()
-        else connection.write(`${JSON.stringify(answer(request))}\n`)
-        if (request?.ask === 'watch') connection.setTimeout(0)
-      }
-      if (text.length > MAX_REQUEST_CHARACTERS) connection.destroy()
+    const ask = rules && inOrder(connection, rules)
+    forEachLine(connection, line => {
+      const value = parseJson(line)
+      const request = parseStatusRequest(value)
+      const ruleRequest = parseRuleRequest(value)
+      if (request !== undefined) connection.write(`${JSON.stringify(answer(request))}\n`)
+      else if (ruleRequest !== undefined && ask !== undefined) ask(ruleRequest)
+      else connection.destroy()
+      if (request?.ask === 'watch') connection.setTimeout(0)
     })
   }
 }
 
-function parseRequest(line: string): StatusRequest | undefined {
+function forEachLine(connection: Socket, handle: (line: string) => void): void {
+  let text = ''
+  connection.on('data', (chunk: string) => {
+    const lines = (text + chunk).split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) if (!connection.destroyed) handle(line)
+    if (text.length > MAX_REQUEST_CHARACTERS) connection.destroy()
+  })
+}
+
+/** What an operator asks about rules is done in the order in which it comes; meanwhile no more is read. */
+function inOrder(connection: Socket, rules: RuleDesk): (request: RuleRequest) => void {
+  const handle = rules.converse(answer => say(connection, answer))
+  let last = Promise.resolve()
+  let waiting = 0
+  return request => {
+    if (++waiting > MAX_WAITING) return void connection.destroy()
+    connection.pause().setTimeout(0)
+    last = last
+      .then(() => (connection.destroyed ? undefined : handle(request)))
+      .catch(() => void connection.destroy())
+      .finally(() => {
+        if (--waiting === 0) connection.resume().setTimeout(IDLE_MS)
+      })
+  }
+}
+
+/** Resolves when there is room for more, or nobody to hear it. */
+function say(connection: Socket, answer: RuleAnswer): Promise<void> {
+  if (connection.destroyed || connection.write(`${JSON.stringify(answer)}\n`)) return Promise.resolve()
+  return new Promise(resolve => {
+    const settle = () => {
+      connection.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    connection.on('drain', settle).on('close', settle)
+  })
+}
+
+function parseStatusRequest(value: unknown): StatusRequest | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const request = value as StatusRequest
+  if (request.ask === 'status' || request.ask === 'watch') return request
+  return request.ask === 'service' && typeof request.serviceId === 'string' ? request : undefined
+}
+
+function parseJson(line: string): unknown {
   try {
-    const request: StatusRequest = JSON.parse(line)
-    if (request.ask === 'status' || request.ask === 'watch') return request
-    return request.ask === 'service' && typeof request.serviceId === 'string' ? request : undefined
+    return JSON.parse(line)
   } catch {
     return undefined
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error.message : String(error), { code: 'SERVAL_RUNTIME_DIR' })
 }

@@ -1,6 +1,6 @@
 /**
- * What a stack tells of itself at its status socket: JSON, one line a question and one line an answer. Resolution on one
- * host, `serval services` and `serval flows` read it.
+ * What a stack or router tells of itself at its status socket: JSON, one line a question and one line an answer.
+ * Resolution on one host, `serval services` and `serval flows` read it. What is said about rules is `rule-status.ts`.
  */
 import type { FlowInfo } from '../flow/flow-info.ts'
 
@@ -14,6 +14,8 @@ export type StatusRequest =
 
 export interface StackStatus {
   readonly version: string
+  /** A router has neither services nor flows. */
+  readonly kind: 'host' | 'router'
   readonly pid: number
   readonly program: string
   /** Names the stack among those of its host: 32 hex digits. */

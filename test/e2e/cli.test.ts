@@ -16,6 +16,13 @@ const COMMANDS = [
   'controller',
   'services',
   'flows',
+  'rules',
+  'rules list',
+  'rules add',
+  'rules mod',
+  'rules del',
+  'rules import',
+  'rules export',
   'ping',
   'perf',
   'perf server',
@@ -28,7 +35,7 @@ describe('help', () => {
   it('lists the commands', async () => {
     const { status, stdout } = await world.run(['--help'])
     expect(status).toBe(0)
-    for (const name of ['router', 'controller', 'services', 'flows', 'ping', 'perf', 'demo']) {
+    for (const name of ['router', 'controller', 'services', 'flows', 'rules', 'ping', 'perf', 'demo']) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
     }
   })

@@ -1,5 +1,4 @@
 /** `serval router`: runs a service router. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { loadConfig } from '../../net/config.ts'
 import { RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
@@ -11,6 +10,7 @@ import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { createLogger } from '../logger.ts'
 import { printReady } from '../output.ts'
+import { nameOfFile, readRuleFile } from '../rule-file.ts'
 
 interface RouterOptions {
   readonly bind?: string
@@ -99,24 +99,12 @@ function askedBy({ bind }: RouterShellOptions): string {
 
 /** Rules of a file as they stand there. What is malformed is named with its line. */
 function readRules(path: string): string[] {
-  return readText(path)
-    .split('\n')
-    .flatMap((text, index) => {
-      const rule = text.replace(/(^|\s)#.*/, '').trim()
-      if (rule === '') return []
-      try {
-        parseRule(rule)
-      } catch (error) {
-        throw new UsageError(`${path}:${index + 1}: ${(error as Error).message}`)
-      }
-      return rule
-    })
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new UsageError(`--rules takes a file that can be read: ${(error as Error).message}`)
-  }
+  return readRuleFile(path, '--rules').map(([line, rule]) => {
+    try {
+      parseRule(rule)
+    } catch (error) {
+      throw new UsageError(`${nameOfFile(path)}:${line}: ${(error as Error).message}`)
+    }
+    return rule
+  })
 }

@@ -25,6 +25,7 @@ afterEach(() => {
 const bytes = (n: number) => new Uint8Array(n).fill(7)
 const status = (pid: number): StackStatus => ({
   version: '0',
+  kind: 'host',
   pid,
   program: 'test',
   instance: '0'.repeat(32),
@@ -39,7 +40,7 @@ const status = (pid: number): StackStatus => ({
 const deadPid = () => spawnSync(process.execPath, ['--version']).pid
 
 async function serve(name: string, answer: StackStatus): Promise<StatusServer> {
-  const server = new StatusServer(join(directory.path, name), () => answer)
+  const server = new StatusServer(join(directory.path, name), { answer: () => answer })
   servers.push(server)
   await server.open()
   return server

@@ -1,0 +1,69 @@
+/** The rules of a process as a table for people: a row a target, with its origin and counters. */
+import type { RuleStatus, TargetStatus } from '../../net/rule-status.ts'
+import type { Column } from '../table.ts'
+import { formatBytes } from '../units.ts'
+
+export interface RuleRow {
+  readonly pid: number
+  readonly pattern: string
+  readonly action: string
+  readonly to: string
+  readonly share: string
+  readonly origin: string
+  readonly state: string
+  readonly packets: number
+  readonly bytes: number
+  readonly drops: number
+}
+
+/** Where several targets share there is a row for all of them too: it counts what targets got that are gone. */
+export function rowsOf({ pattern, targets, packets, bytes, drops }: RuleStatus, pid: number): RuleRow[] {
+  const [first, ...others] = targets.map(target => rowOf(target, pid))
+  if (first === undefined) return []
+  if (others.length === 0) return [{ ...first, pattern, packets, bytes, drops }]
+  const to = `${targets.length} targets`
+  const whole = { pid, pattern, action: '', to, share: '', origin: '', state: '', packets, bytes, drops }
+  return [whole, first, ...others]
+}
+
+/** `ofSeveral`: of more than one process. */
+export function ruleColumns(ofSeveral: boolean): readonly Column<RuleRow>[] {
+  return [
+    { title: 'PATTERN', text: row => row.pattern, minWidth: 12 },
+    { title: 'ACTION', text: row => row.action },
+    { title: 'TO', text: row => row.to, minWidth: 15 },
+    { title: 'SHARE', text: row => row.share, dropOrder: 3 },
+    { title: 'ORIGIN', text: row => row.origin },
+    { title: 'STATE', text: row => row.state, dropOrder: 1 },
+    { title: 'PACKETS', text: row => String(row.packets), align: 'right' },
+    { title: 'BYTES', text: row => formatBytes(row.bytes), align: 'right', dropOrder: 2 },
+    { title: 'DROPS', text: row => String(row.drops), align: 'right' },
+    ...(ofSeveral
+      ? [{ title: 'PID', text: (row: RuleRow) => String(row.pid), align: 'right' } as const]
+      : []),
+  ]
+}
+
+/** By the bits of their prefixes, a shorter one before those that it covers. */
+export function inOrder(entries: readonly RuleStatus[]): RuleStatus[] {
+  const keyed = entries.map(entry => {
+    const [id = '', bits = '256'] = entry.prefix.split('/')
+    return { entry, key: `${id}/${bits.padStart(3, '0')}` }
+  })
+  keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+  return keyed.map(({ entry }) => entry)
+}
+
+function rowOf(target: TargetStatus, pid: number): RuleRow {
+  const { type, to, weight, priority, source, state, packets, bytes, drops } = target
+  return {
+    pid,
+    pattern: '',
+    action: type,
+    to: to === '' ? '-' : to,
+    share: weight === null ? '-' : priority === 1 ? String(weight) : `${weight} of priority ${priority}`,
+    origin: source,
+    state: type === 'FORWARD' ? state : '-',
+    ...{ packets, bytes, drops },
+  }
+}

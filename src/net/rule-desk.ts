@@ -1,0 +1,311 @@
+/**
+ * Where the operator of a running process sees and changes its service table, at the process's status socket. A change is
+ * looked at as a whole before any of it is made: then all of it is, or nothing.
+ *
+ * Each rule in the table has an origin, and rules of different origins stand side by side: what is said here is the
+ * person's (`user`), and takes the place of what the command line or a file said about the same pattern (`config`). What the
+ * controller, the runtime directory and the process's own listeners say is never touched.
+ *
+ * Large tables are read and changed in slices, between which packets are served.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ServalError } from '../errors.ts'
+import { parseServicePattern } from '../id/name.ts'
+import { ServicePrefix } from '../id/service-prefix.ts'
+import type { Rule, RuleOrigin } from '../service/rule.ts'
+import { checkNoLoop } from '../service/rule-check.ts'
+import { parseRule, type RuleLine } from '../service/rule-text.ts'
+import type { EntryTarget, TargetSelector } from '../service/service-entry.ts'
+import type { ServiceTable } from '../service/service-table.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { nowMs } from './clock.ts'
+import {
+  CHANGE_VERBS,
+  type ChangeVerb,
+  type Complaint,
+  isByHand,
+  type RuleAnswer,
+  type RuleRequest,
+  type RuleStatus,
+  ruleStatus,
+  type StagedRule,
+} from './rule-status.ts'
+
+export interface RuleDeskOptions {
+  readonly table: ServiceTable
+  /** Where the process itself can be reached: no rule may lead there. */
+  own(): readonly Endpoint[]
+  /** Puts rules in the place of the selected targets, as `ServiceTable.replace`. */
+  replace(prefix: ServicePrefix, rules: readonly Rule[], origin: RuleOrigin, selector: TargetSelector): void
+  /** Takes the selected targets away, as `ServiceTable.remove`. */
+  remove(prefix: ServicePrefix, selector: TargetSelector): number
+  /** What waits under a prefix may be able to go on. */
+  onChanged(prefix: ServicePrefix): void
+}
+
+/** Says a value, and resolves when there is room for another. */
+export type Say = (answer: RuleAnswer) => Promise<void>
+
+/** Entries that are shown, or changed, before packets are served again: some 2 ms. */
+const SLICE = 256
+const MAX_COMPLAINTS = 20
+const USER: RuleOrigin & TargetSelector = { source: 'user', owner: '' }
+const CONFIG: TargetSelector = { source: 'config', owner: '' }
+
+export class RuleDesk {
+  readonly #options: RuleDeskOptions
+  /** One change after the other. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: RuleDeskOptions) {
+    this.#options = options
+  }
+
+  /** A conversation with one operator; the function it returns takes requests, one after another. */
+  converse(say: Say): (request: RuleRequest) => Promise<void> {
+    let staged: Staged[] = []
+    let complaints: Complaint[] = []
+    return async request => {
+      switch (request.ask) {
+        case 'rules':
+          return this.#list(request.under, say)
+        case 'stage':
+          for (const rule of request.rules) {
+            const read = this.#read(rule)
+            if ('message' in read) complaints.push(read)
+            else staged.push(read)
+          }
+          return nextTurn()
+        case 'change': {
+          const [rules, refused] = [staged, complaints]
+          staged = []
+          complaints = []
+          return say(await this.#inTurn(() => this.#change(request.verb, rules, refused)))
+        }
+        case 'delete':
+          return say(await this.#inTurn(() => this.#delete(request.pattern, request.target)))
+      }
+    }
+  }
+
+  async #list(under: string, say: Say): Promise<void> {
+    let entries: RuleStatus[] = []
+    for (const entry of this.#options.table.scan(ServicePrefix.parse(under))) {
+      entries.push(ruleStatus(entry, nowMs()))
+      if (entries.length < SLICE) continue
+      await say({ entries })
+      await nextTurn()
+      entries = []
+    }
+    await say({ entries })
+    await say({ done: true })
+  }
+
+  #inTurn(change: () => Promise<RuleAnswer>): Promise<RuleAnswer> {
+    const done = this.#last.then(change, change)
+    this.#last = done
+    return done
+  }
+
+  #read([line, text]: StagedRule): Staged | Complaint {
+    try {
+      const rule = parseRule(text)
+      if (rule.rule.type === 'DEMUX') return { line, message: ofListeners(text) }
+      checkNoLoop(rule.rule, this.#options.own(), () => text.trim())
+      return { line, text: text.trim(), ...rule }
+    } catch (error) {
+      if (error instanceof ServalError) return { line, message: error.message }
+      throw error
+    }
+  }
+
+  async #change(
+    verb: ChangeVerb,
+    staged: readonly Staged[],
+    unread: readonly Complaint[],
+  ): Promise<RuleAnswer> {
+    const refused = await this.#complaints(verb, staged, unread)
+    if (refused.length > 0) return { refused: refused.slice(0, MAX_COMPLAINTS) }
+    const groups = groupsOf(staged)
+    let removed = 0
+    let steps = 0
+    for (const group of groups.values()) {
+      removed += this.#put(verb, group)
+      if (++steps % SLICE === 0) await nextTurn()
+    }
+    if (verb === 'replace') removed += await this.#removeOthers(groups)
+    return { changed: { set: staged.length, removed } }
+  }
+
+  async #complaints(
+    verb: ChangeVerb,
+    staged: readonly Staged[],
+    unread: readonly Complaint[],
+  ): Promise<Complaint[]> {
+    const complaints = [...unread]
+    const lines = new Map<string, number>()
+    for (const [index, rule] of staged.entries()) {
+      const complaint = repeated(rule, lines) ?? this.#misplaced(verb, rule)
+      if (complaint !== undefined) complaints.push(complaint)
+      if (index % SLICE === SLICE - 1) await nextTurn()
+    }
+    return complaints.sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
+  }
+
+  /** What of a rule does not go with the verb: `add` of what is there, `mod` of what is not. */
+  #misplaced(verb: ChangeVerb, { line, text, pattern, prefix, rule }: Staged): Complaint | undefined {
+    const present = this.#byHand(prefix)
+    if (verb === 'add') {
+      const twin = present.find(target => samePlace(target, rule))
+      if (twin === undefined) return undefined
+      return { line, message: `rule "${text}": ${describe(twin)} is set there already; change it with mod` }
+    }
+    if (verb !== 'mod' || present.length > 0) return undefined
+    return { line, message: `rule "${text}": ${this.#nothingByHand(pattern, prefix)}; set it with add` }
+  }
+
+  /** The rules of one pattern, at once: nobody sees a state between. Returns how many targets are gone. */
+  #put(verb: ChangeVerb, { pattern, prefix, rules }: Group): number {
+    const { replace, remove, onChanged } = this.#options
+    const isNew = (target: EntryTarget) => rules.some(rule => samePlace(target, rule))
+    const others = this.#byHand(prefix).filter(target => !isNew(target))
+    const isWhole = verb === 'mod' || verb === 'replace'
+    replace(prefix, [...(isWhole ? [] : others.map(ruleOf)), ...rules], { ...USER, name: pattern }, USER)
+    remove(prefix, CONFIG)
+    onChanged(prefix)
+    return isWhole ? others.length : 0
+  }
+
+  /** Takes away what was set by hand under other patterns than these. */
+  async #removeOthers(groups: ReadonlyMap<string, Group>): Promise<number> {
+    let steps = 0
+    let removed = 0
+    for (const { prefix, targets } of this.#options.table.scan()) {
+      if (++steps % SLICE === 0) await nextTurn()
+      if (groups.has(prefix.toString()) || !targets.some(isByHand)) continue
+      removed += this.#remove(prefix)
+    }
+    return removed
+  }
+
+  async #delete(patternText: string, targetText: string | null): Promise<RuleAnswer> {
+    const refuse = (message: string): RuleAnswer => ({ refused: [{ line: null, message }] })
+    const endpoint = targetText === null ? undefined : parseEndpoint(targetText)
+    if (targetText !== null && endpoint === undefined) {
+      return refuse(`"${targetText}" is no target: ADDRESS:PORT is, as in 10.0.0.1:5000 or [fd00::1]:5000`)
+    }
+    const pattern = patternText.toLowerCase() === 'default' ? '*' : patternText
+    let prefix: ServicePrefix
+    try {
+      prefix = parseServicePattern(pattern)
+    } catch (error) {
+      return refuse((error as Error).message)
+    }
+    const removed = this.#remove(prefix, endpoint)
+    if (removed > 0) return { changed: { set: 0, removed } }
+    const what = targetText === null ? patternText : `${targetText} of ${patternText}`
+    return refuse(this.#nothingByHand(what, prefix))
+  }
+
+  #remove(prefix: ServicePrefix, endpoint?: Endpoint): number {
+    const { remove, onChanged } = this.#options
+    const place = endpoint === undefined ? {} : { endpoint }
+    const removed = remove(prefix, { ...USER, ...place }) + remove(prefix, { ...CONFIG, ...place })
+    if (removed > 0) onChanged(prefix)
+    return removed
+  }
+
+  #byHand(prefix: ServicePrefix): readonly EntryTarget[] {
+    return this.#options.table.find(prefix)?.targets.filter(isByHand) ?? []
+  }
+
+  /** Who has said something there instead: only they can take it back. */
+  #nothingByHand(pattern: string, prefix: ServicePrefix): string {
+    const sources = new Set(this.#options.table.find(prefix)?.targets.map(({ source }) => source))
+    const others = [...sources].filter(source => source !== 'user')
+    const nothing = `nothing has been set by hand for ${pattern}`
+    return others.length === 0 ? nothing : `${nothing} (what is there is of origin ${others.join(', ')})`
+  }
+}
+
+interface Staged extends RuleLine {
+  readonly line: number
+  readonly text: string
+}
+
+interface Group {
+  readonly pattern: string
+  readonly prefix: ServicePrefix
+  readonly rules: Rule[]
+}
+
+/** What a line of the status socket asks, if it is for this desk. */
+export function parseRuleRequest(value: unknown): RuleRequest | undefined {
+  if (typeof value !== 'object' || value === null || !('ask' in value)) return undefined
+  const request = value as Record<string, unknown>
+  const isFit =
+    (request.ask === 'rules' && typeof request.under === 'string' && isPrefix(request.under)) ||
+    (request.ask === 'stage' && Array.isArray(request.rules) && request.rules.every(isStaged)) ||
+    (request.ask === 'change' && CHANGE_VERBS.some(verb => verb === request.verb)) ||
+    (request.ask === 'delete' &&
+      typeof request.pattern === 'string' &&
+      (request.target === null || typeof request.target === 'string'))
+  return isFit ? (value as RuleRequest) : undefined
+}
+
+function isStaged(value: unknown): value is StagedRule {
+  return Array.isArray(value) && typeof value[0] === 'number' && typeof value[1] === 'string'
+}
+
+function isPrefix(text: string): boolean {
+  try {
+    return ServicePrefix.parse(text) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function groupsOf(staged: readonly Staged[]): Map<string, Group> {
+  const groups = new Map<string, Group>()
+  for (const { pattern, prefix, rule } of staged) {
+    const key = prefix.toString()
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { pattern, prefix, rules: [rule] })
+    else group.rules.push(rule)
+  }
+  return groups
+}
+
+/** The complaint about a rule that says again what an earlier one says of the same target; `lines` remembers. */
+function repeated({ line, text, prefix, rule }: Staged, lines: Map<string, number>): Complaint | undefined {
+  const places =
+    rule.type === 'FORWARD' ? rule.targets.map(({ endpoint }) => formatEndpoint(endpoint)) : [rule.type]
+  const keys = places.map(place => `${prefix} ${place}`)
+  const earlier = keys.map(key => lines.get(key)).find(found => found !== undefined)
+  for (const key of keys) lines.set(key, line)
+  return earlier === undefined
+    ? undefined
+    : { line, message: `rule "${text}" repeats a target of line ${earlier}` }
+}
+
+/** Whether a rule says something of what a target leads to. */
+function samePlace(target: EntryTarget, rule: Rule): boolean {
+  if (target.type !== 'FORWARD' || rule.type !== 'FORWARD') return target.type === rule.type
+  return rule.targets.some(({ endpoint }) => sameEndpoint(endpoint, target.endpoint))
+}
+
+/** A target as the rule that it is by itself. */
+function ruleOf(target: EntryTarget): Rule {
+  if (target.type !== 'FORWARD') return target
+  const { endpoint, weight, priority, sharing } = target
+  const targets = [{ endpoint, weight, priority }]
+  return sharing === undefined ? { type: 'FORWARD', targets } : { type: 'FORWARD', targets, sharing }
+}
+
+function describe(target: EntryTarget): string {
+  return target.type === 'FORWARD' ? formatEndpoint(target.endpoint) : target.type
+}
+
+function ofListeners(text: string): string {
+  return `rule "${text.trim()}": DEMUX is set by the program that listens, not by hand`
+}

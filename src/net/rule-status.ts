@@ -1,0 +1,156 @@
+/**
+ * What a process and its operator say to each other about the service table, at the status socket: JSON, a value a line.
+ * `serval rules` asks; `rule-desk.ts` answers.
+ */
+import { parseServicePattern } from '../id/name.ts'
+import type { ServicePrefix } from '../id/service-prefix.ts'
+import type { RuleSource, RuleType } from '../service/rule.ts'
+import { type RuleOfOrigin, rulesOf } from '../service/rule-lines.ts'
+import type { EntryTarget, ServiceEntry } from '../service/service-entry.ts'
+import { formatEndpoint } from '../wire/endpoint.ts'
+import { protocols } from '../wire/sal-header.ts'
+
+export type RuleRequest =
+  /** The entries under a prefix (its canonical text): answered by `entries` again and again, then `done`. */
+  | { readonly ask: 'rules'; readonly under: string }
+  /** Rules for the change that comes next, each with its line: not answered. */
+  | { readonly ask: 'stage'; readonly rules: readonly StagedRule[] }
+  /** Do so with all that was staged, or with nothing of it: answered by `changed` or `refused`. */
+  | { readonly ask: 'change'; readonly verb: ChangeVerb }
+  /** Takes what was set by hand from a pattern, or one of its targets: answered by `changed` or `refused`. */
+  | { readonly ask: 'delete'; readonly pattern: string; readonly target: string | null }
+
+/**
+ * `add` refuses what is there already, `mod` what is not; `import` takes both, and `replace` takes away what was set by
+ * hand before.
+ */
+export const CHANGE_VERBS = ['add', 'mod', 'import', 'replace'] as const
+export type ChangeVerb = (typeof CHANGE_VERBS)[number]
+
+export type StagedRule = readonly [line: number, text: string]
+
+export type RuleAnswer =
+  | { readonly entries: readonly RuleStatus[] }
+  | { readonly done: true }
+  | { readonly changed: RuleChangeCount }
+  | { readonly refused: readonly Complaint[] }
+
+export interface RuleChangeCount {
+  /** Rules that hold now. */
+  readonly set: number
+  /** Targets that are gone. */
+  readonly removed: number
+}
+
+/** Why a change is refused; by then nothing has been changed. */
+export interface Complaint {
+  /** Of the rule that was staged; null where it is not about one. */
+  readonly line: number | null
+  /** Quotes the rule. */
+  readonly message: string
+}
+
+/** One entry of the table: a prefix, and all that was said about it. */
+export interface RuleStatus {
+  /** As somebody wrote it, or the prefix in hex. */
+  readonly pattern: string
+  /** x-, 64 hex digits, /bits unless 256. */
+  readonly prefix: string
+  /** Of the entry, targets that are gone included. */
+  readonly packets: number
+  readonly bytes: number
+  readonly drops: number
+  readonly rules: readonly RuleOfOrigin[]
+  readonly targets: readonly TargetStatus[]
+}
+
+export interface TargetStatus {
+  readonly source: RuleSource
+  readonly owner: string
+  readonly type: RuleType
+  /** Address and port of a FORWARD, listener of a DEMUX, reason of a DROP. */
+  readonly to: string
+  readonly weight: number | null
+  readonly priority: number | null
+  readonly state: 'serving' | 'standby' | 'down'
+  readonly expiresInMs: number | null
+  readonly packets: number
+  readonly bytes: number
+  readonly drops: number
+}
+
+export function ruleStatus(entry: ServiceEntry, nowMs: number): RuleStatus {
+  const pattern = patternOf(entry)
+  const { packets, bytes, drops } = entry.counters
+  return {
+    pattern,
+    prefix: entry.prefix.toString(),
+    ...{ packets, bytes, drops },
+    rules: rulesOf(pattern, entry.targets),
+    targets: entry.targets.map(target => targetStatus(entry, target, nowMs)),
+  }
+}
+
+/** Whether a target was set by a person: on the command line, in a file, by `serval rules`. */
+export function isByHand({ source, owner }: { source: RuleSource; owner: string }): boolean {
+  return (source === 'user' || source === 'config') && owner === ''
+}
+
+/** What rules call everything. */
+const DEFAULT_PATTERN = 'default'
+
+/** A name is shown only if it leads to the prefix: it may be that of a program's listener, or of an earlier rule. */
+function patternOf({ name, prefix }: ServiceEntry): string {
+  if (prefix.bits === 0) return DEFAULT_PATTERN
+  return leadsTo(name, prefix) ? name : prefix.toString()
+}
+
+function leadsTo(name: string, prefix: ServicePrefix): boolean {
+  try {
+    return parseServicePattern(name).equals(prefix)
+  } catch {
+    return false
+  }
+}
+
+function targetStatus(entry: ServiceEntry, target: EntryTarget, nowMs: number): TargetStatus {
+  const { source, owner, type, expiresAt, counters } = target
+  const isForward = target.type === 'FORWARD'
+  return {
+    ...{ source, owner, type, to: placeOf(target) },
+    weight: isForward ? target.weight : null,
+    priority: isForward ? target.priority : null,
+    state: isForward ? stateOf(entry, target) : 'serving',
+    expiresInMs: expiresAt === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.round(expiresAt - nowMs)),
+    packets: counters.packets,
+    bytes: counters.bytes,
+    drops: counters.drops,
+  }
+}
+
+function placeOf(target: EntryTarget): string {
+  switch (target.type) {
+    case 'FORWARD':
+      return formatEndpoint(target.endpoint)
+    case 'DEMUX':
+      return `listener ${target.listenerId} ${target.protocol === protocols.STREAM ? 'stream' : 'datagram'}`
+    case 'DELAY':
+      return ''
+    case 'DROP':
+      return target.reason ?? ''
+  }
+}
+
+function stateOf(
+  { serving }: ServiceEntry,
+  target: EntryTarget & { type: 'FORWARD' },
+): TargetStatus['state'] {
+  if (!target.alive) return 'down'
+  const isServing = serving.some(
+    ({ endpoint, source, owner }) =>
+      source === target.source &&
+      owner === target.owner &&
+      formatEndpoint(endpoint) === formatEndpoint(target.endpoint),
+  )
+  return isServing ? 'serving' : 'standby'
+}
