@@ -76,6 +76,10 @@ export const errors = {
     message: '{syscall} EADDRNOTAVAIL {address}',
     when: 'The address is not one of this host.',
   },
+  EMSGSIZE: {
+    message: '{syscall} EMSGSIZE {service}: {bytes} bytes, and a datagram on this path takes {limit} at most',
+    when: 'A datagram is larger than the packets that the path takes; it is not cut into several.',
+  },
   EPIPE: {
     message: 'write EPIPE',
     when: 'A write after the flow was closed for writing.',

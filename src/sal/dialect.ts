@@ -3,6 +3,7 @@
  * them. Tables, listeners, resolution and the schedule are the same for all.
  */
 import type { AnyFlow } from '../flow/any-flow.ts'
+import type { Arrival } from '../flow/arrival.ts'
 import type { FlowOptions } from '../flow/flow.ts'
 import type { FlowContext } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
@@ -48,6 +49,8 @@ export interface DialectHost {
   local(id: number): Local | undefined
   /** Who takes SYNs of `bytes` for a service here. */
   listenerFor(serviceId: ServiceId, protocol: number, bytes: number, nowMs: number): Listener | undefined
+  /** A datagram without a flow has come; an answer would go to `replyTo`. */
+  handleUnconnected(arrival: Arrival, replyTo: Endpoint, nowMs: number): void
   /** Of the flows that a listener accepts. */
   congestionOf(listener: Listener): FlowOptions['newCongestion']
 }

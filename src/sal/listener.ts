@@ -1,14 +1,31 @@
-/** Listeners: who takes SYNs for a serviceID, and the SYNs that are not yet answered by a third ACK. */
+/**
+ * Listeners: who takes SYNs for a serviceID, and datagrams without a flow; and the SYNs that are not yet answered by a
+ * third ACK.
+ */
 
 import type { AnyFlow } from '../flow/any-flow.ts'
+import { DatagramQueue } from '../flow/datagram-queue.ts'
 import { sameBytes } from '../flow/setup.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
+import type { Protocol } from '../service/rule.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { protocols } from '../wire/sal-header.ts'
 
 /** Half-open flows of one listener, unless it asks for another number: Node's own default. */
 export const DEFAULT_BACKLOG = 511
+
+/** What has come for a listener. */
+export interface IncomingDatagram {
+  readonly payload: Uint8Array
+  /** The service that it is from; undefined: it did not say. */
+  readonly source: ServiceId | undefined
+  /** Where `source` is a port of the host that it came from, which has been checked; else 0. */
+  readonly port: number
+  /** Where an answer goes. */
+  readonly remote: Endpoint
+}
 
 export class Listener {
   readonly id: number
@@ -17,26 +34,40 @@ export class Listener {
   /** All serviceIDs that lead here, the first is `serviceId`. */
   readonly serviceIds: readonly ServiceId[]
   readonly backlog: number
+  /** What its flows carry. */
+  readonly protocol: Protocol
+  /** The number by which its service is known, where that is a port of this host. */
+  readonly port: number | undefined
   /** Of its flows; undefined: the SAL's. */
   readonly congestion: CongestionName | undefined
+  /** Datagrams without a flow, as long as the program has not read them. */
+  readonly inbox = new DatagramQueue<IncomingDatagram>()
   /** The shell's own reference (a server); the core never reads it. */
   owner: unknown
   halfOpen = 0
 
-  constructor(
-    id: number,
-    serviceIds: readonly [ServiceId, ...ServiceId[]],
-    name: string | undefined,
-    backlog: number,
-    congestion?: CongestionName,
-  ) {
+  constructor(options: ListenerOptions) {
+    const { id, serviceIds, name, backlog, congestion, protocol = protocols.STREAM, port } = options
     this.id = id
     this.serviceIds = serviceIds
     this.serviceId = serviceIds[0]
     this.name = name
     this.backlog = backlog
     this.congestion = congestion
+    this.protocol = protocol
+    this.port = port
   }
+}
+
+export interface ListenerOptions {
+  readonly id: number
+  readonly serviceIds: readonly [ServiceId, ...ServiceId[]]
+  readonly name?: string | undefined
+  readonly backlog: number
+  readonly congestion?: CongestionName | undefined
+  /** Default: streams. */
+  readonly protocol?: Protocol | undefined
+  readonly port?: number | undefined
 }
 
 interface HalfOpenEntry<F> {

@@ -170,7 +170,8 @@ export class NativeDialect implements Dialect {
     if (local === undefined) return this.#host.count('localGone')
     const arrival = { packet, buffer, start, end, local, remote }
     const flow = this.flows.lookup(packet.dstFlowId)
-    if (packet.dstFlowId === 0) this.#handleSyn(arrival, nowMs)
+    if (packet.dstFlowId === 0 && packet.control === undefined) this.#handleUnconnected(arrival, nowMs)
+    else if (packet.dstFlowId === 0) this.#handleSyn(arrival, nowMs)
     else if (flow === undefined) this.#handleUnknown(arrival, nowMs)
     else if (packet.mustUnderstand !== undefined)
       this.#handleNotUnderstood(arrival, packet.mustUnderstand, nowMs)
@@ -204,6 +205,13 @@ export class NativeDialect implements Dialect {
     const flags = arrival.packet.control?.flags ?? 0
     if (flags & (controlFlags.RST | controlFlags.NACK)) return
     this.#answers.reset(arrival, nowMs)
+  }
+
+  #handleUnconnected(arrival: Arrival, nowMs: number): void {
+    if (arrival.packet.protocol !== protocols.DATAGRAM) return this.#host.count('unexpected')
+    const replyTo = this.#replyAddress(arrival)
+    if (replyTo === undefined) return this.#host.count('routeUntrusted')
+    this.#host.handleUnconnected(arrival, replyTo, nowMs)
   }
 
   #handleSyn(arrival: Arrival, nowMs: number): void {

@@ -15,6 +15,7 @@ import { NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { peekType, resolve } from '../service/resolve.ts'
+import type { Protocol } from '../service/rule.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
@@ -24,6 +25,7 @@ import { type Profile, profiles } from '../wire/profile.ts'
 import { protocols } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { type DatagramEvent, Datagrams, type OutgoingDatagram } from './datagrams.ts'
 import type { Dialect, DialectHost } from './dialect.ts'
 import { newDialect } from './dialects.ts'
 import type { FlowTable } from './flow-table.ts'
@@ -40,6 +42,7 @@ export type SalEvent =
   | { readonly type: 'flow'; readonly flow: AnyFlow; readonly signals: number }
   /** A DELAY rule holds flows: insert a rule and call `resolved`, or call `unresolved`. */
   | { readonly type: 'resolve'; readonly serviceId: ServiceId; readonly name: string | undefined }
+  | DatagramEvent
 
 export interface SalOptions {
   /** Default: native. */
@@ -70,6 +73,10 @@ export interface ListenOptions {
   /** Half-open flows at once; default 511. */
   readonly backlog?: number | undefined
   readonly congestion?: CongestionName | undefined
+  /** What its flows carry; a listener of datagrams takes those without a flow, too. Default: streams. */
+  readonly protocol?: Protocol | undefined
+  /** The number that stands for the service, where that is a port of this host. */
+  readonly port?: number | undefined
 }
 
 export const DEFAULT_LIMITS: FlowLimits = {
@@ -94,6 +101,7 @@ export class Sal {
   readonly #congestion: CongestionName
   readonly #newCongestion: CongestionFactories
   readonly #resolver: Resolver
+  readonly #datagrams: Datagrams
   readonly #dialect: Dialect
   readonly #deadlines = new DeadlineHeap<AnyFlow>()
   readonly #ready = new ReadyRing<AnyFlow>()
@@ -110,13 +118,26 @@ export class Sal {
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
     const count = (counter: string) => this.#count(counter)
+    const ask = (serviceId: ServiceId, name: string | undefined) =>
+      this.#news.push({ type: 'resolve', serviceId, name })
     this.#resolver = new Resolver(
       this.serviceTable,
       this.#locals,
       this.#randomBytes,
       this.profile.policy.synTimeoutMs,
-      (serviceId, name) => this.#news.push({ type: 'resolve', serviceId, name }),
+      ask,
     )
+    this.#datagrams = new Datagrams({
+      profile: this.profile,
+      table: this.serviceTable,
+      locals: this.#locals,
+      listener: id => this.#listeners.get(id),
+      unusedFlowId: () => this.flows.unusedId(this.#randomBytes),
+      choice: (serviceId, nowMs) => this.#resolver.choice(serviceId, nowMs),
+      ask,
+      tell: event => this.#news.push(event),
+      count,
+    })
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#context = this.#makeContext(limits, count, options.trace ?? (() => undefined))
     this.#dialect = newDialect(this.#newDialectHost(count))
@@ -131,7 +152,16 @@ export class Sal {
     const listeners = [...this.#listeners.values()].map(({ halfOpen, backlog }) => {
       return { name: 'half-open flows', size: halfOpen, limit: backlog }
     })
-    return [...listeners, ...this.#dialect.queues, ...this.#resolver.queues]
+    const inboxes = [...this.#listeners.values()].map(({ inbox }) => {
+      return { name: 'datagrams to read', size: inbox.size, limit: inbox.limits.items }
+    })
+    return [
+      ...listeners,
+      ...inboxes,
+      ...this.#dialect.queues,
+      ...this.#resolver.queues,
+      ...this.#datagrams.queues,
+    ]
   }
 
   // ---- addresses ------------------------------------------------------------------------------------------
@@ -154,6 +184,7 @@ export class Sal {
   removeLocal(id: number, nowMs: number): void {
     const gone = this.#locals.remove(id)
     if (gone === undefined) return
+    this.#datagrams.removeLocal(gone)
     for (const flow of this.flows) {
       const remote = flow.activePath?.remote
       flow.localLost(gone, remote && this.#locals.best(remote), nowMs)
@@ -195,12 +226,12 @@ export class Sal {
 
   // ---- services -------------------------------------------------------------------------------------------
 
-  /** Takes SYNs for a service. Throws EADDRINUSE where this stack has a listener for it. */
+  /** Takes SYNs for a service, or datagrams. Throws EADDRINUSE where this stack has a listener of that kind for it. */
   listen(options: ListenOptions): Listener {
-    const { serviceId, name, aliases = [], backlog = DEFAULT_BACKLOG, congestion } = options
+    const { serviceId, name, aliases = [], backlog = DEFAULT_BACKLOG, ...rest } = options
     const id = this.#nextListenerId++
-    const listener = new Listener(id, [serviceId, ...aliases], name, backlog, congestion)
-    const rule = { type: 'DEMUX', listenerId: listener.id, protocol: protocols.STREAM } as const
+    const listener = new Listener({ ...rest, id, serviceIds: [serviceId, ...aliases], name, backlog })
+    const rule = { type: 'DEMUX', listenerId: listener.id, protocol: listener.protocol } as const
     const owner = String(listener.id)
     try {
       for (const id of listener.serviceIds) {
@@ -237,14 +268,21 @@ export class Sal {
     return flow
   }
 
-  /** Rules under `prefix` have come: flows that wait for them go on. */
-  resolved(prefix: ServicePrefix, nowMs: number): void {
-    for (const flow of this.#resolver.release(prefix)) flow.resolved(nowMs)
+  /** Sends a datagram without a flow, as `Datagrams.send`. */
+  send(datagram: OutgoingDatagram, nowMs: number): 'sent' | 'waiting' | ServalError {
+    return this.#datagrams.send(datagram, nowMs)
   }
 
-  /** Nobody could say who serves it: flows that wait for it fail with `error`. */
+  /** Rules under `prefix` have come: flows and datagrams that wait for them go on. */
+  resolved(prefix: ServicePrefix, nowMs: number): void {
+    for (const flow of this.#resolver.release(prefix)) flow.resolved(nowMs)
+    this.#datagrams.resolved(prefix, nowMs)
+  }
+
+  /** Nobody could say who serves it: flows and datagrams that wait for it fail with `error`. */
   unresolved(serviceId: ServiceId, error: ServalError, nowMs: number): void {
     for (const flow of this.#resolver.giveUp(serviceId)) flow.fail(error, nowMs)
+    this.#datagrams.unresolved(serviceId, error)
   }
 
   /** The process behind these addresses has ended: flows to it fail with ECONNRESET. */
@@ -270,6 +308,7 @@ export class Sal {
     return Math.min(
       this.#deadlines.nextAt,
       this.#resolver.nextTimeoutAt,
+      this.#datagrams.nextTimeoutAt,
       this.serviceTable.nextExpiryAt,
       this.#rests.nextTimeoutAt,
     )
@@ -278,6 +317,7 @@ export class Sal {
   handleTimeout(nowMs: number): void {
     this.serviceTable.expire(nowMs)
     this.#rests.handleTimeout(nowMs)
+    this.#datagrams.handleTimeout(nowMs)
     for (const flow of this.#resolver.handleTimeout(nowMs)) flow.fail(this.#timeoutError(flow, nowMs), nowMs)
     for (let flow = this.#deadlines.takeDue(nowMs); flow; flow = this.#deadlines.takeDue(nowMs)) {
       flow.handleTimeout(nowMs)
@@ -289,7 +329,7 @@ export class Sal {
 
   /** HOT. Fills `batch` with what is to be sent next; false when there is nothing. Flows take turns. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    if (this.#dialect.pollTransmit(batch)) return true
+    if (this.#dialect.pollTransmit(batch) || this.#datagrams.pollTransmit(batch)) return true
     for (let flow = this.#ready.first; flow; flow = this.#ready.first) {
       const sent = flow.pollTransmit(batch, nowMs)
       this.#ready.rotate(sent)
@@ -361,6 +401,7 @@ export class Sal {
       local: id => this.#locals.byId(id),
       listenerFor: (serviceId, protocol, bytes, nowMs) =>
         this.#listenerFor(serviceId, protocol, bytes, nowMs),
+      handleUnconnected: (arrival, replyTo, nowMs) => this.#datagrams.handle(arrival, replyTo, nowMs),
       congestionOf: ({ congestion }) => this.#newCongestion[congestion ?? this.#congestion],
     }
   }

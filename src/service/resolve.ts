@@ -33,7 +33,10 @@ export function resolve(
   return undefined
 }
 
-/** As `resolve`, but all of those that share where the rule says so (`to=all`), each counted; none: nobody serves it. */
+/**
+ * As `resolve`, but all of those that share where the rule says so (`to=all`), this stack's own listener among them, each
+ * counted; none: nobody serves it.
+ */
 export function resolveAll(
   table: ServiceTable,
   id: ServiceId,
@@ -46,13 +49,18 @@ export function resolveAll(
     const target = entry.pick(protocol, scope, choice)
     if (target === undefined) continue
     const { serving } = entry
-    const isToAll = target.type === 'FORWARD' && serving.some(({ sharing }) => sharing?.toAll === true)
-    const targets = isToAll ? serving : [target]
+    const isToAll = serving.some(({ sharing }) => sharing?.toAll === true)
+    const targets = isToAll ? together(target, serving) : [target]
     for (const each of targets) count(table, entry, each, bytes)
     return targets
   }
   table.counters.misses++
   return []
+}
+
+function together(target: ServiceTarget, serving: readonly ServiceTarget[]): readonly ServiceTarget[] {
+  if (target.type === 'DEMUX') return [target, ...serving]
+  return target.type === 'FORWARD' ? serving : [target]
 }
 
 /** A packet that was resolved to `target` could not be sent. */

@@ -25,6 +25,8 @@ export interface Profile {
   readonly name: ProfileName
   readonly extensions: ExtensionRules
   readonly segment: SegmentCodec
+  /** Whether checksums of transports cover the addresses of the packet around them, as it travels. */
+  readonly addressedChecksums: boolean
   readonly policy: ProfilePolicy
 }
 
@@ -55,6 +57,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       skippableFrom: 16,
     },
     segment: tcpSegment,
+    addressedChecksums: true,
     policy: {
       initialRtoMs: 3_000,
       minRtoMs: 200,
@@ -90,6 +93,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       skippableFrom: 5,
     },
     segment: nativeSegment,
+    addressedChecksums: false,
     policy: {
       initialRtoMs: 1_000,
       minRtoMs: 25,

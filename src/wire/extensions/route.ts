@@ -48,6 +48,8 @@ const ADDRESS = 4
 /** Eight entries of 28 bytes still fit into the length byte. */
 export const MAX_ROUTE_ENTRIES = 8
 export const ROUTE_MAC_BYTES = 8
+/** What routers may add to a packet: the start and eight entries for IPv6. */
+export const MAX_ROUTE_BYTES = 4 + MAX_ROUTE_ENTRIES * 28
 
 export interface PathEntry {
   /** Canonical text, as in `Endpoint`. */

@@ -1,5 +1,6 @@
 /** A packet in words, from its bytes: what a trace prints, and what scenarios are written in. */
 import { formatFlowId } from '../../../src/id/flow-id.ts'
+import { parseDatagram } from '../../../src/wire/datagram.ts'
 import { PacketWalk, WIRE_VERSION } from '../../../src/wire/encapsulation.ts'
 import { formatControlFlags } from '../../../src/wire/extensions/control.ts'
 import { formatReason } from '../../../src/wire/extensions/reason.ts'
@@ -7,6 +8,7 @@ import { parsePacket, type SalPacket } from '../../../src/wire/packet.ts'
 import { profiles } from '../../../src/wire/profile.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
 import { parseSegment, segmentFlags } from '../../../src/wire/segment.ts'
+import { UDP_HEADER_BYTES } from '../../../src/wire/udp-header.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 
 /** The SAL packet behind the shim, parsed; undefined where there is none of this version. */
@@ -69,12 +71,22 @@ function extensionWords(packet: SalPacket): string[] {
 }
 
 function payloadWords(packet: SalPacket): string[] {
+  if (packet.protocol === protocols.DATAGRAM) return datagramWords(packet)
   const segment = segmentOf(packet)
-  if (segment === undefined) return packet.protocol === protocols.STREAM ? [] : ['datagram']
+  if (segment === undefined) return []
   const { length } = segment.payload
   if (packet.control === undefined && length === 0) return [segment.sack.length > 0 ? 'ack sack' : 'ack']
   const kind = segment.flags & segmentFlags.PROBE ? 'padding' : 'data'
   return length === 0 ? [] : [`${kind} ${length}`]
+}
+
+function datagramWords({ control, transport }: SalPacket): string[] {
+  const datagram = parseDatagram(transport, 0, transport.length)
+  if (datagram instanceof WireError) return transport.length === 0 ? [] : ['malformed datagram']
+  const { length } = datagram.payload
+  const paddingBytes = transport.length - UDP_HEADER_BYTES - length
+  const padding = paddingBytes > 0 ? [`padding ${paddingBytes}`] : []
+  return control !== undefined && length === 0 ? padding : [`datagram ${length}`, ...padding]
 }
 
 function segmentOf(packet: SalPacket) {

@@ -5,11 +5,18 @@
 import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import type { QueueSize } from '../../../src/flow/queue-size.ts'
 import type { FlowState } from '../../../src/flow/states.ts'
+import { NO_FLOW_ID } from '../../../src/id/flow-id.ts'
 import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { controlFlags } from '../../../src/wire/extensions/control.ts'
 import type { SalPacket } from '../../../src/wire/packet.ts'
-import { BASE_HEADER_BYTES, peekHeaderBytes } from '../../../src/wire/sal-header.ts'
+import {
+  BASE_HEADER_BYTES,
+  peekDstFlowId,
+  peekHeaderBytes,
+  peekProtocol,
+  protocols,
+} from '../../../src/wire/sal-header.ts'
 import { packetOf } from './describe-packet.ts'
 import { EndpointMap } from './endpoint-map.ts'
 import { InvariantViolation } from './invariant-violation.ts'
@@ -56,7 +63,8 @@ export class Invariants implements Watcher {
       this.#checkLoop(from.node, packet, bytes)
       return
     }
-    if (ledger.isValidated) return
+    // What a program sends to a service, it has decided by itself; no stack answers it.
+    if (ledger.isValidated || isUnconnected(bytes, packet)) return
     for (const challenge of packet ? challengesOf(packet, false) : []) ledger.challenges.add(challenge)
     if (packet && isSynAck(packet)) this.#offers.set(`${from.node.name} ${packet.srcFlowId}`, ledger)
     ledger.sentBytes += bytes.length
@@ -168,6 +176,11 @@ function controlPacketOf(bytes: Uint8Array): SalPacket | undefined {
   if (peekHeaderBytes(bytes, SHIM_BYTES) === BASE_HEADER_BYTES) return undefined
   const packet = packetOf(bytes)
   return packet?.control ? packet : undefined
+}
+
+function isUnconnected(bytes: Uint8Array, packet: SalPacket | undefined): boolean {
+  const isDatagram = peekProtocol(bytes, SHIM_BYTES) === protocols.DATAGRAM
+  return isDatagram && packet?.control === undefined && peekDstFlowId(bytes, SHIM_BYTES) === NO_FLOW_ID
 }
 
 function isSyn({ control }: SalPacket): boolean {

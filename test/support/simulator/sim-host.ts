@@ -6,12 +6,14 @@ import type { FlowLimits } from '../../../src/flow/flow-context.ts'
 import type { Local } from '../../../src/flow/path.ts'
 import type { FlowState } from '../../../src/flow/states.ts'
 import { serviceIdOf } from '../../../src/id/name.ts'
+import { parsePortService } from '../../../src/id/port-service.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
-import type { Listener } from '../../../src/sal/listener.ts'
+import type { IncomingDatagram, Listener } from '../../../src/sal/listener.ts'
 import { Sal } from '../../../src/sal/sal.ts'
 import type { Rule } from '../../../src/service/rule.ts'
 import type { CongestionName } from '../../../src/transport/congestion/congestion.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
+import { protocols } from '../../../src/wire/sal-header.ts'
 import type { Random } from '../random.ts'
 import type { Link } from './link.ts'
 import type { Port } from './network.ts'
@@ -40,6 +42,8 @@ export class SimHost extends SimNode {
   readonly flows: SimFlow[] = []
   /** serviceIDs that a DELAY rule has asked about. */
   readonly questions: string[] = []
+  /** What became of datagrams that had to wait: `sent`, or a code. */
+  readonly outcomes: string[] = []
   protected readonly core: Sal
   readonly #world: HostWorld
   readonly #locals = new Map<number, { -readonly [K in keyof Local]: Local[K] }>()
@@ -145,6 +149,28 @@ export class SimHost extends SimNode {
     return listener
   }
 
+  /** Takes datagrams for a service; those without a flow are handed to `onMessage`. */
+  bind(service: string, onMessage: (message: IncomingDatagram) => void = () => undefined): Listener {
+    const listener = this.sal.listen({
+      serviceId: serviceIdOf(service),
+      name: service,
+      protocol: protocols.DATAGRAM,
+      port: parsePortService(service)?.port,
+    })
+    listener.owner = onMessage
+    return listener
+  }
+
+  /** Sends a datagram without a flow; `remote`: where the service is, where it is known. */
+  send(from: Listener, service: string, payload: Uint8Array, remote?: Endpoint): ReturnType<Sal['send']> {
+    const outcome = this.sal.send(
+      { from, payload, serviceId: serviceIdOf(service), name: service, remote },
+      this.nowMs,
+    )
+    this.wake()
+    return outcome
+  }
+
   connect(service: string, options: Partial<Pick<FlowOptions, 'timeoutMs'>> = {}): SimFlow {
     const flow = this.sal.connect({ serviceId: serviceIdOf(service), name: service, ...options }, this.nowMs)
     this.wake()
@@ -163,6 +189,15 @@ export class SimHost extends SimNode {
         }
         case 'flow':
           if (event.flow.owner instanceof SimFlow) event.flow.owner.handleSignals(event.signals)
+          break
+        case 'messages': {
+          const onMessage = event.listener.owner as (message: IncomingDatagram) => void
+          for (let next = event.listener.inbox.take(); next; next = event.listener.inbox.take())
+            onMessage(next)
+          break
+        }
+        case 'sent':
+          this.outcomes.push(event.error?.code ?? 'sent')
           break
         case 'resolve':
           this.questions.push(event.name ?? event.serviceId.toString())

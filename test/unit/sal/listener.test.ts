@@ -7,7 +7,8 @@ import { endpoint } from '../../../src/wire/endpoint.ts'
 import { pair, SERVICE } from '../../support/simulator/scenes.ts'
 import { simulate } from '../../support/simulator/world.ts'
 
-const listener = (id: number) => new Listener(id, [serviceIdOf(`s${id}.example`)], undefined, DEFAULT_BACKLOG)
+const listener = (id: number) =>
+  new Listener({ id, serviceIds: [serviceIdOf(`s${id}.example`)], backlog: DEFAULT_BACKLOG })
 const flows = Array.from({ length: 3 }, (_, flowId) => ({ flowId }) as Flow)
 const home = endpoint('10.0.0.1', 1)
 const share = (byte: number) => new Uint8Array(16).fill(byte)
