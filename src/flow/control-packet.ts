@@ -80,6 +80,30 @@ export class ControlPacketWriter implements PacketWriter {
     this.#tagKey = packed(tagKey)
   }
 
+  /** Whoever that was, it was not the peer. */
+  forget(): void {
+    this.#peerFlowId = NO_FLOW_ID
+    this.#tagKey = ''
+  }
+
+  /** Writes for the same flow to another peer than its own. */
+  sibling(peerFlowId: FlowId, keys: FlowKeys): ControlPacketWriter {
+    const writer = new ControlPacketWriter({
+      role: this.#role,
+      flowId: this.#flowId,
+      service: this.#service,
+      channel: this.#channel,
+      profile: this.#profile,
+    })
+    writer.meet(peerFlowId, keys)
+    return writer
+  }
+
+  /** `NO_FLOW_ID`: not known yet. */
+  get peerFlowId(): FlowId {
+    return this.#peerFlowId
+  }
+
   /** Shim and SAL header in front of plain data, valid until the next flow's; the length is the emitter's. */
   get dataPrefix(): Uint8Array {
     emitDataPrefix(dataPrefix, 0, this.#flowId, this.#peerFlowId, DATA_PREFIX_BYTES)
