@@ -87,8 +87,9 @@ export class Emitter {
       this.#emitHeader(buffer, offset, this.#sender.nxt, window, 0, 0)
     } else {
       const { start, bytes } = transmission
-      this.#emitHeader(buffer, offset, start, window, this.#pushFlag(transmission), 0)
+      this.#emitHeader(buffer, offset, start, window, this.#lastFlags(transmission), 0)
       this.#sender.buffer.copyTo(start, bytes, buffer, offset + headerBytes)
+      if (this.#sender.isInBandEnd(transmission.end)) return headerBytes + bytes - 1
     }
     // SACK ranges have no room here: an acknowledgement that has some still follows.
     if (!this.#receiver.hasSack) this.#receiver.handleAcknowledged()
@@ -106,7 +107,7 @@ export class Emitter {
     const stride = gathers ? headerBytes : packetBytes
     const last = (packets - 1) * stride
     const window = this.#receiver.advertise()
-    const ack = this.#wireAck(this.#receiver.nextOffset)
+    const ack = this.#wireAck(this.#receiver.ackOffset)
 
     let from = length - bytes
     if (gathers) this.#sender.buffer.viewsOf(start, bytes, batch.pieces)
@@ -122,16 +123,18 @@ export class Emitter {
       from += segmentBytes
     }
     // The last one may be shorter; its payload is in its place already.
+    const lengthOnWire = this.#sender.isInBandEnd(transmission.end) ? length - 1 : length
     buffer.set(prefix, last)
-    setLength(buffer, last, length - (packets - 1) * packetBytes)
-    this.#emitHeader(buffer, last + prefix.length, offset, window, this.#pushFlag(transmission), 0)
-    batch.setPackets(packets, packetBytes, length)
+    setLength(buffer, last, lengthOnWire - (packets - 1) * packetBytes)
+    this.#emitHeader(buffer, last + prefix.length, offset, window, this.#lastFlags(transmission), 0)
+    batch.setPackets(packets, packetBytes, lengthOnWire)
     if (gathers) batch.headerBytes = headerBytes
   }
 
-  /** The program has written no more than this. */
-  #pushFlag(transmission: Transmission): number {
-    return transmission.end === this.#sender.buffer.endOffset ? segmentFlags.PSH : 0
+  /** The program has written no more than this; or will not, and the end's number goes with a flag. */
+  #lastFlags({ end }: Transmission): number {
+    if (this.#sender.isInBandEnd(end)) return segmentFlags.FIN
+    return end === this.#sender.buffer.endOffset ? segmentFlags.PSH : 0
   }
 
   #wireSeq(offset: number): number {
@@ -151,7 +154,7 @@ export class Emitter {
     sackCount: number,
   ): void {
     const seq = this.#wireSeq(offset)
-    const ack = this.#wireAck(this.#receiver.nextOffset)
+    const ack = this.#wireAck(this.#receiver.ackOffset)
     this.#codec.emitHeader(buffer, at, seq, ack, window, flags | segmentFlags.ACK, sackCount)
   }
 }

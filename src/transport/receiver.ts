@@ -20,6 +20,11 @@ export class Receiver {
   /** The first byte that the peer has not been allowed to send. It only grows. */
   #advertisedEdge: number
   #acknowledgeNow = false
+  /** Without SACK the sender counts acknowledgements: each segment out of order is worth one (RFC 5681 section 4.2). */
+  readonly #repeatsAcks: boolean
+  #repeatsDue = 0
+  /** What the end of the stream takes in the sequence. */
+  #endNumbers = 0
   /** In-order bytes since the last acknowledgement. */
   #unacknowledgedBytes = 0
   /** The newest data was all that the peer had. */
@@ -42,7 +47,9 @@ export class Receiver {
     ackDelayMs: number,
     timers: TimerTable,
     stats: StreamStats,
+    repeatsAcks = false,
   ) {
+    this.#repeatsAcks = repeatsAcks
     this.#window = window
     this.#advertisedEdge = position.advertisedEdge
     this.#reassembly = new Reassembly(position.readBytes)
@@ -51,9 +58,14 @@ export class Receiver {
     this.#stats = stats
   }
 
-  /** The acknowledgement number: the first byte not here. */
+  /** The first byte not here. */
   get nextOffset(): number {
     return this.#reassembly.nextOffset
+  }
+
+  /** The acknowledgement number. */
+  get ackOffset(): number {
+    return this.#reassembly.nextOffset + (this.complete ? this.#endNumbers : 0)
   }
 
   get readableBytes(): number {
@@ -95,6 +107,14 @@ export class Receiver {
   }
 
   setFinalOffset(offset: number): 'ok' | 'conflict' {
+    return this.#reassembly.setFinalOffset(offset)
+  }
+
+  /** The peer's stream ends at `offset`, and its end has the number there; that is acknowledged at once. */
+  handleInBandEnd(offset: number): 'ok' | 'conflict' {
+    this.#flush()
+    this.#endNumbers = 1
+    this.#acknowledgeNow = true
     return this.#reassembly.setFinalOffset(offset)
   }
 
@@ -158,7 +178,8 @@ export class Receiver {
 
   /** An acknowledgement leaves. */
   handleAcknowledged(): void {
-    this.#acknowledgeNow = false
+    if (this.#repeatsDue > 0) this.#repeatsDue--
+    this.#acknowledgeNow = this.#repeatsDue > 0
     this.#unacknowledgedBytes = 0
     if (this.#largestBytes > 0) this.#segmentBytes = Math.max(this.#largestBytes, MIN_SEGMENT_BYTES)
     this.#largestBytes = 0
@@ -208,7 +229,10 @@ export class Receiver {
     const advanced = reassembly.nextOffset - nextOffset
     this.#unacknowledgedBytes += advanced
     this.#stats.bytesIn += advanced
-    if (advanced === 0) this.#newestOffset = this.#runOffset
+    if (advanced === 0) {
+      this.#newestOffset = this.#runOffset
+      if (this.#repeatsAcks) this.#repeatsDue++
+    }
     // RFC 5681 section 4.2: at once if it is out of order, fills a gap, or came twice.
     if (advanced < run.length || gaps > 0) this.#acknowledgeNow = true
   }

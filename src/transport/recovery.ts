@@ -5,6 +5,7 @@
 import type { CongestionControl } from './congestion/congestion.ts'
 import { Frto } from './frto.ts'
 import { Rack } from './loss.ts'
+import type { NewReno } from './new-reno.ts'
 import { Prr } from './prr.ts'
 import { Repeats } from './repeats.ts'
 import type { RttEstimator } from './rtt.ts'
@@ -100,18 +101,18 @@ export class Recovery {
 
   /**
    * Marks what is lost, and counts what that and the acknowledgement at hand let go. Returns when to look again.
-   * `flightBytes`: what was outstanding. `advanced`: the acknowledgement is cumulative.
+   * `newReno`: of a peer without SACK. `flightBytes`: what was outstanding. `advanced`: the acknowledgement is cumulative.
    */
   detectLosses(
     board: Scoreboard,
+    newReno: NewReno | undefined,
     flightBytes: number,
     advanced: boolean,
     mss: number,
     nowMs: number,
   ): number {
-    const eager = this.#active || board.una < this.#timeoutEnd
-    const againAt = this.#rack.detect(board, eager, mss, nowMs)
-    const { newestLostSentAt } = this.#rack
+    const againAt = this.#markLost(board, newReno, mss, nowMs)
+    const { newestLostSentAt } = newReno ?? this.#rack
     if (newestLostSentAt > this.#beganAt) {
       const recoverFlightBytes = this.#flight.bytes + board.lostBytes + this.#deliveredBytes
       this.reduce(flightBytes, mss, nowMs)
@@ -174,6 +175,15 @@ export class Recovery {
     this.frto.abandon()
     this.#timeoutEnd = 0
     if (this.#active) this.#end()
+  }
+
+  #markLost(board: Scoreboard, newReno: NewReno | undefined, mss: number, nowMs: number): number {
+    if (newReno === undefined) {
+      const eager = this.#active || board.una < this.#timeoutEnd
+      return this.#rack.detect(board, eager, mss, nowMs)
+    }
+    newReno.detect(board)
+    return Number.POSITIVE_INFINITY
   }
 
   #end(): void {

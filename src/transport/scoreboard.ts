@@ -157,10 +157,35 @@ export class Scoreboard {
    */
   forgetReneged(): boolean {
     if (this.#first?.state !== sacked) return false
-    for (let at = this.#first as Transmission | undefined; at !== undefined; at = at.next) {
-      if (at.state === sacked) this.markLost(at)
-    }
+    this.forgetSacks()
     return true
+  }
+
+  /** What was SACKed is to be sent again. */
+  forgetSacks(): void {
+    for (let at = this.#first; at !== undefined; at = at.next) if (at.state === sacked) this.markLost(at)
+  }
+
+  /** A peer without SACK has something behind the first segment, and does not say what: the first that is in flight there. */
+  sackFirstBehindHole(): void {
+    if (this.#first === undefined) return
+    const holeEnd = segmentEdge(this.#first, this.#una + 1, Math.ceil)
+    for (let at = this.#first as Transmission | undefined; at !== undefined; at = at.next) {
+      if (at.state !== inFlight || at.end <= holeEnd) continue
+      const start = Math.max(at.start, holeEnd)
+      return this.sack(start, Math.min(at.end, segmentEdge(at, start + 1, Math.ceil)))
+    }
+  }
+
+  /** The first segment is missing, whatever was thought of it. Undefined: that is known, or it has left again. */
+  markHeadLost(): Transmission | undefined {
+    const head = this.#first
+    if (head === undefined || head.state === lost) return undefined
+    if (head.state === inFlight && head.retransmitted) return undefined
+    const end = segmentEdge(head, this.#una + 1, Math.ceil)
+    if (end < head.end) this.#split(head, end)
+    this.markLost(head)
+    return head
   }
 
   #firstLost(): Transmission | undefined {

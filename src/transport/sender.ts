@@ -3,6 +3,7 @@
  * control is RFC 9293's with an unscaled window; loss recovery RFC 8985's and RFC 6298's; congestion control
  * the path's.
  */
+import { NewReno } from './new-reno.ts'
 import type { TransportPath } from './path.ts'
 import type { StreamPosition } from './resting-stream.ts'
 import { Scoreboard } from './scoreboard.ts'
@@ -35,6 +36,10 @@ export class Sender {
   /** What the acknowledgement at hand says came twice; empty: nothing. */
   #duplicateStart = 0
   #duplicateEnd = 0
+  /** Of a peer that does not say by SACK what it has. */
+  readonly #newReno: NewReno | undefined
+  /** Behind the stand-in for the stream's end; Infinity: not ended, or not in band. */
+  #inBandEnd = Number.POSITIVE_INFINITY
   #plan: (typeof plans)[keyof typeof plans] = plans.nothing
   /** Nagle's algorithm off (RFC 9293 section 3.7.4). */
   noDelay: boolean
@@ -45,7 +50,9 @@ export class Sender {
     peerAckDelayMs: number,
     timers: TimerTable,
     stats: StreamStats,
+    hasSack = true,
   ) {
+    this.#newReno = hasSack ? undefined : new NewReno()
     this.buffer = new SendBuffer(position.sentBytes)
     this.#board = new Scoreboard(position.sentBytes)
     this.#peerEdge = position.peerEdge
@@ -84,6 +91,17 @@ export class Sender {
 
   get windowProbeDue(): boolean {
     return this.#windowProbeDue
+  }
+
+  /** Whether `end` is that of the stream's end, whose number goes with a flag instead of a byte. */
+  isInBandEnd(end: number): boolean {
+    return end === this.#inBandEnd
+  }
+
+  /** The stream's end takes a number: to the buffer and the scoreboard it is one more byte. */
+  endInBand(): void {
+    this.buffer.write(END_STAND_IN)
+    this.#inBandEnd = this.buffer.endOffset
   }
 
   /** Whether the data that may leave now is not more than `maxBytes`, nor than a segment. */
@@ -151,6 +169,7 @@ export class Sender {
     if (advanced) {
       this.#board.acknowledge(ack)
       this.buffer.release(ack)
+      this.#newReno?.handleAdvance(ack)
     }
     const needless = this.#path.handleDeliveries(una, ack, nowMs)
     if (advanced) this.#path.rtt.resetBackoff()
@@ -166,8 +185,16 @@ export class Sender {
     this.#armAfterAcknowledgement(advanced, nowMs)
   }
 
+  /** Without SACK: the same acknowledgement once more, in a segment with nothing else. */
+  handleDuplicateAck(nowMs: number): void {
+    if (this.#newReno === undefined || this.#board.una === this.#board.nxt) return
+    this.#newReno.handleDuplicate(this.#board)
+    this.handleAcknowledgement(this.#board.una, nowMs)
+  }
+
   handleRetransmitTimer(nowMs: number): void {
     if (this.#board.una === this.#board.nxt) return
+    this.#newReno?.handleTimeout(this.#board)
     this.#stats.timeouts++
     this.#tailProbe.forget()
     const flightBytes = this.#board.nxt - this.#board.una
@@ -350,7 +377,7 @@ export class Sender {
   #detectLosses(flightBytes: number, advanced: boolean, nowMs: number): void {
     const { recovery, mss } = this.#path
     const episode = recovery.active
-    const againAt = recovery.detectLosses(this.#board, flightBytes, advanced, mss, nowMs)
+    const againAt = recovery.detectLosses(this.#board, this.#newReno, flightBytes, advanced, mss, nowMs)
     if (recovery.active && !episode) {
       this.#stats.lossEpisodes++
       // The probe has shown the loss; its answer would count it once more.
@@ -434,6 +461,7 @@ export class Sender {
   }
 }
 
+const END_STAND_IN = new Uint8Array(1)
 /**
  * A probe costs one small packet, and a reader that has made room should not wait a minute for a lost update.
  */

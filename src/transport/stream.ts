@@ -112,9 +112,10 @@ export class Stream {
     this.#sendBufferBytes = options.sendBufferBytes ?? DEFAULT_BUFFER_BYTES
     this.#newestDataPath = path
     this.#announcedOffset = from.readBytes
-    this.#sender = new Sender(from, path, delayedAckMs, this.#timers, this.stats)
+    this.#sender = new Sender(from, path, delayedAckMs, this.#timers, this.stats, codec.maxSackRanges > 0)
     const window = new ReceiveWindow(receiveBufferBytes, burstBytes, from.readBytes, from.windowBytes)
-    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats)
+    const repeatsAcks = codec.maxSackRanges === 0
+    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats, repeatsAcks)
     if (from.acknowledgementDue) this.#receiver.requestAcknowledgement()
     this.#emitter = new Emitter(
       codec,
@@ -140,7 +141,9 @@ export class Stream {
 
   /** Nothing more will be written: `finalOffset` is fixed. */
   end(): void {
-    this.#finalOffset ??= this.#sender.buffer.endOffset
+    if (this.#finalOffset !== undefined) return
+    this.#finalOffset = this.#sender.buffer.endOffset
+    if (this.#codec.endsInBand) this.#sender.endInBand()
     // Nothing comes any more that Nagle's algorithm could wait for.
     this.#sender.noDelay = true
   }
@@ -213,17 +216,27 @@ export class Stream {
       this.#signals |= StreamSignal.badAck
       return
     }
+    if (this.#codec.endsInBand && this.#handleInBand(fields, news, nowMs)) return
     if ((fields.flags & segmentFlags.PROBE) !== 0) {
       // What it carries is padding.
       this.#receiver.requestAcknowledgement()
     } else if (fields.payloadStart < fields.payloadEnd) {
-      const offset =
-        this.#codec.unwrap(fields.seq, this.#receiveIsn + this.#receiver.nextOffset) - this.#receiveIsn
+      const offset = this.#receivedOffset(fields.seq)
       const pushed = (fields.flags & segmentFlags.PSH) !== 0
       this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd, pushed)
       this.#newestDataPath = path
       this.#silence.handleData(pushed)
     }
+  }
+
+  /** Whether a segment begins where this end expects the peer to go on. */
+  isNext(fields: SegmentFields): boolean {
+    return fields.seq === this.#codec.wrap(this.#receiveIsn + this.#receiver.ackOffset)
+  }
+
+  /** Bytes of the peer's stream that are here without a gap. */
+  get receivedBytes(): number {
+    return this.#receiver.nextOffset
   }
 
   /** The segments at hand are all handled: decides whether to acknowledge them. */
@@ -427,6 +440,30 @@ export class Stream {
       this.#signals |= StreamSignal.writable
     }
     return true
+  }
+
+  /**
+   * What a header without SACK, PROBE and FIN's own packet says in other ways: the end of the stream by a flag, loss by
+   * an acknowledgement that is repeated, a question by an old number. True if that was all.
+   */
+  #handleInBand(fields: SegmentFields, news: boolean, nowMs: number): boolean {
+    const { flags, payloadStart, payloadEnd } = fields
+    if ((flags & segmentFlags.FIN) !== 0) {
+      const endOffset = this.#receivedOffset(fields.seq) + payloadEnd - payloadStart
+      if (this.#receiver.handleInBandEnd(endOffset) === 'conflict') this.stats.badAcknowledgements++
+      this.#announceEnd()
+    } else if (payloadStart === payloadEnd) {
+      // RFC 5681 section 2, DUPLICATE ACKNOWLEDGMENT
+      if (!news && (flags & segmentFlags.ACK) !== 0) this.#sender.handleDuplicateAck(nowMs)
+      // RFC 9293 section 3.10.7.4: what is not acceptable is answered
+      if (this.#receivedOffset(fields.seq) < this.#receiver.nextOffset)
+        this.#receiver.requestAcknowledgement()
+    }
+    return payloadStart === payloadEnd
+  }
+
+  #receivedOffset(wire: number): number {
+    return this.#codec.unwrap(wire, this.#receiveIsn + this.#receiver.nextOffset) - this.#receiveIsn
   }
 
   #sentOffset(wire: number): number {

@@ -170,6 +170,8 @@ export interface SegmentCodec {
   readonly maxSackRanges: number
   /** Whether the window field counts in units that the set-up agreed on (RFC 7323), or in bytes. */
   readonly windowScaled: boolean
+  /** Whether the stream's end has a number in the sequence, behind the last byte's, as TCP's FIN does. */
+  readonly endsInBand: boolean
   readonly wrap: (sequence: number) => number
   readonly unwrap: (wire: number, near: number) => number
   readonly parseInto: typeof parseSegmentInto
@@ -180,6 +182,7 @@ export const nativeSegment: SegmentCodec = {
   headerBytes: SEGMENT_HEADER_BYTES,
   maxSackRanges: MAX_SACK_RANGES,
   windowScaled: false,
+  endsInBand: false,
   wrap: wrap48,
   unwrap: unwrap48,
   parseInto: parseSegmentInto,

@@ -108,6 +108,7 @@ export const tcpSegment: SegmentCodec = {
   headerBytes: TCP_HEADER_BYTES,
   maxSackRanges: 0,
   windowScaled: true,
+  endsInBand: true,
   wrap: wrap32,
   unwrap: unwrap32,
 
@@ -125,8 +126,10 @@ export const tcpSegment: SegmentCodec = {
   },
 
   emitHeader(buffer, offset, seq, ack, windowBytes, flags): void {
+    // What asks for an acknowledgement is numbered one too low: that is answered at once (RFC 9293 sections 3.8.4, 3.10.7.4).
+    const number = (flags & segmentFlags.PROBE) === 0 ? seq : (seq - 1) >>> 0
     writeU32(buffer, offset + SRC_PORT, 0)
-    writeU32(buffer, offset + SEQ, seq)
+    writeU32(buffer, offset + SEQ, number)
     writeU32(buffer, offset + ACK, ack)
     buffer[offset + WORDS] = TCP_HEADER_BYTES << 2
     buffer[offset + FLAGS] = translate(flags, 'segment', 'tcp')
@@ -134,6 +137,27 @@ export const tcpSegment: SegmentCodec = {
     writeU32(buffer, offset + TCP_CHECKSUM, 0)
   },
 }
+
+/**
+ * The same between two ends that have agreed on window scales (RFC 7323 section 2): what comes counts in units of
+ * `2 ** peerShift` bytes, what goes in units of `2 ** ownShift`.
+ */
+export function scaledTcpSegment(ownShift: number, peerShift: number): SegmentCodec {
+  return {
+    ...tcpSegment,
+    parseInto(fields, buffer, start, end): WireError | undefined {
+      const error = tcpSegment.parseInto(fields, buffer, start, end)
+      fields.windowBytes *= 2 ** peerShift
+      return error
+    },
+    emitHeader(buffer, offset, seq, ack, windowBytes, flags): void {
+      const units = Math.min(Math.floor(windowBytes / 2 ** ownShift), MAX_WINDOW_UNITS)
+      tcpSegment.emitHeader(buffer, offset, seq, ack, units, flags)
+    },
+  }
+}
+
+export const MAX_WINDOW_UNITS = 0xffff
 
 const MAX_TCP_HEADER_BYTES = 60
 

@@ -73,4 +73,102 @@ describe('behind the 2014 header', () => {
     140  next none`,
     header2014,
   )
+
+  holds(
+    'three duplicate acknowledgements show a loss, and more let new data go (RFC 5681)',
+    `
+    0    write 1000
+    0    > 0:1000
+    20   < ack 1000
+    20   write 8000
+    20   >8 1000:9000
+    40   < ack 1000            # 2000:3000 has come, 1000:2000 has not
+    40   < ack 1000
+    40   < ack 1000
+    40   > 1000:2000
+    40   < ack 1000
+    60   < ack 9000
+    60   stats timeouts 0
+    60   stats lossEpisodes 1
+    60   next none`,
+    header2014,
+  )
+
+  holds(
+    'a second loss of a flight is shown by the partial acknowledgement (RFC 6582)',
+    `
+    0    write 1000
+    0    > 0:1000
+    20   < ack 1000
+    20   write 8000
+    20   >8 1000:9000
+    40   < ack 1000            # 1000:2000 and 4000:5000 are lost
+    40   < ack 1000
+    40   < ack 1000
+    40   > 1000:2000
+    60   < ack 4000
+    60   > 4000:5000
+    80   < ack 9000
+    80   stats timeouts 0
+    80   stats lossEpisodes 1
+    80   next none`,
+    header2014,
+  )
+
+  holds(
+    'every segment out of order is worth an acknowledgement of its own',
+    `
+    0    <+ 1000:2000
+    0    <+ 3000:4000
+    0    <  5000:6000
+    0    > ack 0
+    0    > ack 0
+    0    > ack 0
+    1    < 0:1000
+    1    > ack 2000
+    1    readable 2000`,
+    header2014,
+  )
+
+  holds(
+    'the end of the stream takes a number, and goes with the last data',
+    `
+    0    nagle
+    0    write 1000
+    0    > 0:1000
+    1    write 500
+    1    end
+    1    > 1000:1500 fin
+    20   < ack 1501
+    20   signals allAcknowledged
+    20   next none`,
+    header2014,
+  )
+
+  holds(
+    'an end behind nothing goes by itself, and is repeated',
+    `
+    0    write 1000
+    0    > 0:1000
+    20   < ack 1000
+    20   end
+    20   > fin
+    85   > fin                 # the tail probe
+    100  < ack 1001
+    100  next none`,
+    header2014,
+  )
+
+  holds(
+    "the peer's end is acknowledged with its number, once all before it is here",
+    `
+    0    < 1000:2000 fin
+    0    > ack 0
+    5    < 0:1000
+    5    > ack 2001
+    5    signals readable end
+    6    < 1000:2000 fin       # again
+    6    > ack 2001`,
+    header2014,
+  )
 })

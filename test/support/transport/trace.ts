@@ -9,7 +9,7 @@
  *     20   < ack 2500
  *
  * `>` is what the stream must send then, `<` what it gets. A segment is `[start:end] [ack N] [win N] [sack
- * A-B ...] [dsack] [probe] [push]`, in offsets. Of a segment that leaves, range, sack, dsack and probe are
+ * A-B ...] [dsack] [probe] [fin] [push]`, in offsets. Of a segment that leaves, range, sack, dsack, probe and fin are
  * compared always, ack, win, push and no-push where the line has them. A segment that arrives acknowledges
  * what the last one did, and its window is that of the last one. Packets that follow each other with `<+`
  * arrive in one datagram.
@@ -237,6 +237,7 @@ class Trace {
     if (fields.flags & segmentFlags.PSH) flags.add('push')
     if (fields.flags & segmentFlags.DSACK) flags.add('dsack')
     if (fields.flags & segmentFlags.PROBE) flags.add('probe')
+    if (fields.flags & segmentFlags.FIN) flags.add('fin')
     return { start, end, ack: this.#receivedOffset(fields.ack), win: fields.windowBytes, sack, flags }
   }
 
@@ -274,6 +275,7 @@ class Trace {
     if (text.flags.has('dsack')) flags |= segmentFlags.DSACK
     if (text.flags.has('probe')) flags |= segmentFlags.PROBE
     if (text.flags.has('push')) flags |= segmentFlags.PSH
+    if (text.flags.has('fin')) flags |= segmentFlags.FIN
     const seq = wrap(this.#receiveIsn + text.start)
     const count = text.sack.length
     this.#codec.emitHeader(buffer, 0, seq, wireSent(this.#ack), this.#window, flags, count)
@@ -306,7 +308,7 @@ function parse(text: string): SegmentText {
         const [from, to] = words.shift()!.split('-').map(Number) as [number, number]
         sack.push({ start: from, end: to })
       }
-    } else if (['push', 'no-push', 'dsack', 'probe'].includes(word)) flags.add(word)
+    } else if (['push', 'no-push', 'dsack', 'probe', 'fin'].includes(word)) flags.add(word)
     else throw new Error(`what is ${word}?`)
   }
   return { start, end, sack, flags, ...(ack !== undefined && { ack }), ...(win !== undefined && { win }) }
@@ -319,7 +321,7 @@ function describe(segment: SegmentText, asked: SegmentText): string {
   if (asked.ack !== undefined) words.push(`ack ${segment.ack}`)
   if (asked.win !== undefined) words.push(`win ${segment.win}`)
   if (segment.sack.length > 0) words.push('sack', ...segment.sack.map(range => `${range.start}-${range.end}`))
-  for (const flag of ['dsack', 'probe']) if (segment.flags.has(flag)) words.push(flag)
+  for (const flag of ['dsack', 'probe', 'fin']) if (segment.flags.has(flag)) words.push(flag)
   if (asked.flags.has('push') || asked.flags.has('no-push'))
     words.push(segment.flags.has('push') ? 'push' : 'no-push')
   return words.join(' ')
