@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Stack } from '../net/stack.ts'
 import { targetOfRequest } from './http-target.ts'
 import { connect } from './net-exports.ts'
-import type { ConnectOptions } from './socket.ts'
+import type { ConnectOptions } from './socket-options.ts'
 
 export interface AgentOptions extends http.AgentOptions {
   /** Default: the process's own. */

@@ -2,7 +2,8 @@
 import type { SocketConnectOpts } from 'node:net'
 import { splitArguments } from './arguments.ts'
 import { Server, type ServerOptions } from './server.ts'
-import { type ConnectOptions, Socket } from './socket.ts'
+import { Socket } from './socket.ts'
+import type { ConnectOptions } from './socket-options.ts'
 
 export {
   BlockList,
@@ -18,8 +19,9 @@ export {
 export type { MigrateTarget } from '../net/stack.ts'
 export type { OnReadOptions } from './flow-reader.ts'
 export { type ListenOptions, Server, type ServerOptions } from './server.ts'
-export { type ConnectOptions, Socket, Socket as Stream, type SocketOptions } from './socket.ts'
+export { Socket, Socket as Stream } from './socket.ts'
 export type { AddressInfo } from './socket-address.ts'
+export type { ConnectOptions, SocketOptions } from './socket-options.ts'
 
 /** A server, whose `listen` takes a service name or a port. */
 export function createServer(onConnection?: (socket: Socket) => void): Server

@@ -19,8 +19,9 @@ import {
   wrongType,
 } from './arguments.ts'
 import { Binding } from './binding.ts'
-import { type AcceptOptions, acceptSocket, type Socket } from './socket.ts'
+import { acceptSocket, type Socket } from './socket.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
+import type { AcceptOptions } from './socket-options.ts'
 import { systemError } from './system-error.ts'
 import { listenTarget } from './target.ts'
 

@@ -6,7 +6,7 @@
  *   program <-- data, end --- Readable <-- FlowReader <-- flow
  */
 import type * as net from 'node:net'
-import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream'
+import { addAbortSignal, Duplex } from 'node:stream'
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
@@ -15,58 +15,22 @@ import { nowMs } from '../net/clock.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import {
-  checkCongestion,
-  checkFunction,
-  checkNumber,
-  splitArguments,
-  type TargetOptions,
-  wholeSeconds,
-  wrongValue,
-} from './arguments.ts'
+import { checkCongestion, checkFunction, splitArguments } from './arguments.ts'
 import { openingOf } from './binding.ts'
-import { FlowReader, type OnReadOptions, type Sink } from './flow-reader.ts'
+import { FlowReader, type Sink } from './flow-reader.ts'
 import { FlowWriter, type WriteCallback } from './flow-writer.ts'
 import { checkDuration, IdleTimer } from './idle-timer.ts'
 import { type AddressInfo, type SocketAddressInfo, socketAddress } from './socket-address.ts'
+import {
+  type AcceptOptions,
+  type ConnectOptions,
+  checkOptions,
+  keepAliveMs,
+  type SocketOptions,
+  streamOptions,
+} from './socket-options.ts'
 import { connectError, systemError } from './system-error.ts'
 import { connectTarget, serviceTarget, type Target } from './target.ts'
-
-export interface SocketOptions {
-  /** Whether the socket stays writable after the peer's end; default false. */
-  allowHalfOpen?: boolean | undefined
-  readable?: boolean | undefined
-  writable?: boolean | undefined
-  /** Bytes; default Node's. */
-  highWaterMark?: number | undefined
-  readableHighWaterMark?: number | undefined
-  writableHighWaterMark?: number | undefined
-  /** Aborting it destroys the socket with an AbortError. */
-  signal?: AbortSignal | undefined
-  noDelay?: boolean | undefined
-  keepAlive?: boolean | undefined
-  /** Milliseconds. */
-  keepAliveInitialDelay?: number | undefined
-  /** Reads into the program's own buffer, without `data` events. */
-  onread?: OnReadOptions | undefined
-  /** Default: the process's own. */
-  stack?: Stack | undefined
-}
-
-/** What concerns addresses and their lookup (`family`, `lookup`, `localAddress` ...) is Node's, and ignored. */
-export interface ConnectOptions extends SocketOptions, TargetOptions {
-  /** As `setTimeout`, milliseconds; read by `net.connect`. */
-  timeout?: number | undefined
-  /** What sets the window; default: the stack's. */
-  congestion?: CongestionName | undefined
-}
-
-export interface AcceptOptions extends SocketOptions {
-  readonly server: net.Server
-  readonly pauseOnConnect?: boolean | undefined
-  /** Called once, when the socket is destroyed. */
-  readonly onRelease: () => void
-}
 
 /** A socket over a flow that a listener has accepted, and what hears of the flow's signals. For servers. */
 export let acceptSocket: (
@@ -534,40 +498,4 @@ export class Socket extends Duplex implements net.Socket {
 /** What Node's own sockets call; all Duplex streams have it. */
 function undestroy(stream: Duplex & { _undestroy?: () => void }): void {
   stream._undestroy?.()
-}
-
-const DEFAULT_KEEP_ALIVE_MS = 7_200_000
-
-/** Whole seconds, as Node takes them. */
-function keepAliveMs(initialDelayMs: number | undefined): number {
-  return wholeSeconds(initialDelayMs) * 1000 || DEFAULT_KEEP_ALIVE_MS
-}
-
-function checkOptions(options: SocketOptions & DuplexOptions): void {
-  const { objectMode, readableObjectMode, writableObjectMode } = options
-  if (objectMode) throw notBytes('objectMode', objectMode)
-  if (readableObjectMode) throw notBytes('readableObjectMode', readableObjectMode)
-  if (writableObjectMode) throw notBytes('writableObjectMode', writableObjectMode)
-  if (options.keepAliveInitialDelay !== undefined) {
-    checkNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay')
-  }
-}
-
-function notBytes(mode: string, value: unknown): Error {
-  return wrongValue(`options.${mode}`, 'left out: sockets carry bytes', value)
-}
-
-/** All of them, there or not: objects of one shape. `close` tells whether there was an error, so it is emitted here. */
-function streamOptions(options: SocketOptions) {
-  const { readable, writable, highWaterMark, readableHighWaterMark, writableHighWaterMark } = options
-  return {
-    readable,
-    writable,
-    highWaterMark,
-    readableHighWaterMark,
-    writableHighWaterMark,
-    allowHalfOpen: Boolean(options.allowHalfOpen),
-    emitClose: false,
-    autoDestroy: true,
-  }
 }
