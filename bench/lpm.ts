@@ -2,8 +2,10 @@
  * The service table from 10^3 to 10^6 rules: half of them whole serviceIDs, the others of 32, 64, 96 and random lengths, each
  * to one of 10,000 instances; looked up are random ones that hit.
  *
- *   lookups   a second of CPU time: a target found and counted, as a router does for a packet
+ *   lookups   a second of CPU time: a target found and counted, as a router does for the packets that it received together, 32
+ *   alone     the same, one by one: each waits for its own memory
  *   inserts   a second of CPU time, one rule after the other into an empty table
+ *   pausems   CPU time of the 256 inserts in a row that took longest: what a packet may have to wait for
  *   bytes     a rule, of heap and arrays together, counters in use
  */
 import type { Benchmark, Row } from './support/benchmark.ts'

@@ -12,13 +12,15 @@ import { say } from './say.ts'
 
 interface Table {
   insert(prefix: ServicePrefix, instance: Endpoint): void
-  /** Whether it was found. */
-  lookup(id: ServiceId): boolean
+  /** Whether all of them were found. */
+  lookup(ids: readonly ServiceId[]): boolean
 }
 
 const INSTANCES = 10_000
-/** What is made for so many is not counted, and small enough to stay in a cache, as a packet is. */
-const BATCH = 2_000
+/** What is made for so many is not counted, and small enough to stay in a cache, as packets are that have just come. */
+const BATCH = 256
+/** Packets that a router takes from a socket at once. */
+const BURST = 32
 const SYN_BYTES = 92
 const ORIGIN = { source: 'controller' } as const
 const CHOICE = { uniform: 0.5, nowMs: 0, affinity: () => 0, isNear: () => false }
@@ -30,8 +32,18 @@ class Serval implements Table {
     this.#table.insert(prefix, { type: 'FORWARD', targets: [{ endpoint }] }, ORIGIN)
   }
 
-  lookup(id: ServiceId): boolean {
-    return resolve(this.#table, id, protocols.STREAM, SYN_BYTES, CHOICE, 'remote') !== undefined
+  /** As a router does for the packets that came together. */
+  lookup(ids: readonly ServiceId[]): boolean {
+    this.#table.fetch(ids)
+    return this.lookupAlone(ids)
+  }
+
+  /** One after the other. */
+  lookupAlone(ids: readonly ServiceId[]): boolean {
+    for (const id of ids) {
+      if (resolve(this.#table, id, protocols.STREAM, SYN_BYTES, CHOICE, 'remote') === undefined) return false
+    }
+    return true
   }
 }
 
@@ -43,8 +55,8 @@ class Exact implements Table {
     this.#endpoints.set(prefix.id.toString(), endpoint)
   }
 
-  lookup(id: ServiceId): boolean {
-    return this.#endpoints.get(id.toString()) !== undefined
+  lookup(ids: readonly ServiceId[]): boolean {
+    return ids.every(id => this.#endpoints.get(id.toString()) !== undefined)
   }
 }
 
@@ -55,8 +67,8 @@ class Linear implements Table {
     this.#table.insert(prefix, endpoint, 1, ORIGIN)
   }
 
-  lookup(id: ServiceId): boolean {
-    return this.#table.lookup(id, 256) !== undefined
+  lookup(ids: readonly ServiceId[]): boolean {
+    return ids.every(id => this.#table.lookup(id, 256) !== undefined)
   }
 }
 
@@ -78,31 +90,42 @@ const collect: () => void = runInNewContext('gc')
 
 const before = memory()
 const table = tables[kind]!()
-const inserts = measure(rules, Infinity, ruleAt, (prefix, i) => {
+const { rate: inserts, longestMs: pausems } = measure(rules, Infinity, ruleAt, (prefix, i) => {
   table.insert(prefix, instances[i % INSTANCES]!)
   return true
 })
-const lookups = measure(Infinity, 1000 * Number(seconds), randomHit, id => table.lookup(id))
-say('done', { lookups, inserts, bytes: (memory() - before) / rules })
+const bytes = (memory() - before) / rules
+const lookups = lookupsOf(ids => table.lookup(ids))
+const alone = table instanceof Serval ? { alone: lookupsOf(ids => table.lookupAlone(ids)) } : {}
+say('done', { lookups, ...alone, inserts, pausems, bytes })
 
-/** Times `use` in batches, of which `make` makes the arguments; how many a second of CPU time. */
+function lookupsOf(lookup: (ids: readonly ServiceId[]) => boolean): number {
+  const bursts = (turn: number) => Array.from({ length: BURST }, (_, i) => randomHit(BURST * turn + i))
+  return BURST * measure(Infinity, 1000 * Number(seconds), bursts, lookup, BATCH / BURST).rate
+}
+
+/** Times `use` in batches, of which `make` makes the arguments: how many a second of CPU time, and that of the longest batch. */
 function measure<T>(
   times: number,
   cpuMs: number,
   make: (i: number) => T,
   use: (made: T, i: number) => boolean,
-): number {
+  batchSize = BATCH,
+): { rate: number; longestMs: number } {
   let done = 0
   let usedMs = 0
+  let longestMs = 0
   while (done < times && usedMs < cpuMs) {
-    const batch = Array.from({ length: Math.min(BATCH, times - done) }, (_, i) => make(done + i))
+    const batch = Array.from({ length: Math.min(batchSize, times - done) }, (_, i) => make(done + i))
     const { user, system } = process.cpuUsage()
     for (const [i, made] of batch.entries()) if (!use(made, done + i)) throw new Error('a rule is missing')
     const used = process.cpuUsage()
-    usedMs += (used.user - user + used.system - system) / 1000
+    const batchMs = (used.user - user + used.system - system) / 1000
+    usedMs += batchMs
+    longestMs = Math.max(longestMs, batchMs)
     done += batch.length
   }
-  return (1000 * done) / usedMs
+  return { rate: (1000 * done) / usedMs, longestMs }
 }
 
 function ruleAt(i: number): ServicePrefix {

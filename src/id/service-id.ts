@@ -50,10 +50,10 @@ export class ServiceId {
     target.set(this.#bytes, offset)
   }
 
-  /** Writes the bits as eight 32-bit words, the highest bit of the first is bit 0. */
-  copyWords(target: Int32Array): void {
+  /** Writes the bits as eight 32-bit words from `offset` on, the highest bit of the first is bit 0. */
+  copyWords(target: Int32Array, offset = 0): void {
     const bytes = this.#bytes
-    for (let i = 0, at = 0; i < SERVICE_ID_BYTES / 4; i++, at += 4) {
+    for (let i = offset, at = 0; at < SERVICE_ID_BYTES; i++, at += 4) {
       target[i] = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
     }
   }

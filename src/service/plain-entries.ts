@@ -1,116 +1,89 @@
 /**
- * Entries of one target, which is what most of a large table is: a number of four bytes each, and sixteen more for
- * counters once anything is counted. An object is made only of those that are looked at.
+ * Entries of one target, which is what most of a large table is: the number of the target in the entry's slot. An object is
+ * made only of those that are looked at.
  */
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Choice } from './balance/balancer.ts'
 import type { Counters } from './counters.ts'
-import type { PrefixIndex } from './prefix-index.ts'
 import type { RuleType } from './rule.ts'
 import type { EntryTarget, Scope, ServiceEntry } from './service-entry.ts'
+import type { Slots } from './slots.ts'
 import { type DemuxTarget, type ForwardTarget, type ServiceTarget, TargetPool } from './target.ts'
 
-const NO_TARGET = 0
-
-/** By slot of the table's index. */
+/** Of the slots whose value is above 0: the number of their target, plus one. */
 export class PlainEntries {
-  readonly #index: PrefixIndex
+  readonly slots: Slots
   readonly #pool = new TargetPool()
-  /** Numbers of the pool, plus one. */
-  #numbers = new Uint32Array(0)
-  /** Packets and bytes, in turn; empty as long as there are none. */
-  #traffic = new Float64Array(0)
-  /** Packets that were resolved and not delivered: few entries have any. */
-  readonly #drops = new Map<number, number>()
-  readonly #names = new Map<number, string>()
+  readonly #names = new SlotNames()
+  /** Means nothing: a use for what is only read, as the compiler leaves out what has none. */
+  touched = 0
 
-  constructor(index: PrefixIndex) {
-    this.#index = index
-  }
-
-  get byteLength(): number {
-    return this.#numbers.byteLength + this.#traffic.byteLength
+  constructor(slots: Slots) {
+    this.slots = slots
   }
 
   /** The target in a slot; undefined if no plain entry is there. */
   targetAt(slot: number): ServiceTarget | undefined {
-    const number = this.#numbers[slot]
-    return number === undefined || number === NO_TARGET ? undefined : this.#pool.at(number - 1)
+    const value = this.slots.value(slot)
+    return value > 0 ? this.#pool.at(value - 1) : undefined
+  }
+
+  /** HOT. Reads the targets in the first `count` of `slots` (below 0: none), so that they are in a cache when they are wanted. */
+  touch(slots: Int32Array, count: number): void {
+    let touched = 0
+    for (let i = 0; i < count; i++) {
+      const target = slots[i]! < 0 ? undefined : this.targetAt(slots[i]!)
+      if (target?.type === 'FORWARD') touched += target.weight
+    }
+    this.touched = touched
   }
 
   entryAt(slot: number): PlainEntry | undefined {
     const target = this.targetAt(slot)
-    return target === undefined ? undefined : new PlainEntry(this, this.#index, slot, target)
+    return target === undefined ? undefined : new PlainEntry(this, slot, target)
   }
 
   nameAt(slot: number): string | undefined {
-    return this.#names.get(slot)
+    return this.#names.at(slot)
   }
 
-  countersAt(slot: number): Counters {
-    const packets = this.#traffic[2 * slot] ?? 0
-    const bytes = this.#traffic[2 * slot + 1] ?? 0
-    const target = this.targetAt(slot)
-    return { packets, bytes, drops: target?.type === 'DROP' ? packets : (this.#drops.get(slot) ?? 0) }
-  }
-
-  put(slot: number, target: ServiceTarget, name: string | undefined, counters: Counters): void {
-    if (slot >= this.#numbers.length) {
-      const larger = new Uint32Array(this.#index.capacity)
-      larger.set(this.#numbers)
-      this.#numbers = larger
-    }
-    const number = this.#pool.take(target) + 1
+  /** With `counters` it goes on from what was counted; without, nothing has been. */
+  put(slot: number, target: ServiceTarget, name: string | undefined, counters?: Counters): void {
+    const value = this.#pool.take(target) + 1
     this.remove(slot)
-    this.#numbers[slot] = number
-    if (name !== undefined) this.#names.set(slot, name)
-    if (counters.packets > 0) this.count(slot, counters.packets, counters.bytes, counters.drops)
+    this.slots.setValue(slot, value)
+    this.#names.set(slot, name)
+    if (counters !== undefined) this.slots.count(slot, counters.packets, counters.bytes, counters.drops)
   }
 
+  /** Leaves the slot with the value 0 and nothing counted. */
   remove(slot: number): void {
-    const number = this.#numbers[slot] ?? NO_TARGET
-    if (number === NO_TARGET) return
-    this.#pool.release(number - 1)
-    this.#numbers[slot] = NO_TARGET
-    this.#drops.delete(slot)
-    this.#names.delete(slot)
-    this.#traffic.fill(0, 2 * slot, 2 * slot + 2)
-  }
-
-  count(slot: number, packets: number, bytes: number, drops: number): void {
-    if (2 * slot >= this.#traffic.length) {
-      const larger = new Float64Array(2 * this.#numbers.length)
-      larger.set(this.#traffic)
-      this.#traffic = larger
-    }
-    this.#traffic[2 * slot]! += packets
-    this.#traffic[2 * slot + 1]! += bytes
-    // Of a DROP all packets are.
-    if (drops > 0 && this.targetAt(slot)?.type !== 'DROP') {
-      this.#drops.set(slot, (this.#drops.get(slot) ?? 0) + drops)
-    }
+    const value = this.slots.value(slot)
+    if (value <= 0) return
+    this.#pool.release(value - 1)
+    this.slots.setValue(slot, 0)
+    this.slots.clearCounters(slot)
+    this.#names.set(slot, undefined)
   }
 }
 
 export class PlainEntry implements ServiceEntry {
   readonly #entries: PlainEntries
-  readonly #index: PrefixIndex
   readonly #slot: number
   readonly #target: ServiceTarget
 
-  constructor(entries: PlainEntries, index: PrefixIndex, slot: number, target: ServiceTarget) {
+  constructor(entries: PlainEntries, slot: number, target: ServiceTarget) {
     this.#entries = entries
-    this.#index = index
     this.#slot = slot
     this.#target = target
   }
 
   get prefix(): ServicePrefix {
-    return this.#index.prefixOf(this.#slot)
+    return this.#entries.slots.prefix(this.#slot)
   }
 
   get bits(): number {
-    return this.#index.bitsOf(this.#slot)
+    return this.#entries.slots.bits(this.#slot)
   }
 
   get name(): string {
@@ -118,7 +91,7 @@ export class PlainEntry implements ServiceEntry {
   }
 
   get counters(): Counters {
-    return this.#entries.countersAt(this.#slot)
+    return this.#entries.slots.counters(this.#slot)
   }
 
   get targets(): readonly EntryTarget[] {
@@ -153,7 +126,28 @@ export class PlainEntry implements ServiceEntry {
 
   count(target: ServiceTarget, packets: number, bytes: number, drops: number): boolean {
     if (target !== this.#target) return false
-    this.#entries.count(this.#slot, packets, bytes, drops)
+    this.#entries.slots.count(this.#slot, packets, bytes, drops)
     return true
   }
 }
+
+/** By slot, in pieces, so that none of them is ever copied. */
+class SlotNames {
+  readonly #pieces: (string | undefined)[][] = []
+
+  at(slot: number): string | undefined {
+    return this.#pieces[slot >>> PIECE_BITS]?.[slot & (PIECE - 1)]
+  }
+
+  set(slot: number, name: string | undefined): void {
+    const piece = this.#pieces[slot >>> PIECE_BITS]
+    if (piece !== undefined) piece[slot & (PIECE - 1)] = name
+    else if (name !== undefined) {
+      while (this.#pieces.length <= slot >>> PIECE_BITS) this.#pieces.push([])
+      this.#pieces.at(-1)![slot & (PIECE - 1)] = name
+    }
+  }
+}
+
+const PIECE_BITS = 12
+const PIECE = 1 << PIECE_BITS

@@ -2,8 +2,9 @@
  * The service table: from a serviceID to the entry of its longest prefix (NSDI 2012, section 3.2). It knows nothing of
  * packets; `resolve.ts` picks a target of the entry. The match itself is `prefix-index.ts`, behind three verbs.
  *
- * It is made for a million rules: an entry of one target is a few numbers in `plain-entries.ts`, and only what more can be
- * said of is an object. A change makes an object of the entry, changes it, and puts it back in the smallest form.
+ * It is made for a million rules: an entry of one target is a number in its slot (`plain-entries.ts`), and only what more can
+ * be said of is an object. A change makes an object of the entry, changes it, and puts it back in the smallest form. No change
+ * moves more than a few thousand words, however large the table is, so that packets do not wait for it.
  */
 import { SERVICE_ID_BITS, type ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
@@ -11,28 +12,35 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import type { Observation } from './balance/observed.ts'
 import { zeroCounters } from './counters.ts'
 import { GatheredEntry, selects } from './gathered-entry.ts'
+import { Numbered } from './numbered.ts'
 import { PlainEntries } from './plain-entries.ts'
-import { KEY_WORDS, NO_SLOT, PrefixIndex } from './prefix-index.ts'
+import { FETCH_LIMIT, NO_SLOT, PrefixIndex } from './prefix-index.ts'
 import type { Rule, RuleOrigin } from './rule.ts'
+import { checkRule } from './rule-check.ts'
 import type { ServiceEntry, TargetSelector } from './service-entry.ts'
+import { KEY_WORDS } from './slots.ts'
+import { targetsOf } from './target.ts'
 
 export class ServiceTable {
   /** Of the whole table; `misses` are packets for which nothing was found. */
   readonly counters = { ...zeroCounters(), misses: 0 }
 
   readonly #index: PrefixIndex
-  // Each entry, by its slot, is in one of the two.
+  // Each entry is in one of the two, as the value of its slot says: above 0 plain, below gathered (-1 is number 0).
   readonly #plain: PlainEntries
-  readonly #gathered = new Map<number, GatheredEntry>()
+  readonly #gathered = new Numbered<GatheredEntry>()
   /** Slots of entries of which something expires. */
   readonly #expiring = new Set<number>()
   #nextExpiryAt = Infinity
   readonly #key = new Int32Array(KEY_WORDS)
+  // Of `fetch`.
+  readonly #keys = new Int32Array(FETCH_LIMIT * KEY_WORDS)
+  readonly #slots = new Int32Array(FETCH_LIMIT)
 
   /** `salt`: 32 random bits, where IDs come from strangers (`PrefixIndex`). */
   constructor(salt = 0) {
     this.#index = new PrefixIndex(salt)
-    this.#plain = new PlainEntries(this.#index)
+    this.#plain = new PlainEntries(this.#index.slots)
   }
 
   /** Number of entries, each one prefix. */
@@ -42,7 +50,7 @@ export class ServiceTable {
 
   /** Bytes of its arrays, which is all there is for an entry of one target without a name. */
   get byteLength(): number {
-    return this.#index.byteLength + this.#plain.byteLength
+    return this.#index.byteLength
   }
 
   /** When `expire` has something to do, or earlier; Infinity if never. */
@@ -57,6 +65,19 @@ export class ServiceTable {
     return slot === NO_SLOT ? undefined : this.#entryAt(slot)
   }
 
+  /**
+   * HOT. Reads ahead what lookups of these IDs will read, for who has several packets in hand: a large table is memory that no
+   * cache holds, and waiting for many lines of it at once takes little longer than for one. Changes nothing.
+   */
+  fetch(ids: readonly ServiceId[]): void {
+    for (let from = 0; from < ids.length; from += FETCH_LIMIT) {
+      const count = Math.min(FETCH_LIMIT, ids.length - from)
+      for (let i = 0; i < count; i++) ids[from + i]!.copyWords(this.#keys, KEY_WORDS * i)
+      this.#index.fetch(this.#keys, count, this.#slots)
+      this.#plain.touch(this.#slots, count)
+    }
+  }
+
   /** The entry of exactly this prefix. */
   find(prefix: ServicePrefix): ServiceEntry | undefined {
     const slot = this.#slotOf(prefix)
@@ -66,6 +87,7 @@ export class ServiceTable {
   /** Adds what a rule says to the entry of its prefix, as `GatheredEntry.insert`. */
   insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin): void {
     const slot = this.#slotOf(prefix)
+    if (slot === NO_SLOT && isPlain(rule, origin)) return this.#insertPlain(prefix, rule, origin)
     const entry = this.#gather(slot, prefix)
     entry.insert(rule, origin)
     this.#settle(slot, entry)
@@ -101,7 +123,7 @@ export class ServiceTable {
 
   /** All entries under a prefix as they are now, by their bits, a shorter prefix before those that it covers. */
   entries(under = ServicePrefix.all): ServiceEntry[] {
-    const slots = [...this.#slotsUnder(under)].sort((a, b) => this.#index.compare(a, b))
+    const slots = [...this.#slotsUnder(under)].sort((a, b) => this.#index.slots.compare(a, b))
     return slots.map(slot => this.#entryAt(slot))
   }
 
@@ -137,7 +159,7 @@ export class ServiceTable {
     let removed = 0
     this.#nextExpiryAt = Infinity
     for (const slot of [...this.#expiring]) {
-      const entry = this.#gathered.get(slot)!
+      const entry = this.#gatheredAt(slot)!
       removed += entry.expire(nowMs)
       this.#settle(slot, entry)
     }
@@ -145,7 +167,12 @@ export class ServiceTable {
   }
 
   #entryAt(slot: number): ServiceEntry {
-    return this.#plain.entryAt(slot) ?? this.#gathered.get(slot)!
+    return this.#plain.entryAt(slot) ?? this.#gatheredAt(slot)!
+  }
+
+  #gatheredAt(slot: number): GatheredEntry | undefined {
+    const value = this.#index.slots.value(slot)
+    return value < 0 ? this.#gathered.at(-value - 1) : undefined
   }
 
   #slotOf(prefix: ServicePrefix): number {
@@ -157,32 +184,40 @@ export class ServiceTable {
     const key = new Int32Array(KEY_WORDS)
     under.id.copyWords(key)
     // Slots that are added meanwhile would make it endless for who adds one each time.
-    const end = this.#index.slotLimit
+    const { slots } = this.#index
+    const end = slots.limit
     for (let slot = 0; slot < end; slot++) {
-      if (this.#index.isUnder(slot, key, under.bits)) yield slot
+      if (slots.isUnder(slot, key, under.bits)) yield slot
     }
   }
 
   #removeAt(slot: number, selector: TargetSelector): number {
+    if (slot === NO_SLOT) return 0
     const target = this.#plain.targetAt(slot)
     if (target === undefined) {
-      const entry = this.#gathered.get(slot)
-      if (entry === undefined) return 0
+      const entry = this.#gatheredAt(slot)!
       const removed = entry.remove(selector)
       this.#settle(slot, entry)
       return removed
     }
     if (!selects(selector, target)) return 0
-    this.#plain.remove(slot)
-    this.#index.remove(slot)
+    this.#vanish(slot)
     return 1
   }
 
   /** The entry in a slot as an object that can be changed: then it must `#settle`. */
   #gather(slot: number, prefix: ServicePrefix): GatheredEntry {
+    if (slot === NO_SLOT) return new GatheredEntry(prefix)
     const target = this.#plain.targetAt(slot)
-    if (target === undefined) return this.#gathered.get(slot) ?? new GatheredEntry(prefix)
-    return new GatheredEntry(prefix, this.#plain.nameAt(slot), target, this.#plain.countersAt(slot))
+    if (target === undefined) return this.#gatheredAt(slot)!
+    return new GatheredEntry(prefix, this.#plain.nameAt(slot), target, this.#index.slots.counters(slot))
+  }
+
+  /** A million rules come this way: no entry is made of a rule that is but a target. */
+  #insertPlain(prefix: ServicePrefix, rule: Rule, { source, owner = '', name }: RuleOrigin): void {
+    checkRule(rule, () => `${name ?? prefix} ${rule.type}`)
+    const [target] = targetsOf(rule, source, owner)
+    this.#plain.put(this.#newSlot(prefix), target!, name)
   }
 
   /** Keeps an entry that has changed in the smallest form; an empty one vanishes. */
@@ -191,11 +226,11 @@ export class ServiceTable {
     const at = slot === NO_SLOT ? this.#newSlot(entry.prefix) : slot
     const { only, nextExpiryAt } = entry
     if (only !== undefined) {
+      this.#forgetGathered(at)
       this.#plain.put(at, only, entry.givenName, entry.counters)
-      this.#gathered.delete(at)
-    } else {
-      this.#gathered.set(at, entry)
+    } else if (this.#gatheredAt(at) === undefined) {
       this.#plain.remove(at)
+      this.#index.slots.setValue(at, -1 - this.#gathered.add(entry))
     }
     if (nextExpiryAt < Infinity) this.#expiring.add(at)
     else this.#expiring.delete(at)
@@ -210,8 +245,21 @@ export class ServiceTable {
   #vanish(slot: number): void {
     if (slot === NO_SLOT) return
     this.#plain.remove(slot)
-    this.#gathered.delete(slot)
+    this.#forgetGathered(slot)
     this.#expiring.delete(slot)
     this.#index.remove(slot)
   }
+
+  #forgetGathered(slot: number): void {
+    const value = this.#index.slots.value(slot)
+    if (value >= 0) return
+    this.#gathered.remove(-value - 1)
+    this.#index.slots.setValue(slot, 0)
+  }
+}
+
+/** Whether an entry of this rule alone is plain. */
+function isPlain(rule: Rule, { expiresAt = Infinity }: RuleOrigin): boolean {
+  if (expiresAt < Infinity) return false
+  return rule.type !== 'FORWARD' || (rule.targets.length === 1 && rule.sharing === undefined)
 }

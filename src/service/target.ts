@@ -4,6 +4,7 @@
  */
 import { formatEndpoint } from '../wire/endpoint.ts'
 import type { SharingPolicy } from './balance/sharing.ts'
+import { Numbered } from './numbered.ts'
 import {
   DEFAULT_PRIORITY,
   DEFAULT_WEIGHT,
@@ -44,9 +45,8 @@ export function targetsOf(rule: Rule, source: RuleSource, owner: string): readon
 
 /** Targets by number, one for all that are equal, as long as somebody uses it. */
 export class TargetPool {
-  readonly #targets: (ServiceTarget | undefined)[] = []
+  readonly #targets = new Numbered<ServiceTarget>()
   readonly #uses: number[] = []
-  readonly #free: number[] = []
   readonly #numbers = new Map<string, number>()
 
   /** Number of different targets. */
@@ -55,7 +55,7 @@ export class TargetPool {
   }
 
   at(number: number): ServiceTarget {
-    return this.#targets[number]!
+    return this.#targets.at(number)
   }
 
   /** The number of a target, one use more. */
@@ -66,9 +66,8 @@ export class TargetPool {
       this.#uses[known]!++
       return known
     }
-    const number = this.#free.pop() ?? this.#targets.length
+    const number = this.#targets.add(target)
     this.#numbers.set(key, number)
-    this.#targets[number] = target
     this.#uses[number] = 1
     return number
   }
@@ -77,8 +76,7 @@ export class TargetPool {
   release(number: number): void {
     if (--this.#uses[number]! > 0) return
     this.#numbers.delete(keyOf(this.at(number)))
-    this.#targets[number] = undefined
-    this.#free.push(number)
+    this.#targets.remove(number)
   }
 }
 

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { KEY_WORDS, NO_SLOT, PrefixIndex } from '../../../src/service/prefix-index.ts'
+import { NO_SLOT, PrefixIndex } from '../../../src/service/prefix-index.ts'
+import { KEY_WORDS } from '../../../src/service/slots.ts'
 import { Random, replay, testSeed } from '../../support/random.ts'
 
 /** Eight words; those not given are 0. */
 const key = (...words: number[]) => Int32Array.from({ length: KEY_WORDS }, (_, i) => words[i] ?? 0)
 /** As the index prints it. */
-const text = (index: PrefixIndex, slot: number) => (slot === NO_SLOT ? undefined : `${index.prefixOf(slot)}`)
+const text = (index: PrefixIndex, slot: number) =>
+  slot === NO_SLOT ? undefined : `${index.slots.prefix(slot)}`
 
 describe('a prefix index', () => {
   it('answers NO_SLOT where nothing matches', () => {
@@ -35,7 +37,7 @@ describe('a prefix index', () => {
     const slot = index.insert(key(1), 256)
     expect(index.insert(key(1), 256)).toBe(slot)
     index.remove(slot)
-    expect([index.size, index.insert(key(2), 96), index.slotLimit]).toEqual([0, slot, slot + 1])
+    expect([index.size, index.insert(key(2), 96), index.slots.limit]).toEqual([0, slot, slot + 1])
   })
 
   it('falls back through lengths within a word, and through words', () => {
@@ -43,7 +45,7 @@ describe('a prefix index', () => {
     for (const bits of [0, 3, 32, 33, 40, 63, 64, 256])
       index.insert(key(-1, -1, -1, -1, -1, -1, -1, -1), bits)
     const bitsFound = (sought: Int32Array, maxBits?: number) =>
-      index.bitsOf(index.longestMatch(sought, maxBits))
+      index.slots.bits(index.longestMatch(sought, maxBits))
     expect(bitsFound(key(-1, -1, -1, -1, -1, -1, -1, -1))).toBe(256)
     expect(bitsFound(key(-1, -1, -1, -1, -1, -1, -1, -2))).toBe(64)
     expect(bitsFound(key(-1, -2))).toBe(63)
