@@ -7,6 +7,7 @@ import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { Direction } from '../security/keys.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
+import type { Protocol } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import type { FlowInfo } from './flow-info.ts'
 import type { Local, Path } from './path.ts'
@@ -22,6 +23,10 @@ export interface AnyFlow {
   readonly service: ServiceId
   /** Its name, where the program gave one. */
   readonly serviceName: string | undefined
+  /** What it carries: a stream, or datagrams. */
+  readonly protocol: Protocol
+  /** Of datagrams: the port of the peer's host that they are from, as it says; 0: none. */
+  readonly peerPort: number
   readonly state: FlowState
   readonly migrationState: MigrationState
   readonly activePath: Path | undefined

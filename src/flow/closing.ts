@@ -6,13 +6,13 @@
 import type { Outstanding } from './control-channel.ts'
 import { CONTROL_OVERHEAD_BYTES } from './control-packet.ts'
 import type { FlowParts } from './flow-parts.ts'
-import type { FlowStream } from './flow-stream.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import type { Due } from './outbox.ts'
 import type { Path } from './path.ts'
 
 export class Closing<F> {
   readonly #parts: FlowParts<F>
-  readonly #stream: FlowStream<F>
+  readonly #transport: FlowTransport
   /** Ours, once the program has ended its stream. */
   #fin: Outstanding | undefined
   #isAcknowledged = false
@@ -22,9 +22,9 @@ export class Closing<F> {
   /** Unacknowledged when it was last looked whether they become fewer. */
   #orphanedBytes = 0
 
-  constructor(parts: FlowParts<F>, stream: FlowStream<F>) {
+  constructor(parts: FlowParts<F>, transport: FlowTransport) {
     this.#parts = parts
-    this.#stream = stream
+    this.#transport = transport
   }
 
   // ---- our FIN --------------------------------------------------------------------------------------------
@@ -40,17 +40,16 @@ export class Closing<F> {
 
   /** No more is written: FIN leaves once the rest fits into its packet. */
   sendFin(): void {
-    this.#stream.roused?.end()
+    this.#transport.end()
     this.#fin ??= this.#parts.channel.queue('FIN')
   }
 
   /** HOT. Ours, if it has not left yet, and now goes out by `path` with the last of the data or right behind it. */
   dueOn(path: Path): Due | undefined {
     const fin = this.#fin
-    if (fin?.transmissions !== 0 || this.#stream.isSuspended || path !== this.#parts.paths.active)
+    if (fin?.transmissions !== 0 || this.#transport.isSuspended || path !== this.#parts.paths.active)
       return undefined
-    const { awake } = this.#stream
-    const fits = awake !== undefined && awake.unsentBytes <= path.transport.mss - CONTROL_OVERHEAD_BYTES
+    const fits = this.#transport.fitsBehindFin(path.transport.mss - CONTROL_OVERHEAD_BYTES)
     return fits ? { kind: 'FIN', path, entry: fin } : undefined
   }
 
@@ -71,7 +70,7 @@ export class Closing<F> {
     const { outbox, paths } = this.#parts
     const path = paths.active
     if (this.#fin === undefined || path === undefined || this.#isAcknowledged) return
-    if (!this.#stream.isSuspended) outbox.put({ kind: 'FIN', path, entry: this.#fin })
+    if (!this.#transport.isSuspended) outbox.put({ kind: 'FIN', path, entry: this.#fin })
     this.#arm(path, nowMs)
   }
 
@@ -96,7 +95,7 @@ export class Closing<F> {
   /** Its turn has come. */
   handleDelivered(finalOffset: number): void {
     if (this.#isReceived) return
-    if (this.#stream.roused?.handleFinalOffset(finalOffset) === 'conflict')
+    if (this.#transport.handleFinalOffset(finalOffset) === 'conflict')
       this.#parts.context.count('finConflict')
     else this.#isReceived = true
   }
@@ -115,13 +114,13 @@ export class Closing<F> {
   /** What was written may take its time; but it must come on, and then the peer must end. */
   watchOrphan(nowMs: number): void {
     const { timers, context } = this.#parts
-    this.#orphanedBytes = this.#stream.bufferedBytes
+    this.#orphanedBytes = this.#transport.bufferedBytes
     timers.arm('orphan', nowMs + context.profile.policy.finWait2Ms)
   }
 
   /** When all is acknowledged there is nothing left to do but to end, and a minute for that. */
   get orphanProgresses(): boolean {
-    const { bufferedBytes } = this.#stream
+    const { bufferedBytes } = this.#transport
     const takenBytes = this.#orphanedBytes - bufferedBytes
     return (
       takenBytes > 0 && (bufferedBytes === 0 || takenBytes >= this.#parts.context.limits.minProgressBytes)

@@ -10,7 +10,7 @@ import type { Arrival } from './arrival.ts'
 import { Closing } from './closing.ts'
 import { type ConnectionAction, type ConnectionInput, connectionTable } from './connection-table.ts'
 import type { FlowParts, PeerControl } from './flow-parts.ts'
-import type { FlowStream } from './flow-stream.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import { answerLoser, Opening } from './opening.ts'
 import type { Due } from './outbox.ts'
 import { packed, unpacked } from './packed-bytes.ts'
@@ -21,7 +21,7 @@ import type { FlowTimer } from './timers.ts'
 
 export class Connection<F> {
   readonly #parts: FlowParts<F>
-  readonly #stream: FlowStream<F>
+  readonly #transport: FlowTransport
   #state: FlowState = 'INIT'
   #error: ServalError | undefined
   #opening: Opening<F> | undefined
@@ -36,10 +36,10 @@ export class Connection<F> {
   #askedAt: number
 
   /** `timeoutMs`: how long set-up may take. */
-  constructor(parts: FlowParts<F>, stream: FlowStream<F>, timeoutMs: number, nowMs: number) {
+  constructor(parts: FlowParts<F>, transport: FlowTransport, timeoutMs: number, nowMs: number) {
     this.#parts = parts
-    this.#stream = stream
-    this.#opening = new Opening(parts, stream, timeoutMs, nowMs)
+    this.#transport = transport
+    this.#opening = new Opening(parts, transport, timeoutMs, nowMs)
     this.#heardAt = this.#askedAt = nowMs
   }
 
@@ -83,7 +83,7 @@ export class Connection<F> {
     if (this.#closing?.isOrphaned || this.#state === 'CLOSED') return
     const closing = this.#closingNow
     closing.orphan()
-    if (this.#stream.readableBytes > 0 || this.#state === 'REQUEST') return this.abort(nowMs)
+    if (this.#transport.owesReading || this.#state === 'REQUEST') return this.abort(nowMs)
     this.end(nowMs)
     closing.watchOrphan(nowMs)
     this.#parts.context.rearm(this.#parts.flow)
@@ -282,7 +282,7 @@ export class Connection<F> {
       case 'sendFin':
         return this.#closingNow.sendFin()
       case 'end':
-        this.#stream.held?.acknowledgeNow()
+        this.#transport.acknowledgeNow()
         return context.signal(flow, FlowSignal.end)
       case 'linger':
         return this.linger(nowMs)
@@ -297,9 +297,9 @@ export class Connection<F> {
       case 'closeTimedOut':
         return this.#close(context.timeoutError(flow, nowMs))
       case 'closeResetIfLost':
-        return this.#stream.acknowledgedAll ? this.#close(undefined) : this.#run('closeReset', nowMs)
+        return this.#transport.acknowledgedAll ? this.#close(undefined) : this.#run('closeReset', nowMs)
       case 'closeTimedOutIfLost':
-        return this.#stream.acknowledgedAll ? this.#close(undefined) : this.#run('closeTimedOut', nowMs)
+        return this.#transport.acknowledgedAll ? this.#close(undefined) : this.#run('closeTimedOut', nowMs)
     }
   }
 
@@ -328,14 +328,13 @@ export class Connection<F> {
   }
 
   get #closingNow(): Closing<F> {
-    this.#closing ??= new Closing(this.#parts, this.#stream)
+    this.#closing ??= new Closing(this.#parts, this.#transport)
     return this.#closing
   }
 
   #heedStreams(closing: Closing<F>, nowMs: number): void {
-    const stream = this.#stream.awake
-    if (stream === undefined) return
-    if (closing.isOrphaned && stream.readableBytes > 0) return this.abort(nowMs)
+    const stream = this.#transport
+    if (closing.isOrphaned && stream.owesReading) return this.abort(nowMs)
     if (closing.isReceived && stream.receivedAll && !HEARD_FIN.has(this.#state)) this.input('FIN', nowMs)
     if (closing.isAcknowledged && stream.acknowledgedAll && AWAITS_FIN_ACK.has(this.#state))
       this.input('FIN_ACKED', nowMs)
@@ -347,7 +346,7 @@ export class Connection<F> {
     this.#error ??= error
     timers.disarmAll()
     outbox.clear(due => LAST_WORDS.has(due.kind))
-    this.#stream.close()
+    this.#transport.close()
     context.signal(flow, FlowSignal.closed)
     context.wake(flow)
     context.rearm(flow)

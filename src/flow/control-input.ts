@@ -4,25 +4,29 @@
  */
 import { controlFlags } from '../wire/extensions/control.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
-import { nativeSegment } from '../wire/segment.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import type { Connection } from './connection.ts'
 import type { FlowParts, PeerControl } from './flow-parts.ts'
-import type { FlowStream } from './flow-stream.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import type { Mobility } from './mobility.ts'
 import { StateProbe } from './state-probe.ts'
 
 export class ControlInput<F> {
   readonly #parts: FlowParts<F>
-  readonly #stream: FlowStream<F>
+  readonly #transport: FlowTransport
   readonly #connection: Connection<F>
   readonly #mobility: Mobility<F>
   /** While it is doubted that the peer knows of this flow. */
   #probe: StateProbe<F> | undefined
 
-  constructor(parts: FlowParts<F>, stream: FlowStream<F>, connection: Connection<F>, mobility: Mobility<F>) {
+  constructor(
+    parts: FlowParts<F>,
+    transport: FlowTransport,
+    connection: Connection<F>,
+    mobility: Mobility<F>,
+  ) {
     this.#parts = parts
-    this.#stream = stream
+    this.#transport = transport
     this.#connection = connection
     this.#mobility = mobility
   }
@@ -37,12 +41,12 @@ export class ControlInput<F> {
 
   /** The timer `probe`. */
   handleProbeDue(nowMs: number): void {
-    if (this.#stream.isSuspended || !this.#probe?.ask(nowMs)) this.#endProbe()
+    if (this.#transport.isSuspended || !this.#probe?.ask(nowMs)) this.#endProbe()
   }
 
   #handleAnswer(arrival: Arrival, nowMs: number): void {
     if (!this.#connection.handleAnswer(arrival, nowMs)) return
-    this.#handleSegment(arrival, nowMs)
+    this.#handleRider(arrival, nowMs)
     this.#connection.input('SYN_ACK', nowMs)
   }
 
@@ -68,7 +72,7 @@ export class ControlInput<F> {
     else if (has(controlFlags.RSYN)) this.#handleRsyn(arrival, control.verno, nowMs)
     else if (has(controlFlags.FIN)) this.#handleFin(arrival, control.verno, nowMs)
     else this.#handleAck(arrival, nowMs)
-    this.#handleSegment(arrival, nowMs)
+    this.#handleRider(arrival, nowMs)
   }
 
   #handleRsynAck(arrival: Arrival, nowMs: number): void {
@@ -110,7 +114,7 @@ export class ControlInput<F> {
     const { context, outbox, paths } = this.#parts
     const { packet, local, remote } = arrival
     // Third ACK: it is repeated until something is heard.
-    if (packet.service !== undefined) this.#stream.held?.acknowledgeNow()
+    if (packet.service !== undefined) this.#transport.acknowledgeNow()
     // Done: our last ACK has come.
     if (this.#connection.state === 'TIMEWAIT' && packet.extension('reason')?.code === reasonCodes.CLOSED)
       return this.#connection.input('lingered', nowMs)
@@ -122,20 +126,19 @@ export class ControlInput<F> {
       path.credit.receivedBytes += arrivalBytes(arrival)
       outbox.put({ kind: 'ACK', path, echo: challenge.value })
     } else if (this.#probe?.isAnsweredBy(challenge.value)) this.#endProbe()
+    else if (this.#transport.isAnsweredBy(challenge.value, nowMs)) return
     else if (!this.#mobility.handleEcho(challenge.value, local.id, remote, nowMs))
       context.count('echoUnknown')
   }
 
-  /** The segment behind a control packet's extensions. */
-  #handleSegment({ packet }: Arrival, nowMs: number): void {
+  /** What rides behind a control packet's extensions. */
+  #handleRider({ packet }: Arrival, nowMs: number): void {
     const { context, paths } = this.#parts
     const { transport } = packet
     if (!paths.active || transport.length === 0 || this.#connection.state === 'RESPOND') return
-    const fields = context.segmentFields
-    const error = nativeSegment.parseInto(fields, transport, 0, transport.length)
-    if (error !== undefined) return context.count(error.code)
-    if (this.#stream.handleLie(fields, transport, paths.active.transport, nowMs))
-      this.#connection.handleLie(nowMs)
+    const outcome = this.#transport.handleRider(transport, paths.active.transport, nowMs)
+    if (outcome === 'lie') this.#connection.handleLie(nowMs)
+    else if (outcome !== undefined) context.count(outcome.code)
   }
 
   #handleStatelessReset({ packet }: Arrival, nowMs: number): void {

@@ -1,7 +1,7 @@
 /**
  * Writes a flow's control packets, newest numbers and TAG included, and checks the peer's TAG.
  *
- * | packet     | control  | others                         | segment                   | TAG |
+ * | packet     | control  | others                         | segment, or datagram      | TAG |
  * |------------|----------|--------------------------------|---------------------------|-----|
  * | SYN        | SYN      | service KEY                    | -                         | -   |
  * | SYN-ACK    | SYN ACK  | KEY                            | window                    | yes |
@@ -21,6 +21,7 @@ import { type FlowId, NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { Direction, FlowKeys } from '../security/keys.ts'
 import { computeTag, verifyTag } from '../security/tag.ts'
+import { emitDatagram } from '../wire/datagram.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import { challenge, challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
@@ -33,7 +34,7 @@ import { type Extension, extensionsLength } from '../wire/extensions.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import { tagInput, writeTag } from '../wire/packet-tag.ts'
 import type { Profile } from '../wire/profile.ts'
-import { protocols } from '../wire/sal-header.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import { emitSegmentHeader, segmentFlags } from '../wire/segment.ts'
 import type { Arrival } from './arrival.ts'
 import type { ControlChannel } from './control-channel.ts'
@@ -54,6 +55,7 @@ export interface ControlSource {
   readonly service: ServiceId
   readonly channel: ControlChannel<unknown>
   readonly profile: Profile
+  readonly protocol: Protocol
 }
 
 export class ControlPacketWriter implements PacketWriter {
@@ -62,16 +64,18 @@ export class ControlPacketWriter implements PacketWriter {
   readonly #service: ServiceId
   readonly #channel: ControlChannel<unknown>
   readonly #profile: Profile
+  readonly #protocol: Protocol
   #peerFlowId: FlowId = NO_FLOW_ID
   /** Packed; empty: the peer is not known yet. */
   #tagKey = ''
 
-  constructor({ role, flowId, service, channel, profile }: ControlSource) {
+  constructor({ role, flowId, service, channel, profile, protocol }: ControlSource) {
     this.#role = role
     this.#flowId = flowId
     this.#service = service
     this.#channel = channel
     this.#profile = profile
+    this.#protocol = protocol
   }
 
   /** The peer is known: from now on packets go to its flowID, with TAG. */
@@ -94,6 +98,7 @@ export class ControlPacketWriter implements PacketWriter {
       service: this.#service,
       channel: this.#channel,
       profile: this.#profile,
+      protocol: this.#protocol,
     })
     writer.meet(peerFlowId, keys)
     return writer
@@ -106,7 +111,7 @@ export class ControlPacketWriter implements PacketWriter {
 
   /** Shim and SAL header in front of plain data, valid until the next flow's; the length is the emitter's. */
   get dataPrefix(): Uint8Array {
-    emitDataPrefix(dataPrefix, 0, this.#flowId, this.#peerFlowId, DATA_PREFIX_BYTES)
+    emitDataPrefix(dataPrefix, 0, this.#flowId, this.#peerFlowId, DATA_PREFIX_BYTES, this.#protocol)
     return dataPrefix
   }
 
@@ -118,7 +123,7 @@ export class ControlPacketWriter implements PacketWriter {
     const packet = new SalPacket({
       srcFlowId: this.#flowId,
       dstFlowId: this.#peerFlowId,
-      protocol: protocols.STREAM,
+      protocol: this.#protocol,
       extensions,
       transport:
         due.kind === 'SIZE_PROBE'
@@ -197,9 +202,10 @@ export class ControlPacketWriter implements PacketWriter {
   /** What brings a packet with these extensions to `packetBytes`. It acknowledges nothing: it may well be lost. */
   #padding(packetBytes: number, extensions: readonly Extension[]): Uint8Array {
     const { extensions: rules } = this.#profile
-    const segment = new Uint8Array(packetBytes - DATA_PREFIX_BYTES - extensionsLength(extensions, rules))
-    emitSegmentHeader(segment, 0, 0, 0, 0, segmentFlags.PROBE)
-    return segment
+    const rider = new Uint8Array(packetBytes - DATA_PREFIX_BYTES - extensionsLength(extensions, rules))
+    if (this.#protocol === protocols.STREAM) emitSegmentHeader(rider, 0, 0, 0, 0, segmentFlags.PROBE)
+    else emitDatagram(NO_DATAGRAM, 'nothing', rider, 0)
+    return rider
   }
 
   #segmentOf(stream: SegmentSource, maxPayloadBytes: number, nowMs: number): Uint8Array {
@@ -212,6 +218,9 @@ export class ControlPacketWriter implements PacketWriter {
 function coveredBytes(buffer: Uint8Array, start: number, stop: number): Uint8Array {
   return tagInput(buffer, start, stop, scratch(stop - start))
 }
+
+/** Behind an empty one there is padding. */
+const NO_DATAGRAM = { srcPort: 0, payload: new Uint8Array(0) }
 
 /** Both of the flow whose turn it is. */
 const keyBytes = new Uint8Array(32)

@@ -2,10 +2,10 @@
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import type { StreamStats } from '../transport/stream-stats.ts'
 import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
 import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
+import type { TransportStats } from './flow-transport.ts'
 import { type Path, udpOverheadBytes } from './path.ts'
 import type { FlowState, MigrationState } from './states.ts'
 
@@ -47,7 +47,11 @@ export interface FlowFacts {
   readonly activePath: Path | undefined
 }
 
-export function flowInfo(flow: FlowFacts, paths: readonly Path[], stats: StreamStats | undefined): FlowInfo {
+export function flowInfo(
+  flow: FlowFacts,
+  paths: readonly Path[],
+  stats: TransportStats | undefined,
+): FlowInfo {
   return {
     flowId: flow.flowId,
     peerFlowId: flow.peerFlowId,

@@ -7,11 +7,17 @@ import type { FlowKeys } from '../security/keys.ts'
 import type { TransportPath } from '../transport/path.ts'
 import type { RestingStream } from '../transport/resting-stream.ts'
 import { openStream, Stream } from '../transport/stream.ts'
-import type { SegmentFields } from '../wire/segment.ts'
+import { protocols } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import type { WireError } from '../wire/wire-error.ts'
 import type { FlowParts } from './flow-parts.ts'
+import type { FlowTransport, TransportStats } from './flow-transport.ts'
+import type { SegmentSource } from './outbox.ts'
+import type { Path } from './path.ts'
 
-export class FlowStream<F> {
+export class FlowStream<F> implements FlowTransport {
+  readonly protocol = protocols.STREAM
+  readonly peerPort = 0
   readonly #parts: FlowParts<F>
   /** One of them, once the peer is known. */
   #awake: Stream | undefined
@@ -27,19 +33,8 @@ export class FlowStream<F> {
     this.#parts = parts
   }
 
-  /** HOT. Undefined while it rests, and before the set-up is done. */
-  get awake(): Stream | undefined {
-    return this.#awake
-  }
-
-  /** For whoever asks for no more than it can tell in its sleep. */
-  get held(): Stream | RestingStream | undefined {
-    return this.#awake ?? this.#resting
-  }
-
-  /** For whoever has something for it to do: that ends its rest. */
-  get roused(): Stream | undefined {
-    return this.#awake ?? this.#rouse()
+  get stats(): TransportStats | undefined {
+    return this.#held?.stats
   }
 
   // ---- the program's side ---------------------------------------------------------------------------------
@@ -60,53 +55,118 @@ export class FlowStream<F> {
     return this.#awake?.writable ?? this.bufferedBytes < this.#parts.context.limits.sendBufferBytes
   }
 
-  get acknowledgedAll(): boolean {
-    return this.#awake ? this.#awake.acknowledgedAll : this.#resting !== undefined
-  }
-
   write(chunk: Uint8Array): void {
-    const stream = this.roused
+    const stream = this.#roused
     if (stream) stream.write(chunk)
     else if (this.#early) this.#early.push(chunk)
     else this.#early = [chunk]
   }
 
+  read(): Uint8Array | undefined {
+    return this.#awake?.read()
+  }
+
   setKeepAlive(intervalMs: number, nowMs: number): void {
     this.#keepAliveMs = intervalMs
-    this.held?.setKeepAlive(intervalMs, nowMs)
+    this.#held?.setKeepAlive(intervalMs, nowMs)
   }
 
   setNoDelay(noDelay: boolean): void {
     this.#noDelay = noDelay
-    this.held?.setNoDelay(noDelay)
+    this.#held?.setNoDelay(noDelay)
+  }
+
+  // ---- the end, of either side ----------------------------------------------------------------------------
+
+  end(): void {
+    this.#roused?.end()
+  }
+
+  get acknowledgedAll(): boolean {
+    return this.#awake ? this.#awake.acknowledgedAll : this.#resting !== undefined
+  }
+
+  get receivedAll(): boolean {
+    return this.#awake?.receivedAll ?? false
+  }
+
+  get owesReading(): boolean {
+    return this.readableBytes > 0
+  }
+
+  handleFinalOffset(finalOffset: number): 'conflict' | 'ok' {
+    return this.#roused?.handleFinalOffset(finalOffset) === 'conflict' ? 'conflict' : 'ok'
+  }
+
+  fitsBehindFin(payloadBytes: number): boolean {
+    return this.#awake !== undefined && this.#awake.unsentBytes <= payloadBytes
   }
 
   // ---- the peer's side ------------------------------------------------------------------------------------
 
-  /** HOT. */
-  handleSegment(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): void {
-    if (this.#resting?.handleSegment(fields, nowMs)) return
-    this.roused?.handleSegment(fields, buffer, path, nowMs)
+  handlePayload(
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    path: TransportPath,
+    nowMs: number,
+  ): WireError | undefined {
+    const { profile, segmentFields } = this.#parts.context
+    const error = profile.segment.parseInto(segmentFields, buffer, start, end)
+    if (error !== undefined) return error
+    if (!this.#resting?.handleSegment(segmentFields, nowMs)) {
+      this.#roused?.handleSegment(segmentFields, buffer, path, nowMs)
+    }
+    return undefined
   }
 
-  /** Whether the segment acknowledges something that was never sent. */
-  handleLie(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): boolean {
-    if (this.#resting?.handleSegment(fields, nowMs)) return false
-    const stream = this.roused
-    if (stream === undefined) return false
-    const { badAcknowledgements } = stream.stats
-    stream.handleSegment(fields, buffer, path, nowMs)
-    return stream.stats.badAcknowledgements > badAcknowledgements
+  handleRider(payload: Uint8Array, path: TransportPath, nowMs: number): WireError | 'lie' | undefined {
+    const before = this.#held?.stats.badAcknowledgements ?? 0
+    const error = this.handlePayload(payload, 0, payload.length, path, nowMs)
+    if (error !== undefined) return error
+    return (this.#held?.stats.badAcknowledgements ?? 0) > before ? 'lie' : undefined
   }
 
-  /** Writes what a stream at rest has to say, if it has. */
-  emitAtRest(batch: TransmitBatch, prefix: Uint8Array): boolean {
-    return this.#resting?.emitBatch(batch, prefix) ?? false
+  acknowledgeNow(): void {
+    this.#held?.acknowledgeNow()
+  }
+
+  handleBatchEnd(nowMs: number): void {
+    this.#awake?.handleBatchEnd(nowMs)
+  }
+
+  /** What it asks is answered by acknowledgements. */
+  isAnsweredBy(_echo: Uint8Array): boolean {
+    return false
+  }
+
+  takeSignals(): number {
+    return this.#awake?.takeSignals() ?? 0
+  }
+
+  // ---- output ---------------------------------------------------------------------------------------------
+
+  get riders(): SegmentSource | undefined {
+    return this.#held
+  }
+
+  emitBatch(batch: TransmitBatch, path: Path, nowMs: number): boolean {
+    const { dataPrefix } = this.#parts.writer
+    const stream = this.#awake
+    if (stream === undefined) return this.#resting?.emitBatch(batch, dataPrefix) ?? false
+    return !path.local.isHeld && stream.emitBatch(batch, dataPrefix, path.transport, nowMs)
+  }
+
+  fills(segmentBytes: number, packetBytes: number): boolean {
+    return segmentBytes >= packetBytes
+  }
+
+  handleShrunk(path: TransportPath): void {
+    this.#awake?.handleShrunk(path)
   }
 
   // ---- its life -------------------------------------------------------------------------------------------
 
-  /** The set-up is done: what was written before goes out. */
   open(keys: FlowKeys, nowMs: number): void {
     const { role, context } = this.#parts
     const client = role === 'client'
@@ -118,11 +178,10 @@ export class FlowStream<F> {
     })
     this.#resting.noDelay = this.#noDelay
     this.#resting.setKeepAlive(this.#keepAliveMs, nowMs)
-    for (const chunk of this.#early ?? []) this.roused?.write(chunk)
+    for (const chunk of this.#early ?? []) this.#roused?.write(chunk)
     this.#early = undefined
   }
 
-  /** Keeps only where it stands, if nothing has happened on it for a while; returns whether it rests now. */
   rest(nowMs: number): boolean {
     this.#resting ??= this.#awake?.rest(nowMs)
     if (this.#resting === undefined) return false
@@ -134,38 +193,43 @@ export class FlowStream<F> {
     return this.#isSuspended
   }
 
-  /** Nothing can be sent until a path is adopted. */
   suspend(): void {
     if (this.#isSuspended) return
     this.#isSuspended = true
     this.#awake?.suspend()
   }
 
-  /** Sends on `path` from now on, and again. */
   adopt(path: TransportPath, nowMs: number): void {
     if (this.#isSuspended) {
       this.#isSuspended = false
-      this.roused?.resume(path, nowMs)
+      this.#roused?.resume(path, nowMs)
     } else this.#awake?.switchPath(path, nowMs)
   }
 
-  /** Nothing is sent or expected any more; what has come can still be read. */
   close(): void {
     this.#isOver = true
     this.#early = undefined
   }
 
-  /** Infinity: never by itself. */
   get nextTimeoutAt(): number {
     if (this.#isSuspended || this.#isOver) return NEVER
-    return this.held?.nextTimeoutAt ?? NEVER
+    return this.#held?.nextTimeoutAt ?? NEVER
   }
 
-  /** Returns the stream if something was due. */
-  handleTimeout(nowMs: number): Stream | undefined {
-    const stream = this.nextTimeoutAt <= nowMs ? this.roused : undefined
+  handleTimeout(nowMs: number): boolean {
+    const stream = this.nextTimeoutAt <= nowMs ? this.#roused : undefined
     stream?.handleTimeout(nowMs)
-    return stream
+    return stream !== undefined
+  }
+
+  /** For whoever asks for no more than it can tell in its sleep. */
+  get #held(): Stream | RestingStream | undefined {
+    return this.#awake ?? this.#resting
+  }
+
+  /** For whoever has something for it to do: that ends its rest. */
+  get #roused(): Stream | undefined {
+    return this.#awake ?? this.#rouse()
   }
 
   #rouse(): Stream | undefined {

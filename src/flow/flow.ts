@@ -2,13 +2,13 @@
  * A flow: one end of a connection to a service. It hands each thing that happens to the part that it concerns, and speaks
  * to its SAL through `FlowContext` only.
  *
- *   SAL -- handlePacket, handleData, handleTimeout --> Flow --> ControlInput, Connection, Mobility, FlowStream
- *   SAL <-- pollTransmit ----------------------------- Flow <-- Outbox (control packets), FlowStream (segments)
+ *   SAL -- handlePacket, handleData, handleTimeout --> Flow --> ControlInput, Connection, Mobility, FlowTransport
+ *   SAL <-- pollTransmit ----------------------------- Flow <-- Outbox (control packets), FlowTransport (data)
  *   program -- write, read, end, reset --------------> Flow -- signals --> program
  *
  * control-input.ts reads the peer's control packets. connection.ts runs the connection table, with opening.ts and
  * closing.ts; mobility.ts changes addresses, with migration.ts, rebinding.ts and path-search.ts; flow-stream.ts keeps the
- * stream. control-packet.ts writes control packets, control-channel.ts numbers them, outbox.ts keeps those that are due;
+ * stream, or flow-datagrams.ts the datagrams. control-packet.ts writes control packets, control-channel.ts numbers them, outbox.ts keeps those that are due;
  * path.ts and timers.ts are values.
  */
 import { ServalError } from '../errors.ts'
@@ -19,8 +19,9 @@ import type { CongestionControl } from '../transport/congestion/congestion.ts'
 import { StreamSignal } from '../transport/stream.ts'
 import { readU32 } from '../wire/bytes.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
-import type { SegmentFields } from '../wire/segment.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import type { WireError } from '../wire/wire-error.ts'
 import type { AnyFlow } from './any-flow.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import { Connection } from './connection.ts'
@@ -28,9 +29,11 @@ import { AHEAD_LIMIT, ControlChannel, OUTSTANDING_LIMIT } from './control-channe
 import { ControlInput } from './control-input.ts'
 import { ControlPacketWriter } from './control-packet.ts'
 import type { FlowContext } from './flow-context.ts'
+import { FlowDatagrams } from './flow-datagrams.ts'
 import { type FlowInfo, flowInfo } from './flow-info.ts'
 import type { FlowParts, PeerControl } from './flow-parts.ts'
 import { FlowStream } from './flow-stream.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import { CANDIDATE_LIMIT } from './migration.ts'
 import { Mobility } from './mobility.ts'
 import { type Due, OUTBOX_LIMIT, Outbox } from './outbox.ts'
@@ -49,6 +52,10 @@ export interface FlowOptions {
   readonly serviceName?: string
   /** How long set-up may take, ms. */
   readonly timeoutMs: number
+  /** What it carries; default: a stream. */
+  readonly protocol?: Protocol | undefined
+  /** Of datagrams: the port of this host that they are from; default: none. */
+  readonly port?: number | undefined
   /** Makes the congestion control of each path; default: the transport's. */
   readonly newCongestion?: (mss: number) => CongestionControl
 }
@@ -66,7 +73,7 @@ export class Flow implements AnyFlow {
   ready = false
 
   readonly #parts: FlowParts<Flow>
-  readonly #stream: FlowStream<Flow>
+  readonly #transport: FlowTransport
   readonly #connection: Connection<Flow>
   readonly #mobility: Mobility<Flow>
   readonly #control: ControlInput<Flow>
@@ -74,6 +81,7 @@ export class Flow implements AnyFlow {
 
   constructor(options: FlowOptions, context: FlowContext<Flow>, nowMs: number) {
     const { role, flowId, service, serviceName, timeoutMs, newCongestion } = options
+    const { protocol = protocols.STREAM, port = 0 } = options
     this.role = role
     this.flowId = flowId
     this.service = service
@@ -88,15 +96,28 @@ export class Flow implements AnyFlow {
       outbox: new Outbox(),
       timers: new FlowTimers(),
       paths: new PathSet(newCongestion),
-      writer: new ControlPacketWriter({ role, flowId, service, channel, profile }),
+      writer: new ControlPacketWriter({ role, flowId, service, channel, profile, protocol }),
     }
-    this.#stream = new FlowStream(this.#parts)
-    this.#connection = new Connection(this.#parts, this.#stream, timeoutMs, nowMs)
-    this.#mobility = new Mobility(this.#parts, this.#stream, this.#connection)
-    this.#control = new ControlInput(this.#parts, this.#stream, this.#connection, this.#mobility)
+    this.#transport =
+      protocol === protocols.STREAM
+        ? new FlowStream(this.#parts)
+        : new FlowDatagrams(this.#parts, port, serviceName ?? service.toString())
+    this.#connection = new Connection(this.#parts, this.#transport, timeoutMs, nowMs)
+    this.#mobility = new Mobility(this.#parts, this.#transport, this.#connection)
+    this.#control = new ControlInput(this.#parts, this.#transport, this.#connection, this.#mobility)
   }
 
   // ---- what the program sees ------------------------------------------------------------------------------
+
+  /** What it carries. */
+  get protocol(): Protocol {
+    return this.#transport.protocol
+  }
+
+  /** Of datagrams: the port of the peer's host that they are from, as it says; 0: none. */
+  get peerPort(): number {
+    return this.#transport.peerPort
+  }
 
   get state(): FlowState {
     return this.#connection.state
@@ -121,40 +142,40 @@ export class Flow implements AnyFlow {
 
   /** Bytes that can be read now. */
   get readableBytes(): number {
-    return this.#stream.readableBytes
+    return this.#transport.readableBytes
   }
 
   /** Bytes written that the peer has not acknowledged. */
   get bufferedBytes(): number {
-    return this.#stream.bufferedBytes
+    return this.#transport.bufferedBytes
   }
 
   /** Bytes written that have never left. */
   get unsentBytes(): number {
-    return this.#stream.unsentBytes
+    return this.#transport.unsentBytes
   }
 
   /** Whether the send buffer is below its high-water mark. */
   get writable(): boolean {
-    return this.#stream.writable
+    return this.#transport.writable
   }
 
   /** Whether every byte that the peer sent, to its end of stream, has come. */
   get endReceived(): boolean {
-    return this.#stream.awake?.receivedAll ?? false
+    return this.#transport.receivedAll
   }
 
   /** Queues `chunk`, which must not be changed any more. Throws EPIPE after `end`. */
   write(chunk: Uint8Array): void {
     if (this.#connection.isEnded || this.state === 'CLOSED')
       throw new ServalError('EPIPE', { syscall: 'write' })
-    this.#stream.write(chunk)
+    this.#transport.write(chunk)
     this.#parts.context.wake(this)
   }
 
   /** The next bytes in order, or undefined. The caller owns them. */
   read(): Uint8Array | undefined {
-    const chunk = this.#stream.awake?.read()
+    const chunk = this.#transport.read()
     if (chunk !== undefined) this.#parts.context.wake(this)
     return chunk
   }
@@ -176,17 +197,17 @@ export class Flow implements AnyFlow {
 
   /** Probes an idle peer every `intervalMs`; 0 stops. */
   setKeepAlive(intervalMs: number, nowMs: number): void {
-    this.#stream.setKeepAlive(intervalMs, nowMs)
+    this.#transport.setKeepAlive(intervalMs, nowMs)
     this.#parts.context.rearm(this)
   }
 
   /** Whether small writes are sent at once; they are, by default. */
   setNoDelay(noDelay: boolean): void {
-    this.#stream.setNoDelay(noDelay)
+    this.#transport.setNoDelay(noDelay)
   }
 
   info(): FlowInfo {
-    return flowInfo(this, this.#parts.paths.all, this.#stream.held?.stats)
+    return flowInfo(this, this.#parts.paths.all, this.#transport.stats)
   }
 
   /** What the peer makes this flow keep. */
@@ -248,17 +269,18 @@ export class Flow implements AnyFlow {
     return srcFlowId === writer.peerFlowId && this.state !== 'RESPOND' && paths.proves(remote)
   }
 
-  /** HOT. A data segment that `believes` let pass; `fields` has been parsed from `buffer`. */
-  handleData(fields: SegmentFields, buffer: Uint8Array, nowMs: number): void {
+  /** HOT. The payload of a packet that `believes` let pass. */
+  handleData(buffer: Uint8Array, start: number, end: number, nowMs: number): WireError | undefined {
     const path = this.#parts.paths.active
-    if (path === undefined) return
-    this.#connection.handleHeard(nowMs)
-    this.#stream.handleSegment(fields, buffer, path.transport, nowMs)
+    if (path === undefined) return undefined
+    const error = this.#transport.handlePayload(buffer, start, end, path.transport, nowMs)
+    if (error === undefined) this.#connection.handleHeard(nowMs)
+    return error
   }
 
   /** HOT. A received buffer has been handled: time to decide on acknowledging, and to tell the program. */
   handleBatchEnd(nowMs: number): void {
-    this.#stream.awake?.handleBatchEnd(nowMs)
+    this.#transport.handleBatchEnd(nowMs)
     this.#afterInput(nowMs)
   }
 
@@ -273,7 +295,7 @@ export class Flow implements AnyFlow {
   /** A packet for this flow that is more than plain data. */
   handlePacket(arrival: Arrival, nowMs: number): void {
     this.#control.handlePacket(arrival, nowMs)
-    this.#stream.awake?.handleBatchEnd(nowMs)
+    this.#transport.handleBatchEnd(nowMs)
     this.#afterInput(nowMs)
   }
 
@@ -303,7 +325,7 @@ export class Flow implements AnyFlow {
   }
 
   get nextTimeoutAt(): number {
-    return Math.min(this.#parts.timers.nextAt, this.#stream.nextTimeoutAt)
+    return Math.min(this.#parts.timers.nextAt, this.#transport.nextTimeoutAt)
   }
 
   handleTimeout(nowMs: number): void {
@@ -311,8 +333,9 @@ export class Flow implements AnyFlow {
     for (let timer = timers.takeExpired(nowMs); timer; timer = timers.takeExpired(nowMs)) {
       this.#handleTimer(timer, nowMs)
     }
-    const stream = this.#stream.handleTimeout(nowMs)
-    if (stream && paths.active) this.#mobility.search.handleTimeout(paths.active, stream)
+    if (this.#transport.handleTimeout(nowMs) && paths.active) {
+      this.#mobility.search.handleTimeout(paths.active, this.#transport)
+    }
     this.#afterInput(nowMs)
   }
 
@@ -327,7 +350,7 @@ export class Flow implements AnyFlow {
     if (this.#released) return false
     if (this.state === 'CLOSED') return this.#release()
     const path = paths.active
-    if (path === undefined || this.#stream.isSuspended || !this.#connection.isOpen) return false
+    if (path === undefined || this.#transport.isSuspended || !this.#connection.isOpen) return false
     const fin = this.#connection.finDueOn(path)
     if (fin && this.#emitControl(fin, batch, nowMs)) return true
     return this.#emitData(path, batch, nowMs)
@@ -339,8 +362,8 @@ export class Flow implements AnyFlow {
    */
   rest(nowMs: number): 'resting' | 'awake' | 'ended' {
     if (this.#connection.isClosing) return 'ended'
-    if (this.#stream.isSuspended || this.migrationState !== 'INITIAL') return 'awake'
-    return this.#stream.rest(nowMs) ? 'resting' : 'awake'
+    if (this.#transport.isSuspended || this.migrationState !== 'INITIAL') return 'awake'
+    return this.#transport.rest(nowMs) ? 'resting' : 'awake'
   }
 
   // ---- input ----------------------------------------------------------------------------------------------
@@ -369,7 +392,7 @@ export class Flow implements AnyFlow {
   /** HOT. What the stream has to say, and what follows from it. */
   #afterInput(nowMs: number): void {
     const { context } = this.#parts
-    const signals = this.#stream.awake?.takeSignals() ?? 0
+    const signals = this.#transport.takeSignals()
     if (signals !== 0) this.#tell(signals)
     this.#connection.handleProgress(nowMs)
     if (signals & StreamSignal.dead) this.#connection.input('gaveUp', nowMs)
@@ -392,9 +415,9 @@ export class Flow implements AnyFlow {
   #emitControl(due: Due, batch: TransmitBatch, nowMs: number): boolean {
     const { context, paths, writer } = this.#parts
     const { path } = due
-    if (this.#stream.isSuspended && path === paths.active) return false
+    if (this.#transport.isSuspended && path === paths.active) return false
     const author = due.kind === 'RST' && due.writer ? due.writer : writer
-    const length = author.write(due, batch.buffer, this.#stream.held, nowMs)
+    const length = author.write(due, batch.buffer, this.#transport.riders, nowMs)
     if (!path.admits(length)) {
       context.count('amplificationLimit')
       return false
@@ -415,15 +438,9 @@ export class Flow implements AnyFlow {
 
   /** HOT. */
   #emitData(path: Path, batch: TransmitBatch, nowMs: number): boolean {
-    const { dataPrefix } = this.#parts.writer
-    const stream = this.#stream.awake
-    const written =
-      stream === undefined
-        ? this.#stream.emitAtRest(batch, dataPrefix)
-        : !path.local.isHeld && stream.emitBatch(batch, dataPrefix, path.transport, nowMs)
-    if (!written) return false
+    if (!this.#transport.emitBatch(batch, path, nowMs)) return false
     batch.setRoute(path.local.id, path.remote)
-    if (stream !== undefined) this.#mobility.search.handleData(path, batch, stream, nowMs)
+    this.#mobility.handleData(path, batch, nowMs)
     return true
   }
 

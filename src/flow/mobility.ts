@@ -4,9 +4,10 @@
  * send much, so each is made when it is first needed.
  */
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
+import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import type { Connection } from './connection.ts'
 import type { FlowParts } from './flow-parts.ts'
-import type { FlowStream } from './flow-stream.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import { Migration } from './migration.ts'
 import type { Local, Path } from './path.ts'
 import { PathSearch } from './path-search.ts'
@@ -15,15 +16,15 @@ import { FlowSignal, type MigrationState } from './states.ts'
 
 export class Mobility<F> {
   readonly #parts: FlowParts<F>
-  readonly #stream: FlowStream<F>
+  readonly #transport: FlowTransport
   readonly #connection: Connection<F>
   #migration: Migration | undefined
   #rebinding: Rebinding | undefined
   #search: PathSearch | undefined
 
-  constructor(parts: FlowParts<F>, stream: FlowStream<F>, connection: Connection<F>) {
+  constructor(parts: FlowParts<F>, transport: FlowTransport, connection: Connection<F>) {
     this.#parts = parts
-    this.#stream = stream
+    this.#transport = transport
     this.#connection = connection
   }
 
@@ -56,7 +57,7 @@ export class Mobility<F> {
     this.#rebinding ??= new Rebinding({
       ...this.#parts,
       randomBytes: n => context.randomBytes(n),
-      mayRebind: () => this.#connection.isMovable && !this.#stream.isSuspended && this.state === 'INITIAL',
+      mayRebind: () => this.#connection.isMovable && !this.#transport.isSuspended && this.state === 'INITIAL',
       rebound: (path, now) => {
         this.#adopt(path, now)
         context.signal(flow, FlowSignal.moved)
@@ -90,7 +91,7 @@ export class Mobility<F> {
   /** `local` has gone; `other` is the best of what is left. */
   localLost(local: Local, other: Local | undefined, nowMs: number): void {
     if (!this.#connection.isMovable) return
-    if (this.#parts.paths.active?.local === local) this.#stream.suspend()
+    if (this.#parts.paths.active?.local === local) this.#transport.suspend()
     if (!this.#leavesFrom(local)) return
     if (other) this.move(other, nowMs)
     else this.migrating.lost(nowMs)
@@ -102,7 +103,7 @@ export class Mobility<F> {
     const { context, flow, paths } = this.#parts
     const path = paths.active
     if (path?.local.id !== localId || (remote && !sameEndpoint(path.remote, remote))) return
-    this.search.handleRefused(path, this.#stream.awake)
+    this.search.handleRefused(path, this.#transport)
     context.wake(flow)
   }
 
@@ -111,8 +112,14 @@ export class Mobility<F> {
     const { context, flow, paths } = this.#parts
     const path = paths.active
     if (path?.local !== local) return
-    this.search.handleInterface(path, this.#stream.awake)
+    this.search.handleInterface(path, this.#transport)
     context.wake(flow)
+  }
+
+  /** HOT. `batch` leaves by `path`. */
+  handleData(path: Path, batch: TransmitBatch, nowMs: number): void {
+    if (nowMs < path.mtu.dueAt || !this.#transport.fills(batch.segmentBytes, path.mtu.packetBytes)) return
+    this.search.handleData(path, this.#transport, nowMs)
   }
 
   /** A tagged echo of a CHALLENGE has come from `remote` to `localId`; false if it answers nothing that is asked here. */
@@ -127,12 +134,12 @@ export class Mobility<F> {
 
   #adopt(path: Path, nowMs: number): void {
     this.#parts.paths.adopt(path)
-    this.#stream.adopt(path.transport, nowMs)
+    this.#transport.adopt(path.transport, nowMs)
     this.#connection.handleMoved(path, nowMs)
   }
 
   #suspend(): void {
-    this.#stream.suspend()
+    this.#transport.suspend()
     this.#parts.context.signal(this.#parts.flow, FlowSignal.stalled)
   }
 

@@ -13,12 +13,12 @@ import { reasonCodes } from '../wire/extensions/reason.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import type { Outstanding } from './control-channel.ts'
 import type { FlowParts } from './flow-parts.ts'
-import type { FlowStream } from './flow-stream.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import { Setup } from './setup.ts'
 
 export class Opening<F> {
   readonly #parts: FlowParts<F>
-  readonly #stream: FlowStream<F>
+  readonly #transport: FlowTransport
   readonly #setup: Setup
   /** Our SYN, or SYN-ACK. */
   #syn: Outstanding | undefined
@@ -26,10 +26,10 @@ export class Opening<F> {
   #nack: { readonly reason: number; readonly remote: Endpoint } | undefined
 
   /** `timeoutMs`: how long it may take. */
-  constructor(parts: FlowParts<F>, stream: FlowStream<F>, timeoutMs: number, nowMs: number) {
+  constructor(parts: FlowParts<F>, transport: FlowTransport, timeoutMs: number, nowMs: number) {
     const { context } = parts
     this.#parts = parts
-    this.#stream = stream
+    this.#transport = transport
     const firstRepeatMs = context.profile.policy.initialRtoMs
     this.#setup = new Setup(n => context.randomBytes(n), { firstRepeatMs, timeoutMs }, nowMs)
   }
@@ -109,7 +109,7 @@ export class Opening<F> {
     const path = paths.open(syn.local, replyTo)
     path.credit.receivedBytes = arrivalBytes(syn)
     paths.adopt(path)
-    this.#stream.open(keys, nowMs)
+    this.#transport.open(keys, nowMs)
     this.startDeadline()
     return true
   }
@@ -155,7 +155,7 @@ export class Opening<F> {
     channel.acknowledge(ackno)
     paths.adopt(paths.open(arrival.local, arrival.remote))
     this.prove(nowMs)
-    this.#stream.open(keys, nowMs)
+    this.#transport.open(keys, nowMs)
     return 'SYN_ACK'
   }
 

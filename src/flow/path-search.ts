@@ -6,8 +6,7 @@
  * would be missed (RFC 8899 section 4.1, padding data), stands outside of the stream's flight, so that its loss costs no
  * window (section 3, item 7), and goes to proven addresses only.
  */
-import type { Stream } from '../transport/stream.ts'
-import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import type { FlowTransport } from './flow-transport.ts'
 import type { Outbox } from './outbox.ts'
 import { maxPacketBytes, type Path, segmentBytesOf } from './path.ts'
 import { sameBytes } from './setup.ts'
@@ -26,12 +25,11 @@ export class PathSearch {
     this.#randomBytes = randomBytes
   }
 
-  /** HOT. `batch` of the stream's leaves by `path`. */
-  handleData(path: Path, batch: TransmitBatch, stream: Stream, nowMs: number): void {
-    if (nowMs < path.mtu.dueAt || batch.segmentBytes < path.mtu.packetBytes) return
+  /** Packets of full size leave by `path`, and something is due. */
+  handleData(path: Path, transport: FlowTransport, nowMs: number): void {
     const { rtt } = path.transport
     // In an outage all probes are lost, and say nothing of sizes.
-    if (!path.proven || rtt.backoffs > 0 || stream.stats.bytesOut < SEARCH_AFTER_BYTES) return
+    if (!path.proven || rtt.backoffs > 0 || (transport.stats?.bytesOut ?? 0) < SEARCH_AFTER_BYTES) return
     const bytes = path.mtu.probeDue(rtt.rtoMs, nowMs)
     if (bytes === 0) return
     const challenge = this.#randomBytes(8)
@@ -49,24 +47,24 @@ export class PathSearch {
     return true
   }
 
-  /** The stream's timers have run: what was sent may be too large for the path. */
-  handleTimeout(path: Path, stream: Stream): void {
-    if (path.mtu.handleTimeouts(path.transport.rtt.backoffs)) this.#shrink(path, stream)
+  /** The transport's timers have run: what was sent may be too large for the path. */
+  handleTimeout(path: Path, transport: FlowTransport): void {
+    if (path.mtu.handleTimeouts(path.transport.rtt.backoffs)) this.#shrink(path, transport)
   }
 
   /** The system has refused a packet as too long, on this path. */
-  handleRefused(path: Path, stream: Stream | undefined): void {
-    if (path.mtu.handleRefused()) this.#shrink(path, stream)
+  handleRefused(path: Path, transport: FlowTransport): void {
+    if (path.mtu.handleRefused()) this.#shrink(path, transport)
   }
 
   /** The MTU of the path's interface may have changed. */
-  handleInterface(path: Path, stream: Stream | undefined): void {
-    if (path.mtu.setMax(maxPacketBytes(path.local, path.remote))) this.#shrink(path, stream)
+  handleInterface(path: Path, transport: FlowTransport): void {
+    if (path.mtu.setMax(maxPacketBytes(path.local, path.remote))) this.#shrink(path, transport)
   }
 
-  #shrink(path: Path, stream: Stream | undefined): void {
+  #shrink(path: Path, transport: FlowTransport): void {
     this.#probe = undefined
     path.transport.mss = segmentBytesOf(path.mtu)
-    stream?.handleShrunk(path.transport)
+    transport.handleShrunk(path.transport)
   }
 }

@@ -12,6 +12,7 @@ import { ServalError } from '../errors.ts'
 import type { Arrival } from '../flow/arrival.ts'
 import { fillBatch } from '../flow/datagram-batch.ts'
 import { DatagramQueue } from '../flow/datagram-queue.ts'
+import { tooLong } from '../flow/flow-datagrams.ts'
 import { type Local, mtuOf } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
 import { addressBytes } from '../id/address.ts'
@@ -288,11 +289,6 @@ export class Datagrams {
     const [from, to] = [addressBytes(source.address), addressBytes(destination.address)]
     return from && to && { source: from, destination: to }
   }
-}
-
-/** What the path takes is less than what the program gave. */
-export function tooLong(service: string, bytes: number, limit: number): ServalError {
-  return new ServalError('EMSGSIZE', { syscall: 'send', service, bytes, limit })
 }
 
 function writePacket({ payload }: Packet, buffer: Uint8Array, offset: number): void {

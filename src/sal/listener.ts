@@ -8,10 +8,9 @@ import { DatagramQueue } from '../flow/datagram-queue.ts'
 import { sameBytes } from '../flow/setup.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
-import type { Protocol } from '../service/rule.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
-import { protocols } from '../wire/sal-header.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 
 /** Half-open flows of one listener, unless it asks for another number: Node's own default. */
 export const DEFAULT_BACKLOG = 511

@@ -28,7 +28,6 @@ import {
   protocols,
   sameBaseHeader,
 } from '../wire/sal-header.ts'
-import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { ANSWERS_LIMIT, Answers } from './answers.ts'
@@ -50,7 +49,6 @@ export class NativeDialect implements Dialect {
   readonly #answers: Answers
   readonly #routerProbes: RouterProbes
   readonly #walk = new PacketWalk()
-  readonly #fields = new SegmentFields()
   #trustedRouters: ReadonlySet<string> = new Set()
 
   constructor(host: DialectHost) {
@@ -129,10 +127,10 @@ export class NativeDialect implements Dialect {
       this.#host.count('unknownVersion')
       return undefined
     }
-    const isData =
-      peekHeaderBytes(buffer, start) === BASE_HEADER_BYTES && peekProtocol(buffer, start) === protocols.STREAM
+    const isData = peekHeaderBytes(buffer, start) === BASE_HEADER_BYTES
     const flow = isData ? this.flows.lookup(peekDstFlowId(buffer, start)) : undefined
-    if (flow === undefined || !flow.believes(peekSrcFlowId(buffer, start), remote)) {
+    const isOurs = flow !== undefined && flow.protocol === peekProtocol(buffer, start)
+    if (!isOurs || !flow.believes(peekSrcFlowId(buffer, start), remote)) {
       const news = this.#host.newsCount
       this.#handleOther(buffer, start, end, localId, remote, nowMs)
       if (this.#host.newsCount === news) this.isUrgent = true
@@ -146,13 +144,10 @@ export class NativeDialect implements Dialect {
 
   /** A packet of data, whose header is known to be good. */
   #handleData(flow: Flow, buffer: Uint8Array, start: number, end: number, nowMs: number): Flow | undefined {
-    const error = this.#host.profile.segment.parseInto(this.#fields, buffer, start + BASE_HEADER_BYTES, end)
-    if (error !== undefined) {
-      this.#host.count(error.code)
-      return undefined
-    }
-    flow.handleData(this.#fields, buffer, nowMs)
-    return flow
+    const error = flow.handleData(buffer, start + BASE_HEADER_BYTES, end, nowMs)
+    if (error === undefined) return flow
+    this.#host.count(error.code)
+    return undefined
   }
 
   /** Everything but believed data. */
@@ -184,11 +179,11 @@ export class NativeDialect implements Dialect {
     }
   }
 
-  /** Data behind extensions that may be skipped. */
-  #handleExtendedData(flow: Flow, { transport }: SalPacket, nowMs: number): void {
-    const error = this.#host.profile.segment.parseInto(this.#fields, transport, 0, transport.length)
+  /** Data behind extensions that may be skipped; or of another protocol than the flow's, which is none of its. */
+  #handleExtendedData(flow: Flow, { protocol, transport }: SalPacket, nowMs: number): void {
+    if (protocol !== flow.protocol) return this.#host.count('unexpected')
+    const error = flow.handleData(transport, 0, transport.length, nowMs)
     if (error !== undefined) return this.#host.count(error.code)
-    flow.handleData(this.#fields, transport, nowMs)
     flow.handleBatchEnd(nowMs)
   }
 
@@ -242,6 +237,8 @@ export class NativeDialect implements Dialect {
         serviceName: listener.name,
         timeoutMs: this.#host.profile.policy.halfOpenMs,
         newCongestion: this.#host.congestionOf(listener),
+        protocol: listener.protocol,
+        port: listener.port,
       },
       nowMs,
     )

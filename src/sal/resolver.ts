@@ -12,12 +12,11 @@ import { ServicePrefix } from '../id/service-prefix.ts'
 import { affinityOf } from '../service/balance/affinity.ts'
 import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
-import { DEFAULT_DELAY_LIMITS, DelayQueue } from '../service/delay-queue.ts'
+import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-queue.ts'
 import { peekType, resolve } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
-import { protocols } from '../wire/sal-header.ts'
 import type { Locals } from './locals.ts'
 
 /** Bytes of a SYN, for the rules' counters. */
@@ -81,7 +80,7 @@ export class Resolver {
 
   next(flow: AnyFlow, nowMs: number): SynTarget {
     const choice = this.choice(flow.service, nowMs)
-    const target = resolve(this.#table, flow.service, protocols.STREAM, SYN_BYTES, choice)
+    const target = resolve(this.#table, flow.service, flow.protocol, SYN_BYTES, choice)
     switch (target?.type) {
       case undefined:
         return new ServalError('ENOSERVICE', {
@@ -105,8 +104,8 @@ export class Resolver {
 
   /** Rules under `prefix` have come: the flows that need to wait no longer are returned. */
   release(prefix: ServicePrefix): AnyFlow[] {
-    const goes = ({ serviceId }: { serviceId: ServiceId }) =>
-      peekType(this.#table, serviceId, protocols.STREAM) !== 'DELAY'
+    const goes = ({ serviceId, item }: Held<AnyFlow>) =>
+      peekType(this.#table, serviceId, item.protocol) !== 'DELAY'
     return this.#waiting.release(prefix, goes).map(held => held.item)
   }
 

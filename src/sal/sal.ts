@@ -15,14 +15,13 @@ import { NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { peekType, resolve } from '../service/resolve.ts'
-import type { Protocol } from '../service/rule.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { readU32 } from '../wire/bytes.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { type Profile, profiles } from '../wire/profile.ts'
-import { protocols } from '../wire/sal-header.ts'
+import type { Protocol } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { type DatagramEvent, Datagrams, type OutgoingDatagram } from './datagrams.ts'
@@ -63,6 +62,10 @@ export interface ConnectOptions {
   /** How long set-up may take; default: the profile's. */
   readonly timeoutMs?: number | undefined
   readonly congestion?: CongestionName | undefined
+  /** What it is to carry; default: a stream. */
+  readonly protocol?: Protocol | undefined
+  /** Of datagrams: the port of this host that they are from; default: none. */
+  readonly port?: number | undefined
 }
 
 export interface ListenOptions {
@@ -260,6 +263,8 @@ export class Sal {
         service: options.serviceId,
         serviceName: options.name,
         timeoutMs: options.timeoutMs ?? this.profile.policy.synTimeoutMs,
+        protocol: options.protocol,
+        port: options.port,
         newCongestion: this.#newCongestion[options.congestion ?? this.#congestion],
       },
       nowMs,
@@ -446,7 +451,7 @@ export class Sal {
     return (
       entry !== undefined &&
       entry.prefix.bits === 0 &&
-      peekType(this.serviceTable, flow.service, protocols.STREAM) === 'FORWARD'
+      peekType(this.serviceTable, flow.service, flow.protocol) === 'FORWARD'
     )
   }
 

@@ -3,7 +3,7 @@
  * table is `service-table.ts`, the text form `rule-text.ts`.
  */
 import type { Endpoint } from '../wire/endpoint.ts'
-import type { protocols } from '../wire/sal-header.ts'
+import type { Protocol } from '../wire/sal-header.ts'
 import type { SharingPolicy } from './balance/sharing.ts'
 
 export type Rule = ForwardRule | DemuxRule | DelayRule | DropRule
@@ -21,13 +21,11 @@ export interface ForwardRule {
 export interface DemuxRule {
   readonly type: 'DEMUX'
   readonly listenerId: number
+  /** What the listener takes. */
   readonly protocol: Protocol
   /** Beside other listeners of the protocol that say so too, each taking its part (as SO_REUSEPORT). Default: alone. */
   readonly shared?: boolean
 }
-
-/** What a listener takes: the SAL header's protocol byte, 6 stream or 17 datagram. */
-export type Protocol = (typeof protocols)[keyof typeof protocols]
 
 /** Hold the packet and ask the controller who serves it. Where live targets stand beside it, they serve. */
 export interface DelayRule {

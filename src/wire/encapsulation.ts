@@ -17,6 +17,7 @@ import {
   BASE_HEADER_BYTES,
   DST_FLOW_ID,
   HEADER_WORDS,
+  type Protocol,
   protocols,
   SAL_CHECKSUM,
   SRC_FLOW_ID,
@@ -49,7 +50,7 @@ export function setLength(buffer: Uint8Array, offset: number, lengthBytes: numbe
 }
 
 /**
- * Writes the shim and base header of a stream packet without extensions: 16 bytes, the same for every such
+ * Writes the shim and base header of a packet of data without extensions: 16 bytes, the same for every such
  * packet of a flow but for the length. `lengthBytes` counts from the shim to the end of the payload.
  */
 export function emitDataPrefix(
@@ -58,14 +59,15 @@ export function emitDataPrefix(
   srcFlowId: FlowId,
   dstFlowId: FlowId,
   lengthBytes: number,
+  protocol: Protocol = protocols.STREAM,
 ): void {
   emitShim(buffer, offset, lengthBytes)
   const header = offset + SHIM_BYTES
   writeU32(buffer, header + SRC_FLOW_ID, srcFlowId)
   writeU32(buffer, header + DST_FLOW_ID, dstFlowId)
-  writeU16(buffer, header + HEADER_WORDS, DATA_WORD)
-  const sum =
-    (srcFlowId >>> 16) + (srcFlowId & 0xffff) + (dstFlowId >>> 16) + (dstFlowId & 0xffff) + DATA_WORD
+  const word = ((BASE_HEADER_BYTES / 4) << 8) | protocol
+  writeU16(buffer, header + HEADER_WORDS, word)
+  const sum = (srcFlowId >>> 16) + (srcFlowId & 0xffff) + (dstFlowId >>> 16) + (dstFlowId & 0xffff) + word
   writeU16(buffer, header + SAL_CHECKSUM, foldChecksum(sum))
 }
 
@@ -133,6 +135,3 @@ const HOPS = 1
 const LENGTH = 2
 
 const NOTHING = new Uint8Array(0)
-
-/** Header length 3 words and protocol 6: the third word of a bare stream header. */
-const DATA_WORD = ((BASE_HEADER_BYTES / 4) << 8) | protocols.STREAM

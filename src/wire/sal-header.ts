@@ -23,6 +23,7 @@ export const MAX_HEADER_BYTES = 255 * 4
 
 /** The protocol that follows the SAL header. */
 export const protocols = { STREAM: 6, DATAGRAM: 17 } as const
+export type Protocol = (typeof protocols)[keyof typeof protocols]
 
 /** Offsets from the start of the packet. */
 export const SRC_FLOW_ID = 0

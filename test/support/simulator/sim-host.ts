@@ -18,6 +18,7 @@ import type { Random } from '../random.ts'
 import type { Link } from './link.ts'
 import type { Port } from './network.ts'
 import { SimNode, type Surroundings } from './node.ts'
+import { SimDatagrams } from './sim-datagrams.ts'
 import { SimFlow } from './sim-flow.ts'
 
 export interface HostOptions {
@@ -40,6 +41,8 @@ export interface HostWorld extends Surroundings {
 export class SimHost extends SimNode {
   readonly sal: Sal
   readonly flows: SimFlow[] = []
+  /** Flows of datagrams that were accepted here. */
+  readonly peers: SimDatagrams[] = []
   /** serviceIDs that a DELAY rule has asked about. */
   readonly questions: string[] = []
   /** What became of datagrams that had to wait: `sent`, or a code. */
@@ -113,7 +116,7 @@ export class SimHost extends SimNode {
   }
 
   /** Moves a flow to another address of this host's. */
-  migrate(flow: SimFlow, port: Port): void {
+  migrate(flow: SimFlow | SimDatagrams, port: Port): void {
     this.sal.migrate(flow.flow, port.id, this.nowMs)
     this.wake()
   }
@@ -177,10 +180,22 @@ export class SimHost extends SimNode {
     return this.#adopt(flow)
   }
 
+  /** A flow of datagrams. */
+  connectDatagrams(service: string, port?: number): SimDatagrams {
+    const target = { serviceId: serviceIdOf(service), name: service, protocol: protocols.DATAGRAM, port }
+    const flow = this.sal.connect(target, this.nowMs)
+    this.wake()
+    return new SimDatagrams(this, flow)
+  }
+
   protected override drainEvents(): void {
     for (let event = this.sal.pollEvent(); event; event = this.sal.pollEvent()) {
       switch (event.type) {
         case 'accept': {
+          if (event.flow.protocol === protocols.DATAGRAM) {
+            this.peers.push(new SimDatagrams(this, event.flow))
+            break
+          }
           const flow = this.#adopt(event.flow)
           flow.handleAccepted()
           const onFlow = event.listener.owner as (flow: SimFlow) => void
@@ -188,7 +203,9 @@ export class SimHost extends SimNode {
           break
         }
         case 'flow':
-          if (event.flow.owner instanceof SimFlow) event.flow.owner.handleSignals(event.signals)
+          if (event.flow.owner instanceof SimFlow || event.flow.owner instanceof SimDatagrams) {
+            event.flow.owner.handleSignals(event.signals)
+          }
           break
         case 'messages': {
           const onMessage = event.listener.owner as (message: IncomingDatagram) => void

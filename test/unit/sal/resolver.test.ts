@@ -31,7 +31,12 @@ function desk(...rules: readonly Rule[]) {
 }
 
 const flow = () =>
-  ({ service: serviceIdOf(NAME), serviceName: NAME, fail: () => undefined }) as unknown as Flow
+  ({
+    service: serviceIdOf(NAME),
+    serviceName: NAME,
+    protocol: protocols.STREAM,
+    fail: () => undefined,
+  }) as unknown as Flow
 const forward = (...targets: readonly (typeof there)[]): Rule => {
   return { type: 'FORWARD', targets: targets.map(target => ({ endpoint: target })) }
 }
