@@ -1,13 +1,14 @@
 // `npm run build` (and so `npm ci`, through prepare): from the sources to dist/.
 //
 //   1. control.proto -> src/control/generated/control.{js,d.ts}   when the .proto is newer
-//   2. tsc -p tsconfig.build.json                                 src, controller, bench -> dist/
+//   2. tsc -p tsconfig.build.json, tsconfig.types.json            src, controller, bench -> dist/, code and declarations
 //   3. copy what tsc does not know (schemas, pages, generated code), remove what lost its source
 //
 // dist/ is mended in place rather than emptied first, so that a build does not pull the floor from under a
 // program that runs from it; tsc compiles only what has changed.
 
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -17,16 +18,17 @@ const ROOMS = ['src', 'controller', 'bench']
 const EXECUTABLE = 'dist/src/bin/serval.js'
 
 await generateControl()
-const compiled = compile()
+const compiled = await Promise.all(['tsconfig.build.json', 'tsconfig.types.json'].map(compile))
 for (const room of ROOMS) mirrorAssets(room)
 for (const room of [...ROOMS, 'test']) removeOrphans(room) // bench uses the simulator of test/support
 if (existsSync(EXECUTABLE)) chmodSync(EXECUTABLE, 0o755)
-process.exit(compiled)
+process.exit(Math.max(...compiled))
 
-/** Exit status of tsc, whose complaints go straight to the terminal. */
-function compile() {
+/** @param {string} config @returns {Promise<number>} Exit status of tsc, whose complaints go straight to the terminal. */
+async function compile(config) {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
-  return spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' }).status ?? 1
+  const [status] = await once(spawn(process.execPath, [tsc, '-p', config], { stdio: 'inherit' }), 'exit')
+  return status ?? 1
 }
 
 /** @param {string} room Copies every file of it that is neither TypeScript nor prose. */

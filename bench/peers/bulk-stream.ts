@@ -6,10 +6,10 @@
 import { Meter } from '../support/meter.ts'
 import { say } from './say.ts'
 import { sentBlock } from './sent-block.ts'
-import { type TransportName, transports } from './transports.ts'
+import { loadTransport } from './transports.ts'
 
 const [name, role, address = '', ...numbers] = process.argv.slice(2)
-const transport = transports[name as TransportName]
+const transport = await loadTransport(name)
 
 if (role === 'sink') await sink(Number(numbers[0]), Number(numbers[1]))
 else source(Number(numbers[0]), Number(numbers[1]))

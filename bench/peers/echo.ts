@@ -8,10 +8,10 @@ import { measureRoundTrips, REQUEST_BYTES } from '../support/round-trips.ts'
 import { warmUpMs } from '../support/warm-up.ts'
 import { echo, exchange } from './exchange.ts'
 import { say } from './say.ts'
-import { type TransportName, transports } from './transports.ts'
+import { loadTransport } from './transports.ts'
 
 const [name, role, address = '', port, seconds] = process.argv.slice(2)
-const transport = transports[name as TransportName]
+const transport = await loadTransport(name)
 
 if (role === 'server') say('ready', { port: await transport.listen(address, echo) })
 else if (role === 'latency') await measureLatency()

@@ -13,13 +13,13 @@ import { runInNewContext } from 'node:vm'
 import { REQUEST_BYTES } from '../support/round-trips.ts'
 import { echo, exchange } from './exchange.ts'
 import { say } from './say.ts'
-import { type TransportName, transports } from './transports.ts'
+import { loadTransport } from './transports.ts'
 
 /** Connections that are being made at a time. */
 const CONCURRENCY = 64
 
 const [name, role, address = '', parameter = ''] = process.argv.slice(2)
-const transport = transports[name as TransportName]
+const transport = await loadTransport(name)
 const sockets: Socket[] = []
 const commands: Record<string, (argument: number) => object | Promise<object>> = {
   memory,

@@ -8,12 +8,12 @@ import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { blockAt } from '../support/pattern.ts'
 import { say } from './say.ts'
-import { type TransportName, transports } from './transports.ts'
+import { loadTransport } from './transports.ts'
 
 const FLOWING_BYTES = 8 * 1024 * 1024
 
 const [name, role, address = '', port] = process.argv.slice(2)
-const transport = transports[name as TransportName]
+const transport = await loadTransport(name)
 
 if (role === 'server') await serve()
 else download()

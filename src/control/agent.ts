@@ -11,7 +11,7 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { type AgentInput, type AgentState, agentTable } from './agent-states.ts'
 import { BackOff } from './back-off.ts'
-import { emitMessage, parseMessage } from './codec.ts'
+import type * as codec from './codec.ts'
 import { controlErrors } from './control-error.ts'
 import { INSTANCE_BYTES, instanceId, MAX_ENDPOINTS } from './fields.ts'
 import { FrameReader } from './frame.ts'
@@ -54,6 +54,9 @@ export interface AgentTimes {
   /** Default 5,000: less than a lease, so that a returning controller soon knows all again. */
   readonly retryMaxMs: number
 }
+
+/** Messages to bytes and back, by the generated code: codec.ts. It is the shell that loads it, with the first connection. */
+export type MessageCodec = Pick<typeof codec, 'emitMessage' | 'parseMessage'>
 
 /** What the shell is to do. `connection` is the agent's number for it, to be given back in reports. */
 export type AgentCommand =
@@ -109,6 +112,8 @@ export class Agent {
   #connection = NO_CONNECTION
   #lastConnection = NO_CONNECTION
   #frames = new FrameReader()
+  /** From the first connection on. */
+  #codec: MessageCodec | undefined
   /** Why the connection is being given up, for people. */
   #reason = ''
   #controller: InstanceId | undefined
@@ -179,7 +184,8 @@ export class Agent {
   }
 
   /** The connection that a `connect` command asked for is there. */
-  handleConnected(connection: number, nowMs: number): void {
+  handleConnected(connection: number, codec: MessageCodec, nowMs: number): void {
+    this.#codec = codec
     if (connection === this.#connection) this.#input('connected', nowMs)
   }
 
@@ -192,13 +198,14 @@ export class Agent {
 
   /** Bytes from the controller, in any chunks; the chunk is copied. */
   handleData(connection: number, chunk: Uint8Array, nowMs: number): void {
-    if (connection !== this.#connection) return
+    const codec = this.#codec
+    if (connection !== this.#connection || codec === undefined) return
     this.#frames.push(chunk)
     // A message may end the connection; what came behind it is not heard.
     while (connection === this.#connection) {
       const body = this.#frames.next()
       if (body === undefined) return
-      this.#handleMessage(body instanceof WireError ? body : parseMessage(body), nowMs)
+      this.#handleMessage(body instanceof WireError ? body : codec.parseMessage(body), nowMs)
     }
   }
 
@@ -381,7 +388,7 @@ export class Agent {
   }
 
   #send(message: ControlMessage): void {
-    const bytes = emitMessage(message)
+    const bytes = this.#codec!.emitMessage(message)
     this.#commands.push({ type: 'send', connection: this.#connection, bytes })
   }
 

@@ -152,8 +152,13 @@ export class AgentLink {
     let reason = 'it closed the connection'
     socket.unref()
     socket.setNoDelay(true)
-    socket.on('connect', () => this.#step(now => this.#agent.handleConnected(number, now)))
-    socket.on('data', chunk => this.#step(now => this.#agent.handleData(number, chunk, now)))
+    // The generated code of the messages is a megabyte of heap: who has no controller does without.
+    const loading = import('../control/codec.ts')
+    socket.on('connect', async () => {
+      const codec = await loading
+      this.#step(now => this.#agent.handleConnected(number, codec, now))
+      socket.on('data', chunk => this.#step(now => this.#agent.handleData(number, chunk, now)))
+    })
     socket.on('error', error => {
       reason = error.message
     })

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Agent, type AgentEvent, type AgentOptions } from '../../src/control/agent.ts'
+import * as codec from '../../src/control/codec.ts'
 import { endpoints } from './control-world.ts'
 
 export type ControlTarget = { path: string } | { host: string; port: number }
@@ -75,7 +76,7 @@ export class ControlClient {
     const socket = connect(this.#target)
     this.socket = socket
     let reason = 'the connection ended'
-    socket.on('connect', () => this.do(nowMs => this.core.handleConnected(connection, nowMs)))
+    socket.on('connect', () => this.do(nowMs => this.core.handleConnected(connection, codec, nowMs)))
     socket.on('data', chunk => this.do(nowMs => this.core.handleData(connection, chunk, nowMs)))
     socket.on('error', error => {
       reason = error.message

@@ -5,6 +5,7 @@
 import { Hub, type HubNotice } from '../../controller/hub.ts'
 import type { HubLimits } from '../../controller/hub-limits.ts'
 import { Agent, type AgentCommand, type AgentEvent, type AgentOptions } from '../../src/control/agent.ts'
+import * as codec from '../../src/control/codec.ts'
 import { instanceId } from '../../src/control/fields.ts'
 import type { NamedPrefix } from '../../src/control/messages.ts'
 import type { Registration } from '../../src/control/registrations.ts'
@@ -262,7 +263,7 @@ export class WorldAgent {
   }
 
   connected(connection: number): void {
-    this.#whenRunning(() => this.core.handleConnected(connection, this.#world.nowMs))
+    this.#whenRunning(() => this.core.handleConnected(connection, codec, this.#world.nowMs))
   }
 
   refused(connection: number): void {

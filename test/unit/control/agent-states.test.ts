@@ -7,7 +7,7 @@ import {
   type AgentState,
   agentTable,
 } from '../../../src/control/agent-states.ts'
-import { emitMessage, parseMessage } from '../../../src/control/codec.ts'
+import * as codec from '../../../src/control/codec.ts'
 import type { ControlMessage } from '../../../src/control/messages.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { Random } from '../../support/random.ts'
@@ -68,14 +68,14 @@ const rows = new Map(
 const cells = AGENT_STATES.flatMap(state => AGENT_INPUTS.map(input => ({ state, input })))
 
 function apply(agent: Agent, input: AgentInput, nowMs: number): void {
-  const say = (message: ControlMessage) => agent.handleData(1, emitMessage(message), nowMs)
+  const say = (message: ControlMessage) => agent.handleData(1, codec.emitMessage(message), nowMs)
   switch (input) {
     case 'start':
       return agent.start(nowMs)
     case 'stop':
       return agent.stop(nowMs)
     case 'connected':
-      return agent.handleConnected(1, nowMs)
+      return agent.handleConnected(1, codec, nowMs)
     case 'disconnected':
       return agent.handleDisconnected(1, 'it ended', nowMs)
     case 'welcome':
@@ -106,7 +106,7 @@ function agentIn(state: AgentState): Agent {
 function takeCommands(agent: Agent): string[] {
   const commands: string[] = []
   for (let command = agent.pollCommand(); command; command = agent.pollCommand()) {
-    const message = command.type === 'send' ? parseMessage(command.bytes.subarray(4)) : command
+    const message = command.type === 'send' ? codec.parseMessage(command.bytes.subarray(4)) : command
     commands.push(message instanceof WireError ? message.code : message.type)
   }
   return commands
@@ -153,13 +153,16 @@ describe('the agent', () => {
     apply(agent, 'welcome', 200)
     apply(agent, 'disconnected', 200)
     expect(agent.state).toBe('CONNECTING')
-    agent.handleConnected(2, 200)
+    agent.handleConnected(2, codec, 200)
     expect(agent.state).toBe('GREETING')
   })
 
   it('does not hear what comes behind a goodbye', () => {
     const agent = agentIn('READY')
-    const bytes = [...emitMessage({ type: 'goodbye', reason: '' }), ...emitMessage({ type: 'ping' })]
+    const bytes = [
+      ...codec.emitMessage({ type: 'goodbye', reason: '' }),
+      ...codec.emitMessage({ type: 'ping' }),
+    ]
     agent.handleData(1, Uint8Array.from(bytes), 1)
     expect(takeCommands(agent)).toEqual(['goodbye', 'close'])
   })
@@ -183,7 +186,7 @@ describe('the agent', () => {
 
   it('survives a controller that grants a lease of nothing', () => {
     const agent = agentIn('GREETING')
-    agent.handleData(1, emitMessage({ ...WELCOME, leaseMs: 0 }), 1)
+    agent.handleData(1, codec.emitMessage({ ...WELCOME, leaseMs: 0 }), 1)
     expect(agent.nextTimeoutAt()).toBe(51)
   })
 
@@ -194,8 +197,8 @@ describe('the agent', () => {
     let nowMs = 0
     for (let connection = 1; connection <= 12; connection++) {
       if (connection === 11) {
-        agent.handleConnected(connection, nowMs)
-        agent.handleData(connection, emitMessage(WELCOME), nowMs)
+        agent.handleConnected(connection, codec, nowMs)
+        agent.handleData(connection, codec.emitMessage(WELCOME), nowMs)
       }
       agent.handleDisconnected(connection, 'refused', nowMs)
       waits.push(agent.nextTimeoutAt() - nowMs)
