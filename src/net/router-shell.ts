@@ -2,7 +2,6 @@
  * A service router as a process runs it: the router's core over UDP links, with its rules from the command line and from
  * a controller.
  */
-import { createHmac } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent.ts'
 import { isOnLink } from '../flow/path.ts'
@@ -68,7 +67,6 @@ export class RouterShell {
     this.config = loadConfig(configOptions)
     const runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     this.#router = new Router({
-      hmac: (key, bytes) => createHmac('sha256', key).update(bytes).digest(),
       randomBytes,
       isNear: endpoint => this.#links.all.some(({ local }) => isOnLink(local, endpoint)),
       isKnownRouter: remote => this.#peers.has(formatEndpoint(remote)),

@@ -37,12 +37,18 @@ import { MAX_HEADER_BYTES, peekDstFlowId, peekSrcFlowId } from '../wire/sal-head
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { emitVersionHint, HINT_VERSION, versionHintLength } from '../wire/version-hint.ts'
 import { WireError } from '../wire/wire-error.ts'
-import { type Hmac, RouteMac } from './route-mac.ts'
+import { AllowList } from './allow-list.ts'
+import { FastPath, type FastPathParts } from './fast-path.ts'
+import { type Output, OutputQueue } from './output-queue.ts'
+import { ROUTE_SECRET_BYTES, RouteMac } from './route-mac.ts'
 
 export interface RouterOptions {
-  readonly hmac: Hmac
   /** n bytes of a CSPRNG. */
   readonly randomBytes: (n: number) => Uint8Array
+  /** 16 random bytes, the same for the workers of one router, which then know each other's entries of ROUTE. Default: its own. */
+  readonly routeSecret?: Uint8Array
+  /** Default: everybody. */
+  readonly allowed?: AllowList
   /** Default: an empty one. */
   readonly table?: ServiceTable
   /** Whether ROUTE of a packet from there is believed, so that a NACK goes straight to the client. Default: none. */
@@ -67,9 +73,6 @@ export interface ResolveEvent {
 }
 export type RouterEvent = ResolveEvent
 
-/** What waits to be sent may hold this much. */
-export const OUTPUT_LIMITS = { packets: 1024, bytes: 1 << 20 } as const
-
 /** A SYN or unconnected datagram on its way through. */
 interface Transit {
   readonly packet: SalPacket
@@ -77,12 +80,6 @@ interface Transit {
   readonly hops: number
   /** Shim to end. */
   readonly bytes: number
-  readonly localId: number
-  readonly remote: Endpoint
-}
-
-interface Output {
-  readonly bytes: Uint8Array
   readonly localId: number
   readonly remote: Endpoint
 }
@@ -106,6 +103,10 @@ export class Router {
     unknownVersion: 0,
     /** Nothing for a router: of a flow, or an answer. */
     misdirected: 0,
+    /** From a host that may not send this way. */
+    notAllowed: 0,
+    /** Answers that went back along ROUTE. */
+    relayed: 0,
     /** Had no hops left. */
     hopLimit: 0,
     /** Had been here before. */
@@ -135,14 +136,14 @@ export class Router {
   readonly #delayed: DelayQueue<Transit>
   /** What waits and has not been told yet, by text: never more than wait. */
   readonly #unresolved = new Map<string, ServiceId>()
-  readonly #output: Output[] = []
-  #outputBytes = 0
-  readonly #held = new Set<number>()
+  readonly #allowed: AllowList
+  readonly #output = new OutputQueue()
 
   constructor(options: RouterOptions) {
     const salt = new DataView(options.randomBytes(4).slice().buffer).getInt32(0)
     this.table = options.table ?? new ServiceTable(salt)
-    this.#mac = new RouteMac(options.hmac, options.randomBytes)
+    this.#mac = new RouteMac(options.routeSecret ?? options.randomBytes(ROUTE_SECRET_BYTES))
+    this.#allowed = options.allowed ?? AllowList.everybody
     this.#answerLimit = new AnswerLimit(options.randomBytes, options.answers)
     this.#isKnownRouter = options.isKnownRouter ?? (() => false)
     this.#isNear = options.isNear ?? (() => false)
@@ -182,24 +183,32 @@ export class Router {
 
   /** Puts the next packet into `batch`; false if there is none. */
   pollTransmit(batch: TransmitBatch): boolean {
-    const at = this.#held.size === 0 ? 0 : this.#output.findIndex(({ localId }) => !this.#held.has(localId))
-    const output = at === 0 ? this.#output.shift() : this.#output.splice(at, at < 0 ? 0 : 1)[0]
-    if (output === undefined) return false
-    this.#outputBytes -= output.bytes.length
-    batch.buffer.set(output.bytes)
-    batch.setPacket(output.bytes.length)
-    batch.setRoute(output.localId, output.remote)
-    return true
+    return this.#output.poll(batch)
   }
 
   get isUrgent(): boolean {
-    return this.#output.length > 0
+    return !this.#output.isEmpty
   }
 
   /** A full link: what goes by it waits. */
   hold(localId: number, isHeld: boolean): void {
-    if (isHeld) this.#held.add(localId)
-    else this.#held.delete(localId)
+    this.#output.hold(localId, isHeld)
+  }
+
+  /**
+   * A short way for most packets among `bytes`; what it does not take is for `handleDatagram`. `canReach`: whether there
+   * is a socket from which the target can be reached.
+   */
+  newFastPath(bytes: Uint8Array, canReach: FastPathParts['canReach']): FastPath {
+    return new FastPath(bytes, {
+      table: this.table,
+      mac: this.#mac,
+      allowed: this.#allowed,
+      counters: this.counters,
+      uniform: this.#uniform,
+      isNear: this.#isNear,
+      canReach,
+    })
   }
 
   pollEvent(): RouterEvent | undefined {
@@ -250,13 +259,30 @@ export class Router {
       this.counters.malformed++
       return
     }
-    const serviceId = packet.extension('service')?.serviceId
-    if (serviceId === undefined || !isUnbound(packet)) {
-      this.counters.misdirected++
+    if (!this.#allowed.admits(remote.address)) {
+      this.counters.notAllowed++
       return
     }
+    const serviceId = packet.extension('service')?.serviceId
+    if (serviceId === undefined || !isUnbound(packet)) return this.#relay(packet, hops, localId, nowMs)
     const transit = { packet, serviceId, hops, bytes, localId, remote }
     if (this.#mayPass(transit, nowMs)) this.#resolve(transit, nowMs)
+  }
+
+  /**
+   * An answer on its way back: to where the SYN had come from, as an entry of this router's own says. Nobody else can have
+   * written one, so nobody can have packets sent to whom they like.
+   */
+  #relay(packet: SalPacket, hops: number, localId: number, nowMs: number): void {
+    const entries = isAnswer(packet) ? (packet.extension('route')?.entries ?? NO_ENTRIES) : NO_ENTRIES
+    const own = entries.find(entry => this.#mac.isOwn(entry, packet.dstFlowId, nowMs))
+    const towards = own && this.#localTowards(own, localId)
+    if (own === undefined) this.counters.misdirected++
+    else if (hops === 0) this.counters.hopLimit++
+    else if (towards === undefined) this.counters.noLocal++
+    else if (this.#sendPacket(packet, hops - 1, towards, { address: own.address, port: own.port })) {
+      this.counters.relayed++
+    }
   }
 
   /** A version is asked for only by who has no flow yet; a hint is never answered. */
@@ -408,14 +434,9 @@ export class Router {
   }
 
   #send(output: Output): boolean {
-    const bytes = this.#outputBytes + output.bytes.length
-    if (this.#output.length === OUTPUT_LIMITS.packets || bytes > OUTPUT_LIMITS.bytes) {
-      this.counters.outputFull++
-      return false
-    }
-    this.#output.push(output)
-    this.#outputBytes = bytes
-    return true
+    const isTaken = this.#output.push(output)
+    if (!isTaken) this.counters.outputFull++
+    return isTaken
   }
 }
 
@@ -425,6 +446,13 @@ const ALL_FLAGS = Object.values(controlFlags).reduce((all, flag) => all | flag, 
 function isUnbound({ dstFlowId, control, tag }: SalPacket): boolean {
   if (dstFlowId !== 0 || tag !== undefined) return false
   return control === undefined || (control.flags & ALL_FLAGS) === controlFlags.SYN
+}
+
+/** SYN-ACK, or what else answers a SYN: NACK, and COOKIE, which has no flag. */
+function isAnswer({ dstFlowId, control }: SalPacket): boolean {
+  if (dstFlowId === 0 || control === undefined) return false
+  const flags = control.flags & ALL_FLAGS
+  return flags === (controlFlags.SYN | controlFlags.ACK) || flags === controlFlags.NACK || flags === 0
 }
 
 function withRouteEntry(packet: SalPacket, entry: RouteEntry): SalPacket {

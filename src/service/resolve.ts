@@ -11,8 +11,8 @@ import type { Choice } from './balance/balancer.ts'
 import { addTo } from './counters.ts'
 import type { RuleType } from './rule.ts'
 import type { Scope, ServiceEntry } from './service-entry.ts'
-import type { ServiceTable } from './service-table.ts'
-import type { ServiceTarget } from './target.ts'
+import type { ServiceKey, ServiceTable } from './service-table.ts'
+import type { ForwardTarget, ServiceTarget } from './target.ts'
 
 /** HOT. The target for a packet of `bytes`, by `choice` where several share; undefined: nobody serves it. */
 export function resolve(
@@ -34,6 +34,31 @@ export function resolve(
 }
 
 /**
+ * HOT. As `resolve` (`mayBeToAll`: as `resolveAll`) for a packet that crosses a router, where it leads to one FORWARD
+ * target that `canReach` takes; undefined otherwise, and then nothing has been counted: the packet is for those two.
+ */
+export function resolveForward(
+  table: ServiceTable,
+  id: ServiceKey,
+  protocol: number,
+  bytes: number,
+  choice: Choice,
+  mayBeToAll: boolean,
+  canReach: (target: ForwardTarget) => boolean,
+): ForwardTarget | undefined {
+  for (let entry = table.lookup(id); entry !== undefined; entry = table.lookup(id, entry.bits - 1)) {
+    const type = entry.peek(protocol, 'remote')
+    if (type === undefined) continue
+    if (mayBeToAll && isToAll(entry)) return undefined
+    const target = type === 'FORWARD' ? entry.pick(protocol, 'remote', choice) : undefined
+    if (target?.type !== 'FORWARD' || !canReach(target)) return undefined
+    count(table, entry, target, bytes)
+    return target
+  }
+  return undefined
+}
+
+/**
  * As `resolve`, but all of those that share where the rule says so (`to=all`), this stack's own listener among them, each
  * counted; none: nobody serves it.
  */
@@ -48,9 +73,7 @@ export function resolveAll(
   for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
     const target = entry.pick(protocol, scope, choice)
     if (target === undefined) continue
-    const { serving } = entry
-    const isToAll = serving.some(({ sharing }) => sharing?.toAll === true)
-    const targets = isToAll ? together(target, serving) : [target]
+    const targets = isToAll(entry) ? together(target, entry.serving) : [target]
     for (const each of targets) count(table, entry, each, bytes)
     return targets
   }
@@ -83,6 +106,10 @@ export function peekType(
     if (type !== undefined) return type
   }
   return undefined
+}
+
+function isToAll({ serving }: ServiceEntry): boolean {
+  return serving.some(({ sharing }) => sharing?.toAll === true)
 }
 
 function nextShorter(table: ServiceTable, id: ServiceId, entry: ServiceEntry): ServiceEntry | undefined {

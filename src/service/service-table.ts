@@ -21,6 +21,9 @@ import type { ServiceEntry, TargetSelector } from './service-entry.ts'
 import { KEY_WORDS } from './slots.ts'
 import { targetsOf } from './target.ts'
 
+/** A serviceID as far as a lookup goes: a packet's, where it lies, will do. */
+export type ServiceKey = Pick<ServiceId, 'copyWords'>
+
 export class ServiceTable {
   /** Of the whole table; `misses` are packets for which nothing was found. */
   readonly counters = { ...zeroCounters(), misses: 0 }
@@ -59,7 +62,7 @@ export class ServiceTable {
   }
 
   /** HOT. The entry of the longest prefix of `id` with at most `maxBits` bits. */
-  lookup(id: ServiceId, maxBits = SERVICE_ID_BITS): ServiceEntry | undefined {
+  lookup(id: ServiceKey, maxBits = SERVICE_ID_BITS): ServiceEntry | undefined {
     id.copyWords(this.#key)
     const slot = this.#index.longestMatch(this.#key, maxBits)
     return slot === NO_SLOT ? undefined : this.#entryAt(slot)

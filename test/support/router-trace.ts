@@ -3,7 +3,6 @@
  *
  *     10.0.0.9:7 < SYN 0a>0 hops 31 web.example via 10.0.0.1:40
  */
-import { createHmac } from 'node:crypto'
 import { formatFlowId } from '../../src/id/flow-id.ts'
 import { serviceIdOf } from '../../src/id/name.ts'
 import { Router, type RouterOptions } from '../../src/router/router.ts'
@@ -42,8 +41,7 @@ let routers = 0
 /** A router with rules given as text, and secrets of its own. */
 export function routerWith(rules: readonly string[], options: Partial<RouterOptions> = {}): Router {
   const random = new Random(++routers)
-  const hmac = (secret: Uint8Array, bytes: Uint8Array) => createHmac('sha256', secret).update(bytes).digest()
-  const router = new Router({ hmac, randomBytes: random.bytes, ...options })
+  const router = new Router({ randomBytes: random.bytes, ...options })
   for (const rule of rules) addRule(router, rule, 0)
   return router
 }

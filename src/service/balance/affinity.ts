@@ -2,7 +2,7 @@
 import { SERVICE_ID_BYTES, type ServiceId } from '../../id/service-id.ts'
 
 /** `client`: an address, or what else tells clients apart. */
-export function affinityOf(client: string, id: ServiceId): number {
+export function affinityOf(client: string, id: Pick<ServiceId, 'byteAt'>): number {
   let hash = fnv(client, OFFSET_BASIS)
   for (let i = 0; i < SERVICE_ID_BYTES; i++) hash = Math.imul(hash ^ id.byteAt(i), PRIME)
   return finish(hash)

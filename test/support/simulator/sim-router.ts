@@ -1,5 +1,4 @@
 /** A service router of the simulated network. */
-import { createHmac } from 'node:crypto'
 import { serviceIdOf } from '../../../src/id/name.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import { Router } from '../../../src/router/router.ts'
@@ -17,7 +16,6 @@ export class SimRouter extends SimNode {
   constructor(name: string, link: Link, world: HostWorld) {
     super(name, world)
     this.router = new Router({
-      hmac: (key, bytes) => createHmac('sha256', key).update(bytes).digest(),
       randomBytes: world.random.bytes,
       isKnownRouter: remote => world.network.find(remote)?.node instanceof SimRouter,
     })

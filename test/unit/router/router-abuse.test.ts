@@ -1,7 +1,8 @@
 // A router under packets that nobody sane sends: it never throws, and never pays out more than it was given.
 import { describe, expect, it } from 'vitest'
 import { serviceIdOf } from '../../../src/id/name.ts'
-import { OUTPUT_LIMITS, type Router } from '../../../src/router/router.ts'
+import { OUTPUT_LIMITS } from '../../../src/router/output-queue.ts'
+import type { Router } from '../../../src/router/router.ts'
 import { emitShim, SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { service } from '../../../src/wire/extensions/service.ts'
 import { fillSalChecksum, protocols } from '../../../src/wire/sal-header.ts'
