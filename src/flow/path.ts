@@ -103,7 +103,7 @@ export function udpOverheadBytes(remote: Endpoint): number {
 }
 
 /** Whether `remote` is in the subnet of `local`, so that no router is between them. */
-export function isOnLink(local: Local, remote: Endpoint): boolean {
+export function isOnLink(local: Pick<Local, 'endpoint' | 'prefixBits'>, remote: Endpoint): boolean {
   return commonPrefixBits(local.endpoint.address, remote.address) >= local.prefixBits
 }
 

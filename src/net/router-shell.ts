@@ -4,11 +4,12 @@
  */
 import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent.ts'
-import { isOnLink } from '../flow/path.ts'
 import { isLoopback } from '../id/address.ts'
+import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
-import { Router, type RouterEvent } from '../router/router.ts'
-import { parseRule, type RuleLine } from '../service/rule-text.ts'
+import { AllowList } from '../router/allow-list.ts'
+import { checkNoLoop } from '../service/rule-check.ts'
+import { formatRule, parseRule, type RuleLine } from '../service/rule-text.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
 import { AgentLink } from './agent-link.ts'
@@ -16,13 +17,15 @@ import { nowMs } from './clock.ts'
 import { type Config, type ConfigOptions, DEFAULT_ROUTER_PORT, loadConfig } from './config.ts'
 import { ControlRules } from './control-rules.ts'
 import { controllerOf } from './controller-address.ts'
-import { Driver } from './driver.ts'
+import { EnginePlane } from './engine/engine-plane.ts'
+import { MessageCalls } from './engine/message-calls.ts'
 import { hostId } from './host-id.ts'
 import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { randomBytes } from './random.ts'
+import { type RouterPlane, ThreadPlane } from './router-plane.ts'
 import { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus } from './status.ts'
@@ -34,6 +37,15 @@ export interface RouterShellOptions extends ConfigOptions {
   readonly rules?: readonly string[] | undefined
   /** Default: UDP from the addresses of this host. */
   readonly network?: Network | undefined
+  /**
+   * Threads that forward, each on a core of its own, where the system and this configuration allow it. Default 0: this
+   * thread does.
+   */
+  readonly workers?: number | undefined
+  /** Subnets of those who may send through it. Default: everybody may. */
+  readonly allowed?: readonly string[] | undefined
+  /** Whether another router of this user may have the same addresses for now. Needs workers. Default: no. */
+  readonly takeOver?: boolean | undefined
 }
 
 const PROGRAM = 'serval router'
@@ -45,15 +57,12 @@ export class RouterShell {
   readonly config: Config
   /** Resolves when it can be asked for its rules, and the controller knows of it or is found not to be there. */
   readonly ready: Promise<void>
-  readonly #router: Router
-  readonly #driver: Driver<RouterEvent>
+  readonly #plane: RouterPlane
   readonly #agent: AgentLink
   readonly #controlRules: ControlRules
   readonly #links: LocalLinks
   readonly #statusServer: StatusServer | undefined
   readonly #hostId: string
-  /** Routers that the controller tells of: what they say of a SYN's way is believed. */
-  #peers: ReadonlySet<string> = new Set()
   #onSettled: () => void = () => undefined
   #closing: Promise<void> | undefined
 
@@ -62,21 +71,26 @@ export class RouterShell {
    * ERR_INVALID_ARG_VALUE, or what keeps an address from being bound.
    */
   constructor(options: RouterShellOptions = {}) {
-    const { rules = [], network, ...configOptions } = options
+    const { rules = [], network, workers = 0, allowed = [], takeOver = false, ...configOptions } = options
     const lines = rules.map(rule => parseRule(rule))
+    const allowList = AllowList.parse(allowed)
     this.config = loadConfig(configOptions)
     const runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
-    this.#router = new Router({
-      randomBytes,
-      isNear: endpoint => this.#links.all.some(({ local }) => isOnLink(local, endpoint)),
-      isKnownRouter: remote => this.#peers.has(formatEndpoint(remote)),
-    })
-    this.#driver = new Driver<RouterEvent>(
-      this.#router,
-      event => this.#handleEvent(event),
-      (_link, code) => this.#links.handleSendError(code),
-    )
-    this.#controlRules = new ControlRules(this.#router.table, endpoint => this.#isReachable(endpoint))
+    const events = {
+      onResolve: (serviceId: ServiceId) => this.#resolve(serviceId),
+      onSendError: (code: string) => this.#links.handleSendError(code),
+    }
+    const calls = workers > 0 && network === undefined ? this.#messageCalls() : undefined
+    this.#plane =
+      calls === undefined
+        ? new ThreadPlane(
+            captured(network ?? new UdpNetwork(this.config.offload), this.config.pcap),
+            allowList,
+            events,
+          )
+        : new EnginePlane({ calls, workers, allowed, takeOver, events })
+    const plane = this.#plane
+    this.#controlRules = new ControlRules(plane.table, endpoint => this.#isReachable(endpoint))
     this.#hostId = network === undefined ? hostId() : `${hostId()}/${network.id}`
     this.#agent = new AgentLink({
       agent: {
@@ -92,27 +106,25 @@ export class RouterShell {
       onEvent: event => this.#handleAgentEvent(event),
     })
     this.#links = new LocalLinks({
-      network: captured(network ?? new UdpNetwork(this.config.offload), this.config.pcap),
+      network: plane.network,
       bind: this.config.bind,
       defaultPort: DEFAULT_ROUTER_PORT,
-      events: this.#driver,
+      events: plane.linkEvents,
       onAdded: (local, link) => {
-        this.#driver.attach(link)
-        this.#router.addLocal(local)
+        plane.addLink(local, link)
         this.#handleLocalsChanged()
       },
       onRemoved: (local, link) => {
-        this.#router.removeLocal(local.id)
-        this.#driver.detach(link)
+        plane.removeLink(local, link)
         this.#handleLocalsChanged()
       },
     })
-    this.#links.start()
-    // Once it is known which addresses are its own: a rule must not lead to one of them.
     try {
+      this.#links.start()
+      // Once it is known which addresses are its own: a rule must not lead to one of them.
       for (const line of lines) this.#insert(line)
     } catch (error) {
-      this.#driver.close()
+      void plane.close()
       this.#links.close()
       throw error
     }
@@ -135,12 +147,12 @@ export class RouterShell {
 
   /** What it routes by. */
   get serviceTable(): ServiceTable {
-    return this.#router.table
+    return this.#plane.table
   }
 
   /** Packets by what became of them. */
   get counters(): Readonly<Record<string, number>> {
-    return { ...this.#router.counters, ...this.#driver.counters }
+    return this.#plane.counters
   }
 
   /** Withdraws, forwards until nobody asks any more, for `graceMs` (default 0) at most, and ends. */
@@ -152,10 +164,8 @@ export class RouterShell {
   async #close(graceMs: number): Promise<void> {
     this.#agent.stop()
     await this.#quiet(graceMs)
-    this.#router.refuseDelayed(ServicePrefix.all, nowMs())
-    await this.#driver.settled()
+    await this.#plane.close()
     this.#statusServer?.close()
-    this.#driver.close()
     this.#links.close()
   }
 
@@ -175,26 +185,23 @@ export class RouterShell {
   }
 
   #newRuleDesk(): RuleDesk {
-    const { table } = this.#router
+    const { table } = this.#plane
     return new RuleDesk({
       table,
       own: () => this.endpoints,
       replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
       remove: (prefix, selector) => table.remove(prefix, selector),
-      onChanged: prefix => {
-        this.#router.releaseDelayed(prefix, nowMs())
-        this.#driver.wake()
-      },
+      onChanged: prefix => this.#plane.release(prefix),
     })
   }
 
   #quiet(graceMs: number): Promise<void> {
     const until = nowMs() + graceMs
-    let lastPackets = this.#router.counters.packets
+    let lastPackets = this.#plane.counters.packets
     let quietSteps = 0
     return new Promise(resolve => {
       const look = () => {
-        const { packets } = this.#router.counters
+        const { packets } = this.#plane.counters
         quietSteps = packets === lastPackets ? quietSteps + 1 : 0
         lastPackets = packets
         if (quietSteps > QUIET_STEPS || nowMs() >= until) resolve()
@@ -204,10 +211,10 @@ export class RouterShell {
     })
   }
 
-  #handleEvent({ serviceId }: RouterEvent): void {
+  #resolve(serviceId: ServiceId): void {
     const prefix = new ServicePrefix(serviceId, 256)
     if (this.#agent.hasController) this.#agent.resolve({ name: serviceId.toString(), prefix })
-    else this.#router.refuseDelayed(prefix, nowMs())
+    else this.#plane.refuse(prefix)
   }
 
   #handleAgentEvent(event: AgentEvent): void {
@@ -218,28 +225,33 @@ export class RouterShell {
         break
       case 'rules':
         for (const prefix of this.#controlRules.apply(event.remove, event.add)) {
-          this.#router.releaseDelayed(prefix, nowMs())
+          this.#plane.release(prefix)
         }
         break
       case 'routers':
-        this.#peers = new Set(
+        this.#plane.setKnownRouters(
           event.routers.flatMap(({ instance, endpoints }) =>
             instance === this.#agent.instance ? [] : endpoints.map(formatEndpoint),
           ),
         )
         break
       case 'resolved':
-        this.#router.releaseDelayed(event.service.prefix, nowMs())
+        this.#plane.release(event.service.prefix)
         break
       case 'unresolved':
-        this.#router.refuseDelayed(event.service.prefix, nowMs())
+        this.#plane.refuse(event.service.prefix)
         break
     }
-    this.#driver.wake()
   }
 
   #insert({ pattern, prefix, rule }: RuleLine): void {
-    this.#router.insert(prefix, rule, { source: 'config', name: pattern }, nowMs())
+    checkNoLoop(rule, this.endpoints, () => formatRule(pattern, rule))
+    this.#plane.table.insert(prefix, rule, { source: 'config', name: pattern })
+  }
+
+  /** What workers need: this system may not have it, and a capture is made in this thread alone. */
+  #messageCalls(): MessageCalls | undefined {
+    return this.config.offload && this.config.pcap === undefined ? MessageCalls.load() : undefined
   }
 
   #handleLocalsChanged(): void {

@@ -22,6 +22,7 @@ import { DATA_PREFIX_BYTES, SHIM_BYTES, WIRE_VERSION } from '../wire/encapsulati
 import type { Endpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { MAX_ROUTE_ENTRIES, ROUTE_MAC_BYTES } from '../wire/extensions/route.ts'
+import { profiles } from '../wire/profile.ts'
 import { BASE_HEADER_BYTES, MAX_HEADER_BYTES, peekDstFlowId, peekProtocol } from '../wire/sal-header.ts'
 import type { AllowList } from './allow-list.ts'
 import type { RouteMac } from './route-mac.ts'
@@ -56,6 +57,10 @@ const SERVICE_ID = 4
 const KEY = 5
 const KEY_BYTES = [20, 36]
 const ROUTE = 9
+/** Nothing is known of these but that they are skipped. */
+const IDENT = 11
+const UNASSIGNED = 14
+const MAX_EXTENSIONS = profiles.native.extensions.limit
 const ROUTE_START_BYTES = 4
 const ENTRY_START_BYTES = 4
 
@@ -67,6 +72,7 @@ export class FastPath {
   end = 0
 
   readonly #bytes: Uint8Array
+  readonly #words: Int32Array
   readonly #parts: FastPathParts
   readonly #choice: InPlaceChoice
 
@@ -77,9 +83,10 @@ export class FastPath {
   /** Of its ROUTE, the last extension; 0: there is none. */
   #routeBytes = 0
 
-  /** `bytes` holds the packets and the addresses that they came from. */
+  /** `bytes`, a buffer of its own, holds the packets, each from a multiple of 4 on, and the addresses that they came from. */
   constructor(bytes: Uint8Array, parts: FastPathParts) {
     this.#bytes = bytes
+    this.#words = new Int32Array(bytes.buffer)
     this.#parts = parts
     this.#choice = new InPlaceChoice(bytes, parts.isNear)
   }
@@ -131,18 +138,31 @@ export class FastPath {
     if (peekDstFlowId(bytes, start + SHIM_BYTES) !== 0) return 0
     const headerEnd = start + SHIM_BYTES + 4 * bytes[start + HEADER_WORDS]!
     if (headerEnd > end || headerEnd < start + EXTENSIONS) return 0
-    return foldChecksum(sumWords(bytes, start + SHIM_BYTES, headerEnd)) === 0 ? headerEnd : 0
+    return this.#isSumRight(start + SHIM_BYTES, headerEnd) ? headerEnd : 0
   }
 
-  /** Whether there is nothing but what a SYN or a datagram has, and ROUTE last if at all. */
+  /** The Internet checksum four bytes at a time, in this machine's order: the order does not matter (RFC 1071 section 2B). */
+  #isSumRight(start: number, end: number): boolean {
+    const words = this.#words
+    let sum = 0
+    for (let i = start >> 2; i < end >> 2; i++) {
+      const word = words[i]!
+      sum += (word & 0xffff) + (word >>> 16)
+    }
+    return foldChecksum(sum) === 0
+  }
+
+  /** Whether there is nothing but what a SYN or a datagram has and what is skipped, and ROUTE last if at all. */
   #readExtensions(start: number, headerEnd: number): boolean {
     const bytes = this.#bytes
+    let extensions = 0
     let services = 0
     let controls = 0
     let keys = 0
     this.#service = this.#routeBytes = 0
     for (let at = start + EXTENSIONS; at < headerEnd; ) {
       const length = bytes[at + 1]!
+      if (++extensions > MAX_EXTENSIONS) return false
       switch (bytes[at]! >> 4) {
         case CONTROL:
           if (length !== CONTROL_BYTES || ++controls > 1) return false
@@ -158,6 +178,10 @@ export class FastPath {
         case ROUTE:
           if (length < ROUTE_START_BYTES || at + length !== headerEnd) return false
           this.#routeBytes = length
+          break
+        case IDENT:
+        case UNASSIGNED:
+          if (length < 4 || length % 4 !== 0) return false
           break
         default:
           return false
@@ -270,12 +294,14 @@ class InPlaceChoice implements Choice {
   nowMs = 0
   readonly isNear: (endpoint: Endpoint) => boolean
   readonly #bytes: Uint8Array
+  readonly #view: DataView
   #service = 0
   #address = 0
   #addressBytes = 0
 
   constructor(bytes: Uint8Array, isNear: (endpoint: Endpoint) => boolean) {
     this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer)
     this.isNear = isNear
   }
 
@@ -297,9 +323,6 @@ class InPlaceChoice implements Choice {
   }
 
   copyWords(words: Int32Array): void {
-    const bytes = this.#bytes
-    for (let i = 0, at = this.#service; i < 8; i++, at += 4) {
-      words[i] = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
-    }
+    for (let i = 0, at = this.#service; i < 8; i++, at += 4) words[i] = this.#view.getInt32(at)
   }
 }

@@ -38,9 +38,9 @@ export function sipHash(key: SipKey, words: Int32Array, count: number, digest: I
     v3 ^= low
     v3h ^= high
     for (let round = isFinal ? FINAL_ROUNDS : COMPRESSION_ROUNDS; round > 0; round--) {
-      let t = (v0 >>> 0) + (v1 >>> 0)
-      v0h = (v0h + v1h + (t > 0xffffffff ? 1 : 0)) | 0
-      v0 = t | 0
+      let t = (v0 + v1) | 0
+      v0h = (v0h + v1h + (((v0 & v1) | ((v0 | v1) & ~t)) >>> 31)) | 0
+      v0 = t
       t = (v1 << 13) | (v1h >>> 19)
       v1h = ((v1h << 13) | (v1 >>> 19)) ^ v0h
       v1 = t ^ v0
@@ -48,23 +48,23 @@ export function sipHash(key: SipKey, words: Int32Array, count: number, digest: I
       v0 = v0h
       v0h = t
 
-      t = (v2 >>> 0) + (v3 >>> 0)
-      v2h = (v2h + v3h + (t > 0xffffffff ? 1 : 0)) | 0
-      v2 = t | 0
+      t = (v2 + v3) | 0
+      v2h = (v2h + v3h + (((v2 & v3) | ((v2 | v3) & ~t)) >>> 31)) | 0
+      v2 = t
       t = (v3 << 16) | (v3h >>> 16)
       v3h = ((v3h << 16) | (v3 >>> 16)) ^ v2h
       v3 = t ^ v2
 
-      t = (v0 >>> 0) + (v3 >>> 0)
-      v0h = (v0h + v3h + (t > 0xffffffff ? 1 : 0)) | 0
-      v0 = t | 0
+      t = (v0 + v3) | 0
+      v0h = (v0h + v3h + (((v0 & v3) | ((v0 | v3) & ~t)) >>> 31)) | 0
+      v0 = t
       t = (v3 << 21) | (v3h >>> 11)
       v3h = ((v3h << 21) | (v3 >>> 11)) ^ v0h
       v3 = t ^ v0
 
-      t = (v2 >>> 0) + (v1 >>> 0)
-      v2h = (v2h + v1h + (t > 0xffffffff ? 1 : 0)) | 0
-      v2 = t | 0
+      t = (v2 + v1) | 0
+      v2h = (v2h + v1h + (((v2 & v1) | ((v2 | v1) & ~t)) >>> 31)) | 0
+      v2 = t
       t = (v1 << 17) | (v1h >>> 15)
       v1h = ((v1h << 17) | (v1 >>> 15)) ^ v2h
       v1 = t ^ v2

@@ -1,10 +1,11 @@
 /** `serval router`: runs a service router. */
+import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
 import { loadConfig } from '../../net/config.ts'
 import { RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
 import { parseRule } from '../../service/rule-text.ts'
 import { formatEndpoint } from '../../wire/endpoint.ts'
-import { secondsWithin } from '../arguments.ts'
+import { integerWithin, secondsWithin } from '../arguments.ts'
 import { captureOption } from '../capture-option.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
@@ -17,6 +18,9 @@ interface RouterOptions {
   readonly controller?: string
   readonly rule: readonly string[]
   readonly rules?: string
+  readonly workers: number
+  readonly allow: readonly string[]
+  readonly takeOver: boolean
   readonly grace: number
   readonly json?: boolean
 }
@@ -38,6 +42,19 @@ export function addRouter(program: Command): void {
       [],
     )
     .option('--rules <file>', 'a file of rules, one a line; # starts a comment')
+    .option(
+      '--workers <n>',
+      'threads that forward; 0: one thread for all, without the accelerations of Linux (default: one a core)',
+      integerWithin({ min: 0, max: 256 }),
+      availableParallelism(),
+    )
+    .option(
+      '--allow <subnets>',
+      'who may send through it, ADDRESS[/BITS],... (default: everybody)',
+      listOf,
+      [],
+    )
+    .option('--take-over', 'share the addresses of a router that runs, until that one is stopped', false)
     .option('--grace <s>', 'time for late askers at the end', secondsWithin({ min: 0, max: 600 }), 1)
     .addOption(captureOption())
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
@@ -55,13 +72,21 @@ and a PATTERN is a name, *.name, a raw ID with an optional /bits, or default.
 Examples:
   $ serval router
   $ serval router --bind 10.0.0.1 --controller 10.0.0.2:54326
-  $ serval router --rule 'web.example FORWARD 10.0.0.7:7000'`
+  $ serval router --rule 'web.example FORWARD 10.0.0.7:7000'
+  $ serval router --allow 10.0.0.0/8,fd00::/8
 
-async function router({ bind, controller, rule, rules, grace, json = false }: RouterOptions): Promise<void> {
+To replace a router that runs without losing a packet, start the new one with --take-over, wait for its ready
+line, and stop the old one with SIGTERM.`
+
+async function router(options: RouterOptions): Promise<void> {
+  const { bind, controller, rule, rules, workers, allow: allowed, takeOver, grace, json = false } = options
   const stopped = toldToStop()
   const shell = openShell({
     bind,
     controller,
+    workers,
+    allowed,
+    takeOver,
     rules: [...rule, ...(rules === undefined ? [] : readRules(rules))],
   })
   const logger = createLogger(shell.config.log)
@@ -86,7 +111,8 @@ function openShell(options: RouterShellOptions): RouterShell {
 }
 
 const MEND = {
-  EADDRINUSE: 'another router may be running there: stop it, or choose another port with --bind ADDRESS:PORT',
+  EADDRINUSE:
+    'another router may be running there: stop it, replace it with --take-over, or choose another port with --bind ADDRESS:PORT',
   EADDRNOTAVAIL: 'choose an address of this host with --bind ADDRESS',
   EACCES: 'choose a port from 1024 on with --bind ADDRESS:PORT',
 } as const
@@ -95,6 +121,10 @@ function askedBy({ bind }: RouterShellOptions): string {
   if (bind !== undefined) return '--bind'
   if (process.env.SERVAL_BIND) return 'SERVAL_BIND'
   return loadConfig().bind.length > 0 ? 'serval.json' : 'the default of --bind'
+}
+
+function listOf(text: string, others: readonly string[]): readonly string[] {
+  return [...others, ...text.split(',').map(part => part.trim())]
 }
 
 /** Rules of a file as they stand there. What is malformed is named with its line. */

@@ -11,8 +11,11 @@ import { socketAddressOf } from './socket-address.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
 
 export interface Offload {
-  /** A bound descriptor, the caller's to close; throws the system's error. */
-  openSocket(local: Endpoint): number
+  /**
+   * A bound descriptor, the caller's to close; throws the system's error. `isShared`: beside others of this user's
+   * (SO_REUSEPORT), each taking its part. `merges` false: what comes is not merged. Default: alone, merged.
+   */
+  openSocket(local: Endpoint, how?: { readonly isShared?: boolean; readonly merges?: boolean }): number
   /** Closes what no dgram socket has taken over. */
   closeSocket(fd: number): void
   /** Where the bytes of a view lie. It holds as long as somebody keeps the view. */
@@ -35,20 +38,26 @@ export function systemOffload(): Offload | undefined {
 }
 
 function loadOffload(): Offload | undefined {
+  const koffi = loadKoffi()
+  if (koffi === undefined) return undefined
+  const offload = new LinuxOffload(koffi)
+  return offload.works() ? offload : undefined
+}
+
+/** Where the ABI is the one that this code knows; undefined elsewhere, and where it is not installed: plain dgram does everything, slower. */
+export function loadKoffi(): Koffi | undefined {
   const is64Bit = process.arch === 'x64' || process.arch === 'arm64'
   const isKnownAbi = process.platform === 'linux' && is64Bit && endianness() === 'LE'
   if (!isKnownAbi) return undefined
   try {
-    const offload = new LinuxOffload(createRequire(import.meta.url)('koffi'))
-    return offload.works() ? offload : undefined
+    return createRequire(import.meta.url)('koffi')
   } catch {
-    // Not installed, or not for this system: plain dgram does everything, slower.
     return undefined
   }
 }
 
 /** What is used of koffi. */
-interface Koffi {
+export interface Koffi {
   load(path: null): { func(definition: string): (...args: unknown[]) => number }
   address(bytes: Uint8Array): bigint
   errno(): number
@@ -62,6 +71,7 @@ const LINUX = {
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
   SOL_SOCKET: 1,
+  SO_REUSEPORT: 15,
   SO_SNDBUF: 7,
   SO_RCVBUF: 8,
   SO_SNDBUFFORCE: 32,
@@ -121,13 +131,14 @@ class LinuxOffload implements Offload {
     return works
   }
 
-  openSocket(local: Endpoint): number {
+  openSocket(local: Endpoint, { isShared = false, merges = true } = {}): number {
     const isV6 = endpointFamily(local) === 6
     const socketAddress = socketAddressOf(local)
     const type = LINUX.SOCK_DGRAM | LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC
     const fd = this.#socket(isV6 ? LINUX.AF_INET6 : LINUX.AF_INET, type, 0)
     if (fd < 0) throw this.#error('socket', local)
-    this.#enableOffloads(fd)
+    if (isShared) this.#set(fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEPORT, 1)
+    if (merges) this.#enableOffloads(fd)
     this.#forbidFragments(fd, isV6)
     this.#enlargeBuffers(fd)
     if (this.#bind(fd, socketAddress, socketAddress.length) === 0) return fd

@@ -1,0 +1,225 @@
+/**
+ * A router's packets forwarded by workers, one a core: each has a socket of its own at every address of the router
+ * (SO_REUSEPORT: the kernel shares what comes among them, always the same for one sender) and a service table of its
+ * own, which this thread feeds (published-table.ts). Statistics are numbers in shared memory, written by one worker each and
+ * summed by whoever reads them.
+ *
+ * A router that starts may take part in the sockets of one that runs (`takeOver`); and one that ends first leaves its
+ * sockets to the others, then forwards what it has received. So a router is replaced without a SYN being lost.
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { Local } from '../../flow/path.ts'
+import { ServiceId } from '../../id/service-id.ts'
+import { ServicePrefix } from '../../id/service-prefix.ts'
+import { newRouterCounters } from '../../router/counters.ts'
+import { ROUTE_SECRET_BYTES } from '../../router/route-mac.ts'
+import type { ServiceTable } from '../../service/service-table.ts'
+import type { Endpoint } from '../../wire/endpoint.ts'
+import { atExit } from '../at-exit.ts'
+import type { HostAddress, Link, LinkEvents, Network } from '../links/link.ts'
+import { UdpNetwork } from '../links/udp-network.ts'
+import { randomBytes } from '../random.ts'
+import type { RouterPlane, RouterPlaneEvents } from '../router-plane.ts'
+import type { MessageCalls } from './message-calls.ts'
+import { PublishedTable } from './published-table.ts'
+import {
+  type FromWorker,
+  packPrefix,
+  type TableChange,
+  type ToWorker,
+  type WorkerStart,
+} from './worker-messages.ts'
+
+const ENTRY = new URL('./worker.js', import.meta.url)
+/** As a worker writes them. */
+const COUNTERS = [...Object.keys(newRouterCounters()), 'linkFull', 'sendErrors']
+/** Changes that a worker makes in one go: some 100 us. */
+const CHANGES_PER_MESSAGE = 16
+
+export interface EngineOptions {
+  readonly calls: MessageCalls
+  readonly workers: number
+  /** Subnets that may send; none: all. */
+  readonly allowed: readonly string[]
+  /** Whether another router of this user may have the same addresses: it is about to go. */
+  readonly takeOver: boolean
+  readonly events: RouterPlaneEvents
+}
+
+interface WorkerHandle {
+  readonly worker: Worker
+  readonly port: MessagePort
+  readonly posted: Int32Array
+  readonly counters: Float64Array
+  readonly bell: number
+  readonly ended: Promise<void>
+}
+
+export class EnginePlane implements RouterPlane {
+  readonly network: EngineNetwork
+  readonly linkEvents: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
+  readonly table: ServiceTable
+  readonly #calls: MessageCalls
+  readonly #events: RouterPlaneEvents
+  readonly #workers: readonly WorkerHandle[]
+  #changes: TableChange[] = []
+  readonly #forget: () => void
+  #isClosing = false
+
+  constructor({ calls, workers, allowed, takeOver, events }: EngineOptions) {
+    this.#calls = calls
+    this.#events = events
+    this.network = new EngineNetwork(calls, workers, takeOver)
+    this.table = new PublishedTable(change => this.#publish(change))
+    const routeSecret = randomBytes(ROUTE_SECRET_BYTES)
+    const start = { timeOrigin: performance.timeOrigin, routeSecret, allowed }
+    this.#workers = Array.from({ length: workers }, () => this.#startWorker(start))
+    // A worker that waits for packets would keep the process from ending.
+    this.#forget = atExit(() => this.#tell({ type: 'end' }))
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    const sum = (i: number) => this.#workers.reduce((total, { counters }) => total + counters[i]!, 0)
+    return Object.fromEntries(COUNTERS.map((name, i) => [name, sum(i)]))
+  }
+
+  addLink({ id, endpoint, prefixBits }: Local, link: Link): void {
+    for (const [i, fd] of (link as EngineLink).descriptors.entries()) {
+      this.#tellOne(this.#workers[i]!, { type: 'open', id, fd, endpoint, prefixBits })
+    }
+  }
+
+  removeLink({ id }: Local): void {
+    this.#tell({ type: 'close', id })
+  }
+
+  setKnownRouters(endpoints: readonly string[]): void {
+    this.#tell({ type: 'routers', endpoints })
+  }
+
+  release(under: ServicePrefix): void {
+    this.#flush()
+    this.#tell({ type: 'release', under: packPrefix(under) })
+  }
+
+  refuse(under: ServicePrefix): void {
+    this.#tell({ type: 'refuse', under: packPrefix(under) })
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.#flush()
+    this.refuse(ServicePrefix.all)
+    for (const id of this.network.openIds) this.#tell({ type: 'close', id })
+    this.#tell({ type: 'end' })
+    await Promise.all(this.#workers.map(({ ended }) => ended))
+    this.#forget()
+    for (const { port, bell } of this.#workers) {
+      port.close()
+      this.#calls.close(bell)
+    }
+  }
+
+  #startWorker(start: Pick<WorkerStart, 'timeOrigin' | 'routeSecret' | 'allowed'>): WorkerHandle {
+    const { port1: port, port2 } = new MessageChannel()
+    const posted = new Int32Array(new SharedArrayBuffer(4))
+    const counters = new Float64Array(new SharedArrayBuffer(COUNTERS.length * Float64Array.BYTES_PER_ELEMENT))
+    const bell = this.#calls.newBell()
+    const tableSalt = new DataView(randomBytes(4).slice().buffer).getInt32(0)
+    const workerData: WorkerStart = { ...start, port: port2, posted, counters, bell, tableSalt }
+    const worker = new Worker(ENTRY, { workerData, transferList: [port2] })
+    port.on('message', ({ id }: FromWorker) => this.#events.onResolve(ServiceId.fromBytes(id)))
+    port.unref()
+    const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()))
+    worker.once('error', error => {
+      // It forwards no more, and nobody else has its sockets: better no router than half of one.
+      if (!this.#isClosing) throw error
+    })
+    return { worker, port, posted, counters, bell, ended }
+  }
+
+  /** Gathers changes until the end of this turn of the event loop. */
+  #publish(change: TableChange): void {
+    if (this.#changes.length === 0) queueMicrotask(() => this.#flush())
+    this.#changes.push(change)
+  }
+
+  #flush(): void {
+    const changes = this.#changes
+    this.#changes = []
+    for (let i = 0; i < changes.length; i += CHANGES_PER_MESSAGE) {
+      this.#tell({ type: 'rules', changes: changes.slice(i, i + CHANGES_PER_MESSAGE) })
+    }
+  }
+
+  #tell(message: ToWorker): void {
+    for (const worker of this.#workers) this.#tellOne(worker, message)
+  }
+
+  #tellOne({ port, posted, bell }: WorkerHandle, message: ToWorker): void {
+    port.postMessage(message)
+    Atomics.add(posted, 0, 1)
+    this.#calls.ring(bell)
+  }
+}
+
+/** UDP sockets, one a worker at each address. */
+class EngineNetwork implements Network {
+  readonly id = 'udp'
+  readonly #calls: MessageCalls
+  readonly #workers: number
+  readonly #takeOver: boolean
+  readonly #udp = new UdpNetwork()
+  readonly #openIds = new Set<number>()
+
+  constructor(calls: MessageCalls, workers: number, takeOver: boolean) {
+    this.#calls = calls
+    this.#workers = workers
+    this.#takeOver = takeOver
+  }
+
+  get openIds(): readonly number[] {
+    return [...this.#openIds]
+  }
+
+  addresses(): readonly HostAddress[] {
+    return this.#udp.addresses()
+  }
+
+  open(id: number, { address }: HostAddress, port: number): Link {
+    const calls = this.#calls
+    if (!this.#takeOver) calls.probe({ address, port })
+    const descriptors = [calls.open({ address, port })]
+    const endpoint = { address, port: calls.portOf(descriptors[0]!) }
+    while (descriptors.length < this.#workers) descriptors.push(calls.open(endpoint))
+    this.#openIds.add(id)
+    return new EngineLink(id, endpoint, descriptors, () => this.#openIds.delete(id))
+  }
+}
+
+/** Nothing goes by it in this thread: the workers have its sockets, and close them. */
+class EngineLink implements Link {
+  readonly id: number
+  readonly endpoint: Endpoint
+  readonly descriptors: readonly number[]
+  readonly full = false
+  readonly queuedBytes = 0
+  readonly #onClosed: () => void
+
+  constructor(id: number, endpoint: Endpoint, descriptors: readonly number[], onClosed: () => void) {
+    this.id = id
+    this.endpoint = endpoint
+    this.descriptors = descriptors
+    this.#onClosed = onClosed
+  }
+
+  send(): boolean {
+    throw new Error('a link of workers is theirs to send by')
+  }
+
+  hold(): void {}
+
+  close(): void {
+    this.#onClosed()
+  }
+}

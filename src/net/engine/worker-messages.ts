@@ -1,0 +1,105 @@
+/** What the router's main thread and its workers tell each other: values that `postMessage` copies. */
+import type { MessagePort } from 'node:worker_threads'
+import { ServiceId } from '../../id/service-id.ts'
+import { ServicePrefix } from '../../id/service-prefix.ts'
+import type { Rule, RuleOrigin } from '../../service/rule.ts'
+import type { TargetSelector } from '../../service/service-entry.ts'
+import type { ServiceTable } from '../../service/service-table.ts'
+import type { Endpoint } from '../../wire/endpoint.ts'
+
+/** What a worker is born with. */
+export interface WorkerStart {
+  readonly port: MessagePort
+  /** Read and written with Atomics: how many messages have been posted to this worker. */
+  readonly posted: Int32Array
+  /** Its part of the statistics (`WORKER_COUNTERS`). */
+  readonly counters: Float64Array
+  readonly bell: number
+  /** The clock of the main thread: what it calls 0, in milliseconds since 1970. */
+  readonly timeOrigin: number
+  readonly routeSecret: Uint8Array
+  readonly tableSalt: number
+  /** Subnets that may send; none: all. */
+  readonly allowed: readonly string[]
+}
+
+export type ToWorker =
+  | {
+      readonly type: 'open'
+      readonly id: number
+      readonly fd: number
+      readonly endpoint: Endpoint
+      readonly prefixBits: number
+    }
+  | { readonly type: 'close'; readonly id: number }
+  | { readonly type: 'rules'; readonly changes: readonly TableChange[] }
+  | { readonly type: 'release'; readonly under: Prefix }
+  | { readonly type: 'refuse'; readonly under: Prefix }
+  | { readonly type: 'routers'; readonly endpoints: readonly string[] }
+  | { readonly type: 'end' }
+
+/** Packets wait for somebody to find out who serves this. */
+export interface FromWorker {
+  readonly type: 'resolve'
+  readonly id: Uint8Array
+}
+
+/** A ServicePrefix as its bytes. */
+export interface Prefix {
+  readonly id: Uint8Array
+  readonly bits: number
+}
+
+/** A change of a service table that all workers make as well. */
+export type TableChange =
+  | {
+      readonly verb: 'insert'
+      readonly prefix: Prefix
+      readonly rule: Rule
+      readonly origin: RuleOrigin
+    }
+  | {
+      readonly verb: 'replace'
+      readonly prefix: Prefix
+      readonly rules: readonly Rule[]
+      readonly origin: RuleOrigin
+      readonly selector: TargetSelector | undefined
+    }
+  | { readonly verb: 'remove'; readonly prefix: Prefix; readonly selector: TargetSelector | undefined }
+  | {
+      readonly verb: 'removeEverywhere'
+      readonly selector: TargetSelector
+      readonly under: Prefix
+    }
+  | {
+      readonly verb: 'setAlive'
+      readonly prefix: Prefix
+      readonly endpoint: Endpoint
+      readonly alive: boolean
+    }
+
+export function packPrefix({ id, bits }: ServicePrefix): Prefix {
+  return { id: id.toBytes(), bits }
+}
+
+export function unpackPrefix({ id, bits }: Prefix): ServicePrefix {
+  return new ServicePrefix(ServiceId.fromBytes(id), bits)
+}
+
+/** Makes a change that another table has made, and so could not fail there. */
+export function applyChange(table: ServiceTable, change: TableChange): void {
+  switch (change.verb) {
+    case 'insert':
+      return table.insert(unpackPrefix(change.prefix), change.rule, change.origin)
+    case 'replace':
+      return table.replace(unpackPrefix(change.prefix), change.rules, change.origin, change.selector)
+    case 'remove':
+      table.remove(unpackPrefix(change.prefix), change.selector)
+      return
+    case 'removeEverywhere':
+      table.removeEverywhere(change.selector, unpackPrefix(change.under))
+      return
+    case 'setAlive':
+      table.setAlive(unpackPrefix(change.prefix), change.endpoint, change.alive)
+  }
+}
