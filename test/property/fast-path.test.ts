@@ -20,7 +20,7 @@ import { fillSalChecksum } from '../../src/wire/sal-header.ts'
 import { Random, replay, testSeed } from '../support/random.ts'
 import { arrive, packetBytes, routerWith, sentBy } from '../support/router-trace.ts'
 
-const PACKETS = 3000
+const PACKETS = 1500
 const SECRET = new Uint8Array(16).fill(9)
 const mac = new RouteMac(SECRET)
 const RULES = [
@@ -83,8 +83,8 @@ function run(random: Random): number {
       const sent = slot.slice(fast.start, fast.end)
       expect([{ bytes: sent, to: formatEndpoint(target.endpoint), localId: 1 }]).toEqual(expected)
     }
-    expect(short.counters).toEqual(whole.counters)
-    expect(short.table.counters).toEqual(whole.table.counters)
+    expect(JSON.stringify(short.counters)).toBe(JSON.stringify(whole.counters))
+    expect(JSON.stringify(short.table.counters)).toBe(JSON.stringify(whole.table.counters))
   }
   for (const name of SERVICES) {
     const prefix = new ServicePrefix(serviceIdOf(name), 256)
