@@ -1,6 +1,6 @@
 /** A request of 64 bytes and its reply, one at a time: microseconds. */
-import type { Benchmark, Row } from './support/benchmark.ts'
-import { programRow } from './support/program-row.ts'
+import type { Benchmark } from './support/benchmark.ts'
+import { echoRow, programRow } from './support/program-row.ts'
 
 export const latency: Benchmark = {
   name: 'latency',
@@ -8,8 +8,8 @@ export const latency: Benchmark = {
   secondsPerRow: 6,
   rounds: 7,
   rows: [
-    streamRow('serval:plain', 'serval'),
-    streamRow('node:net', 'net'),
+    echoRow('serval:plain', 'serval', 'latency'),
+    echoRow('node:net', 'net', 'latency'),
     programRow({
       name: 'node:dgram',
       isPeer: true,
@@ -18,15 +18,4 @@ export const latency: Benchmark = {
       client: ['latency'],
     }),
   ],
-}
-
-function streamRow(name: string, transport: 'serval' | 'net'): Row {
-  const isPeer = transport !== 'serval'
-  return programRow({
-    name,
-    isPeer,
-    program: 'echo',
-    server: [transport, 'server'],
-    client: [transport, 'latency'],
-  })
 }

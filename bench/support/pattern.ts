@@ -3,12 +3,14 @@
  * of 64 KiB, each a view of one random table at a place of its own, so that neither end makes bytes on the way, and a byte
  * lost, doubled, moved or changed anywhere is found.
  */
+import { randomTable } from '../../src/bin/perf/random-table.ts'
+
 export const BLOCK_BYTES = 64 * 1024
 const TABLE_BYTES = 16 * 1024 * 1024
 /** Odd in units of 8 bytes, so that all places of the table come before one comes again. */
 const STRIDE_BYTES = 8 * 1_180_019
 
-const table = makeTable()
+const table = Buffer.from(randomTable(TABLE_BYTES + BLOCK_BYTES).buffer)
 
 /** Block number `index` of the stream: a view, not to be written to. */
 export function blockAt(index: number): Buffer {
@@ -30,17 +32,4 @@ export function isRightAt(position: number, chunk: Uint8Array): boolean {
 
 function placeOf(index: number): number {
   return (index * STRIDE_BYTES) % TABLE_BYTES
-}
-
-/** The same in every process: xorshift32 (Marsaglia 2003) from a fixed seed. */
-function makeTable(): Buffer {
-  const words = new Int32Array((TABLE_BYTES + BLOCK_BYTES) / 4)
-  let state = 0x2545f491
-  for (let i = 0; i < words.length; i++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    words[i] = state
-  }
-  return Buffer.from(words.buffer)
 }

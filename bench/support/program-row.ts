@@ -10,6 +10,17 @@ export interface ProgramRow {
   readonly client: readonly string[]
 }
 
+/** Of the program `echo`, whose client measures `what` over `transport`. */
+export function echoRow(name: string, transport: 'serval' | 'net' | 'tls', what: 'connect' | 'latency'): Row {
+  return programRow({
+    name,
+    isPeer: transport !== 'serval',
+    program: 'echo',
+    server: [transport, 'server'],
+    client: [transport, what],
+  })
+}
+
 export function programRow({ name, isPeer = false, program, server, client }: ProgramRow): Row {
   return {
     name,

@@ -16,7 +16,7 @@ import type { Due } from './outbox.ts'
 import { packed, unpacked } from './packed-bytes.ts'
 import type { Path } from './path.ts'
 import { repeatsFrom } from './setup.ts'
-import { FlowSignal, type FlowState } from './states.ts'
+import { FlowSignal, type FlowState, hasPeer } from './states.ts'
 import type { FlowTimer } from './timers.ts'
 
 export class Connection<F> {
@@ -59,7 +59,7 @@ export class Connection<F> {
 
   /** Whether the flow may change its addresses. */
   get isMovable(): boolean {
-    return MOVABLE.has(this.#state)
+    return hasPeer(this.#state) || this.#state === 'TIMEWAIT'
   }
 
   /** Whether the program has ended its stream. */
@@ -354,16 +354,6 @@ export class Connection<F> {
 }
 
 type ConnectionTimer = Extract<FlowTimer, 'setup' | 'deadline' | 'fin' | 'linger' | 'orphan'>
-
-const MOVABLE: ReadonlySet<FlowState> = new Set([
-  'CONNECTED',
-  'FINWAIT1',
-  'FINWAIT2',
-  'CLOSING',
-  'CLOSEWAIT',
-  'LASTACK',
-  'TIMEWAIT',
-])
 
 const AWAITS_FIN_ACK: ReadonlySet<FlowState> = new Set(['FINWAIT1', 'CLOSING', 'LASTACK'])
 

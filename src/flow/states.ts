@@ -20,6 +20,20 @@ export const flowStates = [
 ] as const
 export type FlowState = (typeof flowStates)[number]
 
+/** Whether a flow in `state` has a peer to tell of what it does, and has not done with it. */
+export function hasPeer(state: FlowState): boolean {
+  return WITH_PEER.has(state)
+}
+
+const WITH_PEER: ReadonlySet<FlowState> = new Set([
+  'CONNECTED',
+  'FINWAIT1',
+  'FINWAIT2',
+  'CLOSING',
+  'CLOSEWAIT',
+  'LASTACK',
+])
+
 export const migrationStates = [
   'INITIAL',
   'RSYN_SENT',

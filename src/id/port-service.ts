@@ -6,6 +6,9 @@ import { ServalError } from '../errors.ts'
 import { addressBytes, addressText } from './address.ts'
 import { parseServiceName } from './name.ts'
 
+/** Where a free port is looked for (RFC 6335 section 6), and how often. */
+export const dynamicPorts = { first: 49_152, end: 65_536, tries: 64 } as const
+
 export interface PortService {
   readonly port: number
   /** As in the name: `localhost`, `10-0-0-1`, `fd00--7`, `db.lan`. */

@@ -14,8 +14,3 @@ export function serialDiff(a: number, b: number): number {
 export function serialLt(a: number, b: number): boolean {
   return serialDiff(a, b) < 0
 }
-
-/** Whether `a` is `b` or comes before it. */
-export function serialLte(a: number, b: number): boolean {
-  return serialDiff(a, b) <= 0
-}

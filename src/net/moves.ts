@@ -2,7 +2,7 @@
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { Local } from '../flow/path.ts'
-import { FlowSignal, type FlowState } from '../flow/states.ts'
+import { FlowSignal, hasPeer } from '../flow/states.ts'
 import { reaches } from '../sal/locals.ts'
 import type { Sal } from '../sal/sal.ts'
 import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
@@ -17,16 +17,6 @@ interface Move {
   resolve(): void
   reject(error: Error): void
 }
-
-/** From here on a flow has a peer to tell, and has not done with it. */
-const MOVABLE_STATES: ReadonlySet<FlowState> = new Set([
-  'CONNECTED',
-  'FINWAIT1',
-  'FINWAIT2',
-  'CLOSING',
-  'CLOSEWAIT',
-  'LASTACK',
-])
 
 export class Moves {
   readonly #sal: Sal
@@ -43,8 +33,7 @@ export class Moves {
   /** As `Stack.migrate`. A newer move of the flow takes an older one's place, which rejects with ECONNABORTED. */
   async migrate(flow: AnyFlow, target: MigrateTarget): Promise<void> {
     const { activePath } = flow
-    if (activePath === undefined || !MOVABLE_STATES.has(flow.state))
-      throw new ServalError('ERR_SOCKET_CLOSED', {})
+    if (activePath === undefined || !hasPeer(flow.state)) throw new ServalError('ERR_SOCKET_CLOSED', {})
     const { remote } = activePath
     const local = this.#localFor(target, remote)
     if (!reaches(local, remote)) {

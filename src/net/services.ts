@@ -5,7 +5,7 @@
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { ServiceName } from '../id/name.ts'
-import { parsePortService } from '../id/port-service.ts'
+import { dynamicPorts, parsePortService } from '../id/port-service.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Listener } from '../sal/listener.ts'
 import type { Sal } from '../sal/sal.ts'
@@ -44,10 +44,6 @@ export interface ServicesOptions {
   /** The SAL may have something to do. */
   wake(): void
 }
-
-/** Ports that nobody chose come from here (RFC 6335 section 6). */
-const DYNAMIC_PORTS = { first: 49_152, count: 16_384 }
-const FREE_PORT_TRIES = 64
 
 export class Services {
   readonly #options: ServicesOptions
@@ -102,14 +98,15 @@ export class Services {
     options: ListenOptions,
     onFlow: (flow: AnyFlow) => FlowHandler,
   ): Promise<StackListener> {
+    const { first, end } = dynamicPorts
     for (let tries = 1; ; tries++) {
       const [high, low] = this.#options.randomBytes(2)
-      const port = DYNAMIC_PORTS.first + (((high! << 8) | low!) % DYNAMIC_PORTS.count)
+      const port = first + (((high! << 8) | low!) % (end - first))
       try {
         return await this.listen({ port, host }, options, onFlow)
       } catch (error) {
         const isTaken = error instanceof ServalError && error.code === 'EADDRINUSE'
-        if (!isTaken || tries >= FREE_PORT_TRIES) throw error
+        if (!isTaken || tries >= dynamicPorts.tries) throw error
       }
     }
   }

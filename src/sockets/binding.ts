@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { isIP } from 'node:net'
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
+import { dynamicPorts } from '../id/port-service.ts'
 import type { FlowHandler, ListenOptions as ServiceOptions, Stack, StackListener } from '../net/stack.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import { portTarget, serviceTarget, type Target } from './target.ts'
@@ -61,7 +62,7 @@ export class Binding {
         return
       } catch (error) {
         const isTaken = error instanceof ServalError && error.code === 'EADDRINUSE'
-        if (!isTaken || !this.#isAnyPort || tries >= ANY_PORT_TRIES) throw error
+        if (!isTaken || !this.#isAnyPort || tries >= dynamicPorts.tries) throw error
         this.#target = anyPort(this.#target)
       }
     }
@@ -79,10 +80,6 @@ const ANY_ADDRESS = '::'
 const LOOPBACK = '127.0.0.1'
 const NO_ENDPOINT = { address: ANY_ADDRESS, port: 0 }
 
-/** RFC 6335 section 6. */
-const DYNAMIC_PORTS = { first: 49_152, end: 65_536 } as const
-const ANY_PORT_TRIES = 64
-
 function anyPort({ host }: Target): Target {
-  return portTarget(randomInt(DYNAMIC_PORTS.first, DYNAMIC_PORTS.end), host)
+  return portTarget(randomInt(dynamicPorts.first, dynamicPorts.end), host)
 }

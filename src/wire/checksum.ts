@@ -23,11 +23,6 @@ export function checksum(buffer: Uint8Array, start: number, end: number, sum = 0
   return foldChecksum(sumWords(buffer, start, end, sum))
 }
 
-/** The checksum after one 16-bit word of what it covers has changed (RFC 1624, equation 3). */
-export function updateChecksum(old: number, oldWord: number, newWord: number): number {
-  return foldChecksum((~old & 0xffff) + (~oldWord & 0xffff) + newWord)
-}
-
 /**
  * Sum of the pseudo-header in front of TCP and UDP: source, destination (both of 4 or both of 16 bytes),
  * protocol and length of the transport bytes. Without addresses they count as zero, which is what an

@@ -13,7 +13,7 @@
  * The header length counts 32-bit words, extensions included; the checksum covers as much, and no payload.
  */
 import type { FlowId } from '../id/flow-id.ts'
-import { readU16, readU32, writeU16, writeU32 } from './bytes.ts'
+import { readU32, writeU16, writeU32 } from './bytes.ts'
 import { checksum } from './checksum.ts'
 import { type WireError, wireErrors } from './wire-error.ts'
 
@@ -97,8 +97,4 @@ export function peekHeaderBytes(buffer: Uint8Array, start: number): number {
 
 export function peekProtocol(buffer: Uint8Array, start: number): number {
   return buffer[start + PROTOCOL]!
-}
-
-export function peekSalChecksum(buffer: Uint8Array, start: number): number {
-  return readU16(buffer, start + SAL_CHECKSUM)
 }

@@ -6,6 +6,8 @@
  *   | length 4 | number 4 | body: table[start(number) ... ] |
  */
 
+import { randomTable } from './random-table.ts'
+
 export const BLOCK_HEADER_BYTES = 8
 export const BODY_BYTES = 0x10000 - BLOCK_HEADER_BYTES
 
@@ -29,17 +31,4 @@ function startOf(number: number): number {
   return Math.imul(number ^ (number >>> 16), 0x85ebca6b) >>> 12
 }
 
-const table = makeTable()
-
-/** The same at both ends: xorshift32 (Marsaglia 2003) from a fixed seed. */
-function makeTable(): Uint8Array {
-  const words = new Uint32Array((STARTS + BODY_BYTES) / 4)
-  let state = 0x2545f491
-  for (let i = 0; i < words.length; i++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    words[i] = state
-  }
-  return new Uint8Array(words.buffer)
-}
+const table = randomTable(STARTS + BODY_BYTES)

@@ -15,6 +15,7 @@ import { Puppet } from '../../support/simulator/puppet.ts'
 import { SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimHost } from '../../support/simulator/sim-host.ts'
 import { simulate, type World } from '../../support/simulator/world.ts'
+import { describeTable } from '../../support/transition-table.ts'
 
 /**
  * What is not named here is ignored where it is a packet or the time, and illegal where it is a call. A line is state,
@@ -77,31 +78,13 @@ LASTACK gaveUp CLOSED closeTimedOutIfLost
 
 const CALLS: readonly ConnectionInput[] = ['connect', 'end', 'abort']
 
-const expected = new Map(
-  EXPECTED.split('\n')
-    .filter(line => line !== '' && !line.startsWith('#'))
-    .map(line => {
-      const [state, input, ...cell] = line.split(' ')
-      return [`${state} ${input}`, cell] as const
-    }),
-)
-
-const cells = flowStates.flatMap(state => connectionInputs.map(input => [state, input] as const))
-
-describe('the connection table', () => {
-  it('has 12 states and 12 inputs, and the expectation names only what is there', () => {
-    expect(cells).toHaveLength(144)
-    const names = new Set(cells.map(([state, input]) => `${state} ${input}`))
-    expect([...expected.keys()].filter(name => !names.has(name))).toEqual([])
-  })
-
-  for (const [state, input] of cells) {
-    const otherwise = CALLS.includes(input) ? 'illegal' : 'ignored'
-    const cell = expected.get(`${state} ${input}`) ?? otherwise
-    it(`${state}, ${input}: ${typeof cell === 'string' ? cell : cell.join(' ')}`, () => {
-      expect(connectionTable[state][input]).toEqual(cell)
-    })
-  }
+const cells = describeTable({
+  name: 'connection',
+  states: flowStates,
+  inputs: connectionInputs,
+  table: connectionTable,
+  expected: EXPECTED,
+  otherwise: input => (CALLS.includes(input) ? 'illegal' : 'ignored'),
 })
 
 // ---- the same through a flow ------------------------------------------------------------------------------------------
@@ -239,11 +222,10 @@ const unreachable = (state: FlowState, input: ConnectionInput): boolean => {
 }
 
 describe('a flow', () => {
-  for (const [state, input] of cells) {
+  for (const { state, input, transition: cell } of cells) {
     const stageOf = reach[state]
     const act = give[input]
     if (stageOf === undefined || act === undefined || unreachable(state, input)) continue
-    const cell = expected.get(`${state} ${input}`)
     // A FIN in RESPOND completes the set-up too, and all that was asked at once comes after it.
     const next = state === 'RESPOND' && input === 'FIN' ? 'CLOSEWAIT' : (cell?.[0] ?? state)
     it(`in ${state} that is given ${input} is in ${next}`, () => {

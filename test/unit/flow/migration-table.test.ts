@@ -12,6 +12,7 @@ import { SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimFlow } from '../../support/simulator/sim-flow.ts'
 import type { SimHost } from '../../support/simulator/sim-host.ts'
 import { simulate, type World } from '../../support/simulator/world.ts'
+import { describeTable } from '../../support/transition-table.ts'
 
 /** What is not named here is ignored and counted. A line is state, input, next state, actions. */
 const EXPECTED = `
@@ -52,30 +53,13 @@ RSYN_RECV expired INITIAL
 RSYN_SENT_RECV expired RSYN_SENT
 `
 
-const expected = new Map(
-  EXPECTED.split('\n')
-    .filter(line => line !== '' && !line.startsWith('#'))
-    .map(line => {
-      const [state, input, ...cell] = line.split(' ')
-      return [`${state} ${input}`, cell] as const
-    }),
-)
-
-const cells = migrationStates.flatMap(state => migrationInputs.map(input => [state, input] as const))
-
-describe('the migration table', () => {
-  it('has 6 states and 7 inputs, and the expectation names only what is there', () => {
-    expect(cells).toHaveLength(42)
-    const names = new Set(cells.map(([state, input]) => `${state} ${input}`))
-    expect([...expected.keys()].filter(name => !names.has(name))).toEqual([])
-  })
-
-  for (const [state, input] of cells) {
-    const cell = expected.get(`${state} ${input}`) ?? 'ignored'
-    it(`${state}, ${input}: ${typeof cell === 'string' ? cell : cell.join(' ')}`, () => {
-      expect(migrationTable[state][input]).toEqual(cell)
-    })
-  }
+const cells = describeTable({
+  name: 'migration',
+  states: migrationStates,
+  inputs: migrationInputs,
+  table: migrationTable,
+  expected: EXPECTED,
+  otherwise: () => 'ignored',
 })
 
 // ---- the same through a flow ------------------------------------------------------------------------------------------
@@ -151,8 +135,7 @@ const reach: Record<MigrationState, () => Stage> = {
 const stateOf = ({ flow }: Stage) => flow.flow.info().migrationState
 
 describe('a flow', () => {
-  for (const [state, input] of cells) {
-    const cell = expected.get(`${state} ${input}`)
+  for (const { state, input, transition: cell } of cells) {
     // Without an address nothing comes; an echo needs a challenge; and nothing is confirmed before RSYN-ACK.
     const comes = !state.startsWith('NOADDRESS') || input === 'move'
     if (!comes || cell === undefined || input === 'confirmed') continue

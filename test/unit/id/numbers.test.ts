@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { base32Decode, base32Encode } from '../../../src/id/base32.ts'
 import { formatFlowId, randomFlowId } from '../../../src/id/flow-id.ts'
-import { serialAdd, serialDiff, serialLt, serialLte } from '../../../src/id/serial.ts'
+import { serialAdd, serialDiff, serialLt } from '../../../src/id/serial.ts'
 
 describe('serial numbers (RFC 1982)', () => {
   it('go round at 2^32', () => {
@@ -15,8 +15,6 @@ describe('serial numbers (RFC 1982)', () => {
     expect(serialLt(0xfffffffe, 1)).toBe(true)
     expect(serialLt(1, 0xfffffffe)).toBe(false)
     expect(serialLt(7, 7)).toBe(false)
-    expect(serialLte(7, 7)).toBe(true)
-    expect(serialLte(8, 7)).toBe(false)
     expect(serialLt(0, 0x7fffffff)).toBe(true)
     expect(serialLt(0, 0x80000001)).toBe(false)
   })

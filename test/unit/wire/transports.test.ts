@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { addressBytes } from '../../../src/id/address.ts'
-import { checksum, foldChecksum, sumWords, updateChecksum } from '../../../src/wire/checksum.ts'
+import { checksum, foldChecksum, sumWords } from '../../../src/wire/checksum.ts'
 import { emitIpv4Header, ipv4Header, parseIpv4Header } from '../../../src/wire/ipv4.ts'
 import {
   emitTcpHeader,
@@ -19,21 +19,13 @@ describe('the Internet checksum', () => {
     expect(foldChecksum(sumWords(bytes, 0, 8))).toBe(~0xddf2 & 0xffff)
   })
 
-  it('agrees with a word-by-word sum, at any length and offset, and with its incremental form', () => {
+  it('agrees with a word-by-word sum, at any length and offset', () => {
     const random = new Random(testSeed)
     for (let i = 0; i < 2000; i++) {
       const bytes = random.chance(0.1) ? new Uint8Array(80).fill(0xff) : random.bytes(80)
       const start = random.below(40)
       const end = start + random.below(41)
       expect(checksum(bytes, start, end), `seed ${testSeed}`).toBe(slowChecksum(bytes, start, end))
-    }
-    for (let i = 0; i < 2000; i++) {
-      const bytes = random.bytes(40)
-      const before = checksum(bytes, 0, 40)
-      const [old, changed] = [(bytes[6]! << 8) | bytes[7]!, random.below(0x10000)]
-      bytes[6] = changed >> 8
-      bytes[7] = changed
-      expect(updateChecksum(before, old, changed), `seed ${testSeed}`).toBe(checksum(bytes, 0, 40))
     }
   })
 
