@@ -10,6 +10,8 @@ export class ReadQueue {
   /** The last of the views, while it is packed: memory of ours, of which so many bytes are taken. */
   #slab: Uint8Array | undefined
   #slabBytes = 0
+  /** How much was in the last slab that was taken: the next one is made for as much, as turn after turn brings as much. */
+  #usualBytes = 0
 
   get bytes(): number {
     return this.#bytes
@@ -29,7 +31,10 @@ export class ReadQueue {
     if (view === undefined) return undefined
     this.#views[this.#head++] = undefined
     if (this.#head === this.#views.length) {
-      if (this.#slab !== undefined) view = this.#slab.subarray(0, this.#slabBytes)
+      if (this.#slab !== undefined) {
+        this.#usualBytes = this.#slabBytes
+        view = ownBytes(this.#slab.subarray(0, this.#slabBytes))
+      }
       this.#slab = undefined
       this.#views.length = this.#head = 0
     } else if (this.#head > COMPACT_AT && this.#head * 2 > this.#views.length) {
@@ -42,17 +47,17 @@ export class ReadQueue {
 
   #append(view: Uint8Array): void {
     const last = this.#views.length - 1
-    if (this.#slab !== undefined) this.#views[last] = this.#slab.subarray(0, this.#slabBytes)
+    if (this.#slab !== undefined) this.#views[last] = ownBytes(this.#slab.subarray(0, this.#slabBytes))
     this.#slab = undefined
     this.#views.push(view)
   }
 
-  /** The slab doubles, so that it never holds more room than bytes. */
+  /** The slab doubles: it holds no more room than bytes, nor than the one before it held. */
   #pack(view: Uint8Array): void {
     const slab = this.#slab
     const bytes = this.#slabBytes + view.length
     if (slab === undefined || bytes > SLAB_BYTES) {
-      const fresh = new Uint8Array(2 * view.length)
+      const fresh = new Uint8Array(Math.max(2 * view.length, this.#usualBytes))
       fresh.set(view)
       this.#append(fresh)
       this.#slab = fresh
@@ -78,6 +83,6 @@ export function ownBytes(view: Uint8Array): Uint8Array {
 }
 
 const LARGE_BYTES = 4_096
-const SLAB_BYTES = 8_192
+const SLAB_BYTES = 65_536
 const MAX_OVERHEAD = 2
 const COMPACT_AT = 32

@@ -75,10 +75,24 @@ describe('the read queue', () => {
       at += bytes.length
       taken.push(bytes.length)
     }
-    expect(taken).toEqual([1_400, 2_800, 20_000, ...Array.from({ length: 20 }, () => 7_000), 2_800])
+    expect(taken).toEqual([1_400, 2_800, 20_000, 64_400, 64_400, 14_000])
     expect(queue.bytes).toBe(0)
   })
 
+  it('packs what waits into one buffer a turn, once it knows how much that is, and keeps no such buffer for less', () => {
+    const queue = new ReadQueue()
+    const turn = (packets: number) => {
+      for (let i = 0; i < packets; i++) queue.push(pattern(1_400 * i, 1_400))
+      queue.shift()
+      return queue.shift()!
+    }
+    expect(turn(32).buffer.byteLength).toBeLessThanOrEqual(2 * 31 * 1_400)
+    expect(turn(32).buffer.byteLength).toBe(31 * 1_400)
+    const few = turn(4)
+    expect(few.buffer.byteLength).toBeLessThanOrEqual(2 * few.length)
+    expect(firstWrong(1_400, few)).toBe(-1)
+    expect(turn(32).buffer.byteLength).toBeLessThanOrEqual(2 * 31 * 1_400)
+  })
   it('does not keep a large buffer alive for a small part of it', () => {
     const queue = new ReadQueue()
     const views = Array.from({ length: 10 }, (_, i) => new Uint8Array(64_000).subarray(i, i + 2_000))
