@@ -12,6 +12,7 @@ import { addPing } from './commands/ping.ts'
 import { addRouter } from './commands/router.ts'
 import { addRules } from './commands/rules.ts'
 import { addServices } from './commands/services.ts'
+import { addTrace } from './commands/trace.ts'
 import { type ExitStatus, exitStatus, explain, statusOf } from './failure.ts'
 
 /** Runs the command that `args` name (without the program's own name) to its end. Never rejects. */
@@ -49,7 +50,7 @@ function createProgram(): Command {
 /** In the order of the help. */
 const COMMANDS = [
   ...[addRouter, addController, addServices, addFlows, addRules],
-  ...[addPing, addPerf, addDump, addDemo],
+  ...[addPing, addTrace, addPerf, addDump, addDemo],
 ]
 
 /** Everything is readable on the smallest terminal that is still common. */

@@ -19,6 +19,7 @@ import { FlowSignal, type FlowState } from '../flow/states.ts'
 import { isLoopback } from '../id/address.ts'
 import { reaches } from '../sal/locals.ts'
 import { DEFAULT_LIMITS, Sal, type SalEvent } from '../sal/sal.ts'
+import type { TraceOutcome } from '../sal/tracer.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
@@ -63,6 +64,13 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined
   /** Of the flow's paths; default: the stack's. */
   readonly congestion?: CongestionName | undefined
+}
+
+export interface TraceOptions {
+  /** How many routers may send the SYN on: the next one answers. */
+  readonly hops: number
+  /** How long an answer is waited for. */
+  readonly timeoutMs: number
 }
 
 /** A stack of the program's own. Throws ERR_INVALID_ARG_VALUE for bad configuration, EADDRINUSE for a taken UDP port. */
@@ -197,6 +205,26 @@ export class Stack {
     flow.owner = handler
     this.wake()
     return flow
+  }
+
+  /**
+   * Asks who comes into the hands of a SYN for a service after so many routers: a router, or the instance that would take
+   * it. Throws ESERVICENAME, ERR_SOCKET_BAD_PORT; what else fails is an outcome.
+   */
+  async trace(target: ServiceTarget, { hops, timeoutMs }: TraceOptions): Promise<TraceOutcome> {
+    const { text, id } = nameOfTarget(target)
+    this.ref()
+    try {
+      await this.ready
+      return await new Promise<TraceOutcome>(resolve => {
+        const probe = this.#sal.trace({ serviceId: id, name: text, hops, timeoutMs }, nowMs())
+        if (probe === undefined) throw unsupportedProfile(this.config.profile)
+        probe.owner = resolve
+        this.wake()
+      })
+    } finally {
+      this.unref()
+    }
   }
 
   /**
@@ -348,6 +376,9 @@ export class Stack {
           this.#neighbours.meet(event.flow.activePath.remote)
         }
         ;(event.flow.owner as FlowHandler | undefined)?.onSignals(event.flow, event.signals)
+        return
+      case 'traced':
+        ;(event.probe.owner as (outcome: TraceOutcome | undefined) => void)(event.probe.outcome)
         return
       case 'resolve':
         void this.#resolution.handleResolve(event.serviceId, event.name)

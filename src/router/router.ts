@@ -27,7 +27,7 @@ import {
   SHIM_BYTES,
   WIRE_VERSION,
 } from '../wire/encapsulation.ts'
-import { type Endpoint, endpointFamily, sameEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, endpointFamily, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { MAX_ROUTE_ENTRIES, type RouteEntry, route } from '../wire/extensions/route.ts'
@@ -270,11 +270,17 @@ export class Router {
     const entries = packet.extension('route')?.entries ?? NO_ENTRIES
     const isLoop = (entry: RouteEntry) =>
       sameEndpoint(entry, remote) || this.#mac.isOwn(entry, packet.srcFlowId, nowMs)
-    if (hops === 0) this.counters.hopLimit++
-    else if (entries.some(isLoop)) this.counters.loop++
-    else if (entries.length === MAX_ROUTE_ENTRIES) this.counters.routeFull++
-    else return true
-    this.#refuse(transit, reasonCodes.NO_ROUTE, '', nowMs)
+    if (entries.some(isLoop)) return this.#stop(transit, 'loop', reasonCodes.LOOP, nowMs)
+    if (hops === 0) return this.#stop(transit, 'hopLimit', reasonCodes.HOP_LIMIT, nowMs)
+    if (entries.length < MAX_ROUTE_ENTRIES) return true
+    return this.#stop(transit, 'routeFull', reasonCodes.NO_ROUTE, nowMs)
+  }
+
+  /** A packet goes no further; who sent it hears at which router: a trace tells the way by it. */
+  #stop(transit: Transit, fate: 'loop' | 'hopLimit' | 'routeFull', code: number, nowMs: number): false {
+    this.counters[fate]++
+    const local = this.#locals.get(transit.localId)
+    this.#refuse(transit, code, local === undefined ? '' : formatEndpoint(local.endpoint), nowMs)
     return false
   }
 

@@ -14,6 +14,7 @@ import type { Profile } from '../wire/profile.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import type { FlowTable } from './flow-table.ts'
 import type { HalfOpen, Listener } from './listener.ts'
+import type { Tracer, TracerHost } from './tracer.ts'
 
 export interface Dialect {
   readonly flows: FlowTable<AnyFlow>
@@ -22,12 +23,14 @@ export interface Dialect {
   readonly queues: readonly QueueSize[]
   /** A control packet has come that may have an answer, and that is nothing to the program. */
   isUrgent: boolean
+  /** Undefined where the way of a SYN cannot be traced. */
+  readonly tracer?: Tracer
   /** A client's flow, in the table. */
   newClient(options: Omit<FlowOptions, 'role' | 'flowId'>, nowMs: number): AnyFlow
   /** HOT. A datagram, or several that the kernel merged. `buffer` is given away: payloads are moved within it. */
   handleDatagram(buffer: Uint8Array, length: number, localId: number, remote: Endpoint, nowMs: number): void
   /** Answers that are no flow's. */
-  pollTransmit(batch: TransmitBatch): boolean
+  pollTransmit(batch: TransmitBatch, nowMs: number): boolean
   /** A SYN that went to a router stays unanswered. */
   askRouter(local: Local, router: Endpoint): void
   /** A router has spoken. */
@@ -42,6 +45,7 @@ export interface Dialect {
 export interface DialectHost {
   readonly profile: Profile
   readonly context: Omit<FlowContext<AnyFlow>, 'answerUnknown'>
+  readonly traces: Pick<TracerHost, 'targetOf' | 'onOutcome'>
   /** Things that the program has not heard of yet. */
   readonly newsCount: number
   randomBytes(n: number): Uint8Array

@@ -13,7 +13,7 @@ import { PacketWalk, WIRE_VERSION } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
-import type { LargeExtension } from '../wire/extensions/large.ts'
+import { isTrace, type LargeExtension } from '../wire/extensions/large.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import type { UnknownExtension } from '../wire/extensions/unknown.ts'
 import { formatExtensionType } from '../wire/extensions.ts'
@@ -35,6 +35,7 @@ import type { Dialect, DialectHost } from './dialect.ts'
 import { FlowTable } from './flow-table.ts'
 import { HalfOpen } from './listener.ts'
 import { RouterProbes } from './router-probe.ts'
+import { Tracer } from './tracer.ts'
 
 export class NativeDialect implements Dialect {
   readonly flows = new FlowTable<Flow>()
@@ -44,6 +45,7 @@ export class NativeDialect implements Dialect {
    * data with the third ACK, its FIN with the ACK of the peer's. So the answer is urgent only where it is not.
    */
   isUrgent = false
+  readonly tracer: Tracer
   readonly #host: DialectHost
   readonly #context: FlowContext<Flow>
   readonly #answers: Answers
@@ -60,19 +62,24 @@ export class NativeDialect implements Dialect {
     }
     this.#answers = new Answers(host.profile, randomBytes, counter => host.count(counter))
     this.#routerProbes = new RouterProbes(host.profile, randomBytes)
+    this.tracer = new Tracer({ profile: host.profile, randomBytes, ...host.traces })
   }
 
   get queues(): readonly QueueSize[] {
     const answers = { name: 'answers', size: this.#answers.size, limit: ANSWERS_LIMIT }
-    return [answers, ...this.#routerProbes.queues]
+    return [answers, ...this.#routerProbes.queues, ...this.tracer.queues]
   }
 
   newClient(options: Omit<FlowOptions, 'role' | 'flowId'>, nowMs: number): Flow {
     return this.#newFlow({ ...options, role: 'client' }, nowMs)
   }
 
-  pollTransmit(batch: TransmitBatch): boolean {
-    return this.#answers.pollTransmit(batch) || this.#routerProbes.pollTransmit(batch)
+  pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
+    return (
+      this.#answers.pollTransmit(batch) ||
+      this.#routerProbes.pollTransmit(batch) ||
+      this.tracer.pollTransmit(batch, nowMs)
+    )
   }
 
   askRouter(local: Local, router: Endpoint): void {
@@ -195,9 +202,11 @@ export class NativeDialect implements Dialect {
   }
 
   #handleUnknown(arrival: Arrival, nowMs: number): void {
-    if (this.#routerProbes.handlePacket(arrival.packet, nowMs)) return
+    const { packet, remote } = arrival
+    if (this.#routerProbes.handlePacket(packet, nowMs)) return
+    if (this.tracer.handlePacket(packet, remote, nowMs)) return
     this.#host.count('unknownFlow')
-    const flags = arrival.packet.control?.flags ?? 0
+    const flags = packet.control?.flags ?? 0
     if (flags & (controlFlags.RST | controlFlags.NACK)) return
     this.#answers.reset(arrival, nowMs)
   }
@@ -216,6 +225,8 @@ export class NativeDialect implements Dialect {
     if (packet.control?.flags !== controlFlags.SYN || serviceId === undefined)
       return this.#host.count('unexpected')
     const replyTo = this.#replyAddress(arrival)
+    const isTraced = packet.extensions.some(isTrace)
+    if (isTraced && replyTo === undefined) return this.#answerUntrusted(arrival, nowMs)
     if (replyTo === undefined) return this.#host.count('routeUntrusted')
     const refuse = (code: number, detail = '') => {
       this.#host.count('synRefused')
@@ -228,6 +239,10 @@ export class NativeDialect implements Dialect {
     if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
     const listener = this.#host.listenerFor(serviceId, packet.protocol, arrival.end - arrival.start, nowMs)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
+    if (isTraced) {
+      const own = formatEndpoint(arrival.local.endpoint)
+      return this.#answers.refuse(arrival, replyTo, reasonCodes.TRACED, own, nowMs)
+    }
     // As kernels do: the SYN is repeated, and by then there may be room.
     if (listener.halfOpen >= listener.backlog) return this.#host.count('backlogFull')
     const flow = this.#newFlow(
@@ -244,6 +259,13 @@ export class NativeDialect implements Dialect {
     )
     this.halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener)
     flow.respond(arrival, replyTo, nowMs)
+  }
+
+  /** Any other SYN would be dropped, and whoever traces the way should see why. The answer goes to the router itself. */
+  #answerUntrusted(arrival: Arrival, nowMs: number): void {
+    this.#host.count('routeUntrusted')
+    const why = `it does not know the router ${formatEndpoint(arrival.remote)}`
+    this.#answers.refuse(arrival, arrival.remote, reasonCodes.REFUSED, why, nowMs)
   }
 
   /** The client: the source of the SYN or, where it came by way of routers, the source that the first one saw. */

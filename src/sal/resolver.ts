@@ -17,6 +17,7 @@ import { peekType, resolve } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
+import { protocols } from '../wire/sal-header.ts'
 import type { Locals } from './locals.ts'
 
 /** Bytes of a SYN, for the rules' counters. */
@@ -79,26 +80,40 @@ export class Resolver {
   }
 
   next(flow: AnyFlow, nowMs: number): SynTarget {
-    const choice = this.choice(flow.service, nowMs)
-    const target = resolve(this.#table, flow.service, flow.protocol, SYN_BYTES, choice)
+    const where = this.#where(flow.service, nameOf(flow), flow.protocol, nowMs)
+    if (where === 'waiting') return this.#wait(flow, nowMs)
+    return where instanceof ServalError ? where : this.#towards(flow, where)
+  }
+
+  /** Where a SYN of no flow goes. `waiting`: it is asked for, and nothing remembers that somebody waits. */
+  lone(service: ServiceId, name: string | undefined, nowMs: number): SynTarget {
+    const text = name ?? service.toString()
+    const where = this.#where(service, text, protocols.STREAM, nowMs)
+    if (where === 'waiting') this.#ask(service, name)
+    if (where === 'waiting' || where instanceof ServalError) return where
+    const local = this.#locals.best(where)
+    return local ? { local, remote: where } : unreachable(text, noAddressFor(where)).error
+  }
+
+  #where(
+    service: ServiceId,
+    name: string,
+    protocol: number,
+    nowMs: number,
+  ): Endpoint | 'waiting' | ServalError {
+    const choice = this.choice(service, nowMs)
+    const target = resolve(this.#table, service, protocol, SYN_BYTES, choice)
     switch (target?.type) {
       case undefined:
-        return new ServalError('ENOSERVICE', {
-          service: nameOf(flow),
-          asked: 'the service table of this stack',
-        })
+        return new ServalError('ENOSERVICE', { service: name, asked: 'the service table of this stack' })
       case 'DROP':
-        return new ServalError('EHOSTUNREACH', {
-          syscall: 'connect',
-          service: nameOf(flow),
-          reason: target.reason ?? 'dropped by a rule',
-        })
+        return unreachable(name, target.reason ?? 'dropped by a rule').error
       case 'DELAY':
-        return this.#wait(flow, nowMs)
+        return 'waiting'
       case 'DEMUX':
-        return this.#towards(flow, this.#locals.ownEndpoint)
+        return this.#locals.ownEndpoint ?? unreachable(name, 'this host has no address').error
       case 'FORWARD':
-        return this.#towards(flow, target.endpoint)
+        return target.endpoint
     }
   }
 
@@ -129,6 +144,10 @@ export class Resolver {
         return unreachable(service, `dropped by a rule of ${asked}`)
       case reasonCodes.NO_ROUTE:
         return unreachable(service, `${asked} knows no way on`)
+      case reasonCodes.HOP_LIMIT:
+        return unreachable(service, `it is too many routers away (said ${asked})`)
+      case reasonCodes.LOOP:
+        return unreachable(service, `the rules of its routers are a loop (said ${asked}); see serval trace`)
       default: {
         const reason = refusalReasons.get(code) ?? 'refused'
         const error = new ServalError('ECONNREFUSED', { service, reason, asked, syscall: 'connect' })
@@ -157,24 +176,23 @@ export class Resolver {
     return 'waiting'
   }
 
-  #towards(flow: AnyFlow, remote: Endpoint | undefined): SynTarget {
-    const ranked = remote ? this.#locals.ranked(remote) : []
+  #towards(flow: AnyFlow, remote: Endpoint): SynTarget {
+    const ranked = this.#locals.ranked(remote)
     const asked = this.#asked.get(flow)
     const attempt = asked?.attempts ?? 0
     const local: Local | undefined = ranked[attempt % Math.max(1, ranked.length)]
-    if (local && remote) {
-      if (asked === undefined) this.#asked.set(flow, { attempts: 1, target: remote })
-      else {
-        asked.attempts++
-        asked.target = remote
-      }
-      return { local, remote }
+    if (local === undefined) return unreachable(nameOf(flow), noAddressFor(remote)).error
+    if (asked === undefined) this.#asked.set(flow, { attempts: 1, target: remote })
+    else {
+      asked.attempts++
+      asked.target = remote
     }
-    const reason = remote
-      ? `this host has no address from which ${formatEndpoint(remote)} can be reached`
-      : 'this host has no address'
-    return unreachable(nameOf(flow), reason).error
+    return { local, remote }
   }
+}
+
+function noAddressFor(remote: Endpoint): string {
+  return `this host has no address from which ${formatEndpoint(remote)} can be reached`
 }
 
 const refusalReasons: ReadonlyMap<number, string> = new Map([

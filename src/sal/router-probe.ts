@@ -6,20 +6,13 @@
 
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
-import { sameBytes } from '../flow/setup.ts'
 import { type FlowId, randomFlowId } from '../id/flow-id.ts'
 import { ServiceId } from '../id/service-id.ts'
-import { plainNonceBytes } from '../security/keys.ts'
-import { readU32 } from '../wire/bytes.ts'
-import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
-import { control, controlFlags } from '../wire/extensions/control.ts'
-import { key, keyModes } from '../wire/extensions/key.ts'
-import { service } from '../wire/extensions/service.ts'
-import { emitPacket, SalPacket } from '../wire/packet.ts'
+import type { SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
-import { protocols } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { emitLoneSyn, isNackTo } from './lone-syn.ts'
 
 interface Probe {
   readonly flowId: FlowId
@@ -59,9 +52,7 @@ export class RouterProbes {
   /** A packet for a flowID that no flow has; whether it was the answer to a probe. */
   handlePacket(packet: SalPacket, nowMs: number): boolean {
     const probe = this.#probes.get(packet.dstFlowId)
-    const { control: answer } = packet
-    if (probe === undefined || answer === undefined || !sameBytes(answer.nonce, probe.nonce)) return false
-    if ((answer.flags & controlFlags.NACK) === 0) return false
+    if (probe === undefined || !isNackTo(probe.nonce, packet)) return false
     this.#probes.delete(probe.flowId)
     this.heard(probe.router, nowMs)
     return true
@@ -89,20 +80,9 @@ export class RouterProbes {
   pollTransmit(batch: TransmitBatch): boolean {
     const probe = this.#unsent.shift()
     if (probe === undefined) return false
-    const packet = new SalPacket({
-      srcFlowId: probe.flowId,
-      dstFlowId: 0,
-      protocol: protocols.STREAM,
-      extensions: [
-        control(controlFlags.SYN, readU32(this.#randomBytes(4), 0), 0, probe.nonce),
-        service(ServiceId.zero),
-        key(keyModes.PLAIN, this.#randomBytes(plainNonceBytes)),
-      ],
-    })
-    const length = SHIM_BYTES + emitPacket(packet, batch.buffer, SHIM_BYTES, this.#profile)
-    emitShim(batch.buffer, 0, length)
-    batch.setPacket(length)
-    batch.setRoute(probe.local.id, probe.router)
+    const { flowId, nonce, local, router } = probe
+    const syn = { flowId, nonce, serviceId: ServiceId.zero, localId: local.id, remote: router }
+    emitLoneSyn(syn, batch, this.#profile, this.#randomBytes)
     return true
   }
 }

@@ -33,12 +33,14 @@ import { Locals } from './locals.ts'
 import { nameOf, Resolver } from './resolver.ts'
 import { Rests } from './rests.ts'
 import { DeadlineHeap, ReadyRing } from './schedule.ts'
+import type { TraceOptions, TraceProbe } from './tracer.ts'
 
 export type SalEvent =
   /** A listener has a new flow, set up. */
   | { readonly type: 'accept'; readonly listener: Listener; readonly flow: AnyFlow }
   /** Bits of FlowSignal that have gathered since the last event of this flow. */
   | { readonly type: 'flow'; readonly flow: AnyFlow; readonly signals: number }
+  | { readonly type: 'traced'; readonly probe: TraceProbe }
   /** A DELAY rule holds flows: insert a rule and call `resolved`, or call `unresolved`. */
   | { readonly type: 'resolve'; readonly serviceId: ServiceId; readonly name: string | undefined }
   | DatagramEvent
@@ -278,16 +280,23 @@ export class Sal {
     return this.#datagrams.send(datagram, nowMs)
   }
 
+  /** Sends a SYN that finds out its way; a `traced` event tells the outcome. Undefined where the profile knows no such thing. */
+  trace(options: TraceOptions, nowMs: number): TraceProbe | undefined {
+    return this.#dialect.tracer?.probe(options, nowMs)
+  }
+
   /** Rules under `prefix` have come: flows and datagrams that wait for them go on. */
   resolved(prefix: ServicePrefix, nowMs: number): void {
     for (const flow of this.#resolver.release(prefix)) flow.resolved(nowMs)
     this.#datagrams.resolved(prefix, nowMs)
+    this.#dialect.tracer?.resolved(prefix, nowMs)
   }
 
   /** Nobody could say who serves it: flows and datagrams that wait for it fail with `error`. */
   unresolved(serviceId: ServiceId, error: ServalError, nowMs: number): void {
     for (const flow of this.#resolver.giveUp(serviceId)) flow.fail(error, nowMs)
     this.#datagrams.unresolved(serviceId, error)
+    this.#dialect.tracer?.unresolved(serviceId, error)
   }
 
   /** The process behind these addresses has ended: flows to it fail with ECONNRESET. */
@@ -316,6 +325,7 @@ export class Sal {
       this.#datagrams.nextTimeoutAt,
       this.serviceTable.nextExpiryAt,
       this.#rests.nextTimeoutAt,
+      this.#dialect.tracer?.nextTimeoutAt ?? Number.POSITIVE_INFINITY,
     )
   }
 
@@ -323,6 +333,7 @@ export class Sal {
     this.serviceTable.expire(nowMs)
     this.#rests.handleTimeout(nowMs)
     this.#datagrams.handleTimeout(nowMs)
+    this.#dialect.tracer?.handleTimeout(nowMs)
     for (const flow of this.#resolver.handleTimeout(nowMs)) flow.fail(this.#timeoutError(flow, nowMs), nowMs)
     for (let flow = this.#deadlines.takeDue(nowMs); flow; flow = this.#deadlines.takeDue(nowMs)) {
       flow.handleTimeout(nowMs)
@@ -334,7 +345,7 @@ export class Sal {
 
   /** HOT. Fills `batch` with what is to be sent next; false when there is nothing. Flows take turns. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    if (this.#dialect.pollTransmit(batch) || this.#datagrams.pollTransmit(batch)) return true
+    if (this.#dialect.pollTransmit(batch, nowMs) || this.#datagrams.pollTransmit(batch)) return true
     for (let flow = this.#ready.first; flow; flow = this.#ready.first) {
       const sent = flow.pollTransmit(batch, nowMs)
       this.#ready.rotate(sent)
@@ -400,6 +411,10 @@ export class Sal {
       context: this.#context,
       get newsCount() {
         return news()
+      },
+      traces: {
+        targetOf: ({ serviceId, name }, now) => this.#resolver.lone(serviceId, name, now),
+        onOutcome: probe => this.#news.push({ type: 'traced', probe }),
       },
       randomBytes: n => this.#randomBytes(n),
       count,

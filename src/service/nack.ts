@@ -11,7 +11,7 @@ import type { Profile } from '../wire/profile.ts'
 
 /**
  * The NACK for a SYN, of `reasonCodes`. `detail` is for people, and left out where it would make the answer larger
- * than the SYN. Undefined if `syn` has no control extension: nothing to answer.
+ * than the SYN. By the SYN's ROUTE, which it repeats, routers can pass it on to the client. Undefined if `syn` has no control extension: nothing to answer.
  */
 export function nackFor(
   syn: SalPacket,
@@ -21,12 +21,17 @@ export function nackFor(
 ): SalPacket | undefined {
   if (syn.control === undefined) return undefined
   const { verno, nonce } = syn.control
+  const way = syn.extension('route')
   const nack = (text: string) =>
     new SalPacket({
       srcFlowId: NO_FLOW_ID,
       dstFlowId: syn.srcFlowId,
       protocol: syn.protocol,
-      extensions: [control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce), reason(code, text)],
+      extensions: [
+        control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce),
+        reason(code, text),
+        ...(way ? [way] : []),
+      ],
     })
   const detailed = nack(detail)
   return packetLength(detailed, profile) <= packetLength(syn, profile) ? detailed : nack('')

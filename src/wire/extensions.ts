@@ -9,7 +9,7 @@ import type { ControlExtension } from './extensions/control.ts'
 import type { CookieExtension } from './extensions/cookie.ts'
 import type { EndExtension } from './extensions/end.ts'
 import type { KeyExtension } from './extensions/key.ts'
-import type { LargeExtension } from './extensions/large.ts'
+import { isTrace, type LargeExtension } from './extensions/large.ts'
 import type { PadExtension } from './extensions/pad.ts'
 import type { ReasonExtension } from './extensions/reason.ts'
 import type { PathsExtension, RouteExtension } from './extensions/route.ts'
@@ -137,7 +137,7 @@ export function notUnderstood(
   extensions: readonly Extension[],
 ): UnknownExtension | LargeExtension | undefined {
   for (const extension of extensions) {
-    const known = extension.kind !== 'unknown' && extension.kind !== 'large'
+    const known = (extension.kind !== 'unknown' && extension.kind !== 'large') || isTrace(extension)
     if (!known && (extension.bits & MUST_UNDERSTAND) !== 0) return extension
   }
   return undefined

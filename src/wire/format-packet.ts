@@ -13,6 +13,7 @@ import { PacketWalk } from './encapsulation.ts'
 import { formatEndpoint } from './endpoint.ts'
 import { controlFlags, formatControlFlags } from './extensions/control.ts'
 import { keyModes } from './extensions/key.ts'
+import { isTrace } from './extensions/large.ts'
 import { formatReason } from './extensions/reason.ts'
 import { type Extension, formatExtensionType } from './extensions.ts'
 import { IP_PROTOCOL_SERVAL, parseIpv4Header } from './ipv4.ts'
@@ -95,6 +96,8 @@ function formatExtension(extension: Extension): string[] {
     case 'address':
       return ['address']
     case 'large':
+      if (isTrace(extension)) return ['trace']
+      return [`extension ${formatExtensionType(extension)}`]
     case 'unknown':
       return [`extension ${formatExtensionType(extension)}`]
   }

@@ -24,6 +24,7 @@ const COMMANDS = [
   'rules import',
   'rules export',
   'ping',
+  'trace',
   'perf',
   'perf server',
   'perf client',
@@ -35,7 +36,17 @@ describe('help', () => {
   it('lists the commands', async () => {
     const { status, stdout } = await world.run(['--help'])
     expect(status).toBe(0)
-    for (const name of ['router', 'controller', 'services', 'flows', 'rules', 'ping', 'perf', 'demo']) {
+    for (const name of [
+      'router',
+      'controller',
+      'services',
+      'flows',
+      'rules',
+      'ping',
+      'trace',
+      'perf',
+      'demo',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
     }
   })

@@ -11,7 +11,7 @@
  *   |  ... zeros up to a multiple of 4 (which the length leaves out)
  *   +---------------------------------------------------------------+
  *
- * No large type has a meaning yet: a receiver skips it unless it must be understood.
+ * A receiver skips a type that it does not know, unless it must be understood.
  */
 import { align4, copyBytes, readU16, writeU16 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
@@ -19,6 +19,7 @@ import {
   type ExtensionBase,
   type ExtensionCodec,
   isZero,
+  MUST_UNDERSTAND,
   type ReservedField,
   readBits,
   writeStart,
@@ -39,6 +40,21 @@ export interface LargeExtension extends ExtensionBase, ReservedField {
 
 export function large(largeType: number, data: Uint8Array, bits = 0): LargeExtension {
   return { kind: 'large', bits, reserved: 0, largeType, data }
+}
+
+/** Those that mean something. */
+export const largeTypes = {
+  /** In a SYN: whoever would take it says so, and opens no flow (README.md, "Trace"). Has no data. */
+  TRACE: 1,
+} as const
+
+/** Who does not know TRACE must not take the SYN for another. */
+export function trace(): LargeExtension {
+  return large(largeTypes.TRACE, NOTHING, MUST_UNDERSTAND)
+}
+
+export function isTrace(extension: { readonly kind: string; readonly largeType?: number }): boolean {
+  return extension.kind === 'large' && extension.largeType === largeTypes.TRACE
 }
 
 /**
@@ -83,3 +99,5 @@ export const largeCodec: ExtensionCodec<LargeExtension> = {
     buffer.fill(0, offset + length, offset + align4(length))
   },
 }
+
+const NOTHING = new Uint8Array(0)

@@ -39,7 +39,7 @@ export const reasonCodes = {
   LOST_RACE: 5,
   /** The flow was adopted elsewhere under a later epoch. */
   STALE_EPOCH: 6,
-  /** A router knows no way on, or the hops ran out. */
+  /** A router knows no way on. */
   NO_ROUTE: 7,
   /** An extension had to be understood and was not; detail: its type, as `formatExtensionType` writes it. */
   UNSUPPORTED: 8,
@@ -47,6 +47,12 @@ export const reasonCodes = {
   DROPPED: 9,
   /** The flow is closed. */
   CLOSED: 10,
+  /** The hops ran out at this router; detail: its address. */
+  HOP_LIMIT: 11,
+  /** The packet has been at this router before; detail: its address. */
+  LOOP: 12,
+  /** A SYN with TRACE has come to an instance that would take it; detail: its address. */
+  TRACED: 13,
 } as const
 
 export interface ReasonExtension extends ExtensionBase, ReservedField {

@@ -17,8 +17,9 @@ local EXTENSIONS = {
 }
 local REASONS = {
   "no such service", "refused", "draining", "overload", "lost race", "stale epoch", "no route", "unsupported",
-  "dropped by rule", "closed",
+  "dropped by rule", "closed", "hop limit", "loop", "traced",
 }
+local LARGE_TYPES = { "TRACE" }
 local KEY_MODES = { [0] = "plain", "secure" }
 local CHALLENGE_KINDS = { [0] = "challenge", "echo" }
 
@@ -56,7 +57,7 @@ local f = {
   reason = ProtoField.uint8("serval.reason.code", "Code", base.DEC, REASONS),
   detail = ProtoField.string("serval.reason.detail", "Detail"),
   final = ProtoField.uint64("serval.end.offset", "Final offset"),
-  large_type = ProtoField.uint16("serval.large.type", "Large type"),
+  large_type = ProtoField.uint16("serval.large.type", "Large type", base.DEC, LARGE_TYPES),
   body = ProtoField.bytes("serval.ext.body", "Body"),
   seq = ProtoField.uint64("serval.seq", "seq"),
   ack = ProtoField.uint64("serval.ack", "ack"),

@@ -10,6 +10,7 @@ import { parsePortService } from '../../../src/id/port-service.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import type { IncomingDatagram, Listener } from '../../../src/sal/listener.ts'
 import { Sal } from '../../../src/sal/sal.ts'
+import type { TraceProbe } from '../../../src/sal/tracer.ts'
 import type { Rule } from '../../../src/service/rule.ts'
 import type { CongestionName } from '../../../src/transport/congestion/congestion.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
@@ -186,6 +187,16 @@ export class SimHost extends SimNode {
     const flow = this.sal.connect(target, this.nowMs)
     this.wake()
     return new SimDatagrams(this, flow)
+  }
+
+  /** Sends a SYN that finds out who comes next after `hops` routers; what comes of it is in `outcome`. */
+  trace(service: string, hops: number, timeoutMs = 1000): TraceProbe {
+    const probe = this.sal.trace(
+      { serviceId: serviceIdOf(service), name: service, hops, timeoutMs },
+      this.nowMs,
+    )
+    this.wake()
+    return probe!
   }
 
   protected override drainEvents(): void {

@@ -285,8 +285,20 @@ describe('a service router drops and counts', () => {
     expect(traceOf(router)).toEqual(['10.0.0.9:7 < SYN a>0 hops 0 web.example via 10.0.0.1:40'])
     arrive(router, syn({ hops: 0 }), '10.0.0.1:40')
     arrive(router, datagram('late', 'web.example', 0), '10.0.0.1:40')
-    expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 NO_ROUTE'])
+    expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 HOP_LIMIT'])
     expect(router.counters.hopLimit).toBe(2)
+  })
+
+  it('what has no hops left, and says at which of its addresses', () => {
+    const router = routerWith([TO_SERVER])
+    router.addLocal({ id: 1, endpoint: { address: '10.0.0.254', port: 54325 } })
+    router.addLocal({ id: 2, endpoint: { address: 'fd00::254', port: 54325 } })
+    arrive(router, syn({ hops: 0 }), '10.0.0.1:40', 0, 1)
+    arrive(router, syn({ hops: 0 }), '[fd00::1]:40', 0, 2)
+    expect(traceOf(router)).toEqual([
+      '10.0.0.1:40 < NACK 0>a hops 32 HOP_LIMIT 10.0.0.254:54325',
+      '[fd00::1]:40 < NACK 0>a hops 32 HOP_LIMIT [fd00::254]:54325',
+    ])
   })
 
   it('a ninth entry of ROUTE', () => {
@@ -296,7 +308,8 @@ describe('a service router drops and counts', () => {
     arrive(router, syn({ route: entries(7) }), '10.0.0.1:40')
     expect(routeOf(sentBy(router)[0]!.bytes)).toHaveLength(8)
     arrive(router, syn({ route: entries(8) }), '10.0.0.1:40')
-    expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 NO_ROUTE'])
+    const way = entries(8).map(({ port }) => `[fd00::1]:${port}`)
+    expect(traceOf(router)).toEqual([`10.0.0.1:40 < NACK 0>a hops 32 via ${way.join(' ')} NO_ROUTE`])
     expect(router.counters.routeFull).toBe(1)
   })
 
@@ -331,7 +344,7 @@ describe('a loop', () => {
     arrive(b, toB!.bytes, '10.0.1.1:1')
     const [backToA] = sentBy(b)
     arrive(a, backToA!.bytes, '10.0.1.2:1')
-    expect(traceOf(a)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 NO_ROUTE'])
+    expect(traceOf(a)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 via 10.0.0.1:40 10.0.1.1:1 LOOP'])
     expect(counted(a)).toMatchObject({ forwarded: 1, loop: 1, nacks: 1 })
   })
 
@@ -391,7 +404,7 @@ describe('ROUTE of another router', () => {
   it('is not believed: the answer goes to the sender', () => {
     const router = routerWith([])
     arrive(router, syn({ route }), '10.0.1.1:1')
-    expect(traceOf(router)).toEqual(['10.0.1.1:1 < NACK 0>a hops 32 NO_SERVICE'])
+    expect(traceOf(router)).toEqual(['10.0.1.1:1 < NACK 0>a hops 32 via 10.0.0.1:40 NO_SERVICE'])
   })
 
   it('is believed from a router that is known: the answer goes straight to the client', () => {
@@ -399,8 +412,8 @@ describe('ROUTE of another router', () => {
     arrive(router, syn({ route }), '10.0.1.1:1')
     arrive(router, syn({ route }), '10.0.1.2:1')
     expect(traceOf(router)).toEqual([
-      '10.0.0.1:40 < NACK 0>a hops 32 NO_SERVICE',
-      '10.0.1.2:1 < NACK 0>a hops 32 NO_SERVICE',
+      '10.0.0.1:40 < NACK 0>a hops 32 via 10.0.0.1:40 NO_SERVICE',
+      '10.0.1.2:1 < NACK 0>a hops 32 via 10.0.0.1:40 NO_SERVICE',
     ])
   })
 })
