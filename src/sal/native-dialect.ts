@@ -261,10 +261,11 @@ export class NativeDialect implements Dialect {
     flow.respond(arrival, replyTo, nowMs)
   }
 
-  /** Any other SYN would be dropped, and whoever traces the way should see why. The answer goes to the router itself. */
+  /** Any other SYN would be dropped, and whoever traces the way should see why. The answer goes back by the router itself. */
   #answerUntrusted(arrival: Arrival, nowMs: number): void {
     this.#host.count('routeUntrusted')
-    const why = `it does not know the router ${formatEndpoint(arrival.remote)}`
+    const [own, router] = [arrival.local.endpoint, arrival.remote].map(formatEndpoint)
+    const why = `${own} does not know the router ${router}`
     this.#answers.refuse(arrival, arrival.remote, reasonCodes.REFUSED, why, nowMs)
   }
 

@@ -5,6 +5,7 @@ import { serviceIdOf } from '../../../src/id/name.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import type { TraceProbe } from '../../../src/sal/tracer.ts'
 import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
+import { formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { formatReason } from '../../../src/wire/extensions/reason.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
 import { forge } from '../../support/simulator/forge.ts'
@@ -94,8 +95,9 @@ describe('a trace', () => {
     first.forward('strange.example', server)
     const strange = client.trace('strange.example', 5)
     world.run(200)
-    // r1 is no router that the server knows: the answer goes to r1, and that is not the client.
-    expect(told(strange)).toBe('nothing yet')
+    // r1 is no router that the server knows: the answer goes to r1, which passes it on.
+    const [own, router] = [server.attached[0]!.endpoint, first.endpoint].map(formatEndpoint)
+    expect(told(strange)).toBe(`REFUSED ${own} does not know the router ${router} 40`)
     expect(server.sal.counters).toMatchObject({ routeUntrusted: 1 })
     server.sal.trustRouters([first.endpoint])
     const refused = client.trace('strange.example', 5)
