@@ -162,6 +162,21 @@ describe('a lost packet of the close:', () => {
     expectGone(scene)
   })
 
+  it('a FIN that comes again has who lingers wait anew', () => {
+    const scene = connection()
+    const { world, flow, served } = scene
+    flow.end()
+    world.run(50)
+    world.lose('client > server ACK', 1000)
+    world.lose('server > client ACK CLOSED', 1000)
+    served.end()
+    world.run(11_000)
+    expect(
+      world.exchange().filter(line => line.startsWith('server > client ACK+FIN')).length,
+    ).toBeGreaterThan(3)
+    expect(flow.state).toBe('TIMEWAIT')
+  })
+
   it('the word that all is done may be lost: the end that waits for it gives up after ten seconds', () => {
     const scene = connection()
     const { world, flow, served } = scene

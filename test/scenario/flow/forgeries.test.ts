@@ -101,6 +101,18 @@ describe('an RST without a TAG', () => {
     expectAlive(scene)
   })
 
+  it('with another echo than that of the question is not the answer to it', () => {
+    const scene = connection()
+    const { world, served } = scene
+    world.lose('client > server ACK challenge', 3)
+    const echoing = () =>
+      forgeControl(served, RST, { extensions: [challengeEcho(new Uint8Array(8).fill(1))] })
+    for (const ms of [0, 20, 40]) world.after(ms, () => spoof(scene, echoing()))
+    world.run(60)
+    expect(world.exchange()).toContain('client > server ACK challenge (intercepted)')
+    expectAlive(scene)
+  })
+
   it('from a peer that has lost its state fails the flow, once it answers the question in the same way', () => {
     const scene = connection()
     const { world, net, flow, served, server } = scene

@@ -1,7 +1,8 @@
 /** Moves, one packet a line (src/wire/README.md, "Migration"). Links take 10 ms each way, so a way of two takes 20. */
 import { describe, expect, it } from 'vitest'
+import { sameEndpoint } from '../../../src/wire/endpoint.ts'
 import type { Link } from '../../support/simulator/link.ts'
-import type { Port } from '../../support/simulator/network.ts'
+import type { Packet, Port } from '../../support/simulator/network.ts'
 import { SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimFlow } from '../../support/simulator/sim-flow.ts'
 import type { HostOptions, SimHost } from '../../support/simulator/sim-host.ts'
@@ -99,6 +100,62 @@ describe('a move', () => {
     world.run(2000)
     expect(served.receivedBytes).toBe(1 << 20)
     expect(addressOf(served)).toBe(away.endpoint.address)
+  })
+
+  it('does not come of an address that has gone and was not in use', () => {
+    const { world, lte, client, flow, served } = mobile()
+    const spare = client.attach(lte)
+    client.detach(spare)
+    flow.send(1000)
+    world.run(1000)
+    expect(world.exchange().filter(line => line.includes('RSYN'))).toEqual([])
+    expect(served.receivedBytes).toBe(1000)
+    expect([flow.moves, flow.flow.migrationState]).toEqual([0, 'INITIAL'])
+  })
+
+  it('is not over by what was sent before it, and comes to an address that the flow has come back to', () => {
+    const { world, lte, client, server, flow, served, home } = mobile()
+    const late: Packet[] = []
+    world.network.interceptors.push(packet => {
+      if (packet.from.node !== server || !sameEndpoint(packet.to, home.endpoint) || late.length > 0)
+        return false
+      late.push(packet)
+      return true
+    })
+    served.end()
+    world.run(1)
+    expect(world.exchange()).toEqual(['server > client ACK+FIN end 0 (intercepted)'])
+    client.migrate(flow, client.attach(lte))
+    world.run(1000)
+    // No echo reaches the peer, so it does not use the address.
+    world.lose('client > server ACK echo', 2)
+    client.migrate(flow, home)
+    world.run(50)
+    expect(flow.flow.migrationState).toBe('RSYN_SENT')
+    world.inject(late[0]!)
+    world.run(25)
+    expect(flow.flow.migrationState).toBe('RSYN_SENT')
+    world.run(2000)
+    expect([flow.flow.migrationState, flow.moves]).toEqual(['INITIAL', 2])
+  })
+
+  it('whose answers come, but whose echo never arrives, is given up in time', () => {
+    const { world, lte, client, flow } = mobile({ client: { limits: { deadPeerMs: 20_000 } } })
+    world.lose('client/lte > server ACK echo', 1000)
+    client.migrate(flow, client.attach(lte))
+    world.run(19_000)
+    expect(flow.error).toBeUndefined()
+    world.run(10_000)
+    expect(flow.error?.code).toBe('ETIMEDOUT')
+  })
+
+  it('is not begun, nor anything else said, by a flow without an address', () => {
+    const { world, client, flow, home } = mobile()
+    client.detach(home)
+    flow.reset()
+    world.run(1000)
+    expect(world.exchange()).toEqual([])
+    expect(client.sal.flows.size).toBe(0)
   })
 
   it('stalls the transfer for no more than three probe time-outs', () => {
@@ -398,6 +455,26 @@ describe('a move during the close', () => {
       '85 server > client/lte ACK',
     ])
     expect([flow.state, served.state]).toEqual(['FINWAIT2', 'CLOSEWAIT'])
+  })
+
+  it('with a FIN that was lost on the old path has it repeated as soon as the new one is proven', () => {
+    const { world, lte, client, flow, home } = mobile()
+    world.lose('client > server ACK+FIN end 0')
+    const t = world.nowMs
+    flow.end()
+    world.run(5)
+    client.detach(home)
+    client.attach(lte)
+    world.run(60)
+    expect(world.timeline(t)).toEqual([
+      '0 client > server ACK+FIN end 0 (intercepted)',
+      '5 client/lte > server RSYN',
+      '25 server > client/lte RSYN+ACK challenge',
+      '45 client/lte > server ACK+FIN end 0',
+      '45 client/lte > server ACK echo',
+      '65 server > 10.0.0.2:40002 ACK (nowhere)',
+      '65 server > client/lte ACK',
+    ])
   })
 
   it('of who lingers still gives the last ACK', () => {

@@ -1,6 +1,7 @@
 /** A NAT gives an end another address and tells nobody; and others pretend that it has. */
 import { describe, expect, it } from 'vitest'
 import { sameEndpoint } from '../../../src/wire/endpoint.ts'
+import { summarize } from '../../support/simulator/describe-packet.ts'
 import type { Port } from '../../support/simulator/network.ts'
 import { type Connection, connection } from '../../support/simulator/scenes.ts'
 
@@ -73,14 +74,18 @@ describe('a flow whose peer has got another address by its NAT', () => {
 })
 
 describe('a flow whose packets come from elsewhere as well', () => {
-  /** A stranger on the way sends the server a copy of whatever the client sends. */
-  function copying(): { readonly scene: Connection; readonly stranger: Port } {
+  /** A stranger on the way sends the server a copy of whatever the client sends, or of what is `picked`. */
+  function copying(picked: (bytes: Uint8Array) => boolean = () => true): {
+    readonly scene: Connection
+    readonly stranger: Port
+  } {
     const scene = connection()
     const { world, net, client, server } = scene
     const { port: stranger } = world.bystander('stranger', net)
     const to = server.attached[0]!.endpoint
     world.network.interceptors.push(packet => {
-      if (packet.from.node === client) world.inject({ ...packet, to, source: stranger.endpoint })
+      if (packet.from.node === client && picked(packet.bytes))
+        world.inject({ ...packet, to, source: stranger.endpoint })
       return false
     })
     return { scene, stranger }
@@ -110,6 +115,27 @@ describe('a flow whose packets come from elsewhere as well', () => {
     world.run(5000)
     expect(relayed).toBeGreaterThan(0)
     expect([served.receivedBytes, served.moves]).toEqual([100_000, 0])
+  })
+
+  it('stays there although the peer has that question alone to answer', () => {
+    const { scene, stranger } = copying(bytes => summarize(bytes).startsWith('data'))
+    const { world, flow, served, client, server } = scene
+    const { endpoint: home } = client.attached[0]!
+    const relayed = new Set<Uint8Array>()
+    world.network.interceptors.push(packet => {
+      if (packet.from.node !== server || relayed.has(packet.bytes)) return false
+      if (sameEndpoint(packet.to, stranger.endpoint)) {
+        relayed.add(packet.bytes)
+        world.inject({ ...packet, to: home })
+        return true
+      }
+      // What the server asks at the address in use is lost.
+      return summarize(packet.bytes) === 'ACK challenge'
+    })
+    flow.send(100)
+    world.run(5000)
+    expect(relayed.size).toBeGreaterThan(0)
+    expect([served.receivedBytes, served.moves]).toEqual([100, 0])
   })
 
   it('goes nowhere when nobody answers', () => {

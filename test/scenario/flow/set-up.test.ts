@@ -6,6 +6,7 @@ import { reason, reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
 import { flip, forge } from '../../support/simulator/forge.ts'
 import type { Packet } from '../../support/simulator/network.ts'
+import { Puppet } from '../../support/simulator/puppet.ts'
 import { connection, pair, SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimFlow } from '../../support/simulator/sim-flow.ts'
 import { simulate, type World } from '../../support/simulator/world.ts'
@@ -528,6 +529,26 @@ describe('a SYN-ACK', () => {
     world.run(1000)
     expect(client.sal.counters.badTag).toBe(1)
     expect(flow.isConnected).toBe(true)
+  })
+
+  it('or a NACK that acknowledges another SYN is not for this one', () => {
+    const world = simulate(1, { trace: true })
+    const net = world.link('net', { delayMs: 10 })
+    const puppet = new Puppet(world, 'puppet', net, 'server')
+    const client = world.host('client', net)
+    client.rule(SERVICE, { type: 'FORWARD', targets: [{ endpoint: puppet.port.endpoint }] })
+    const flow = client.connect(SERVICE)
+    world.run(15)
+    puppet.ackno++
+    puppet.nack()
+    puppet.synAck()
+    world.run(15)
+    expect([flow.state, flow.error]).toEqual(['REQUEST', undefined])
+    expect(client.sal.counters.unexpected).toBe(2)
+    puppet.ackno--
+    puppet.synAck()
+    world.run(15)
+    expect(flow.state).toBe('CONNECTED')
   })
 
   it('that comes twice draws the third ACK twice, and no more', () => {
