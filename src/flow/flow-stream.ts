@@ -110,10 +110,12 @@ export class FlowStream<F> implements FlowTransport {
     end: number,
     path: TransportPath,
     nowMs: number,
+    segmentBytes = 0,
   ): WireError | undefined {
     const { profile, segmentFields } = this.#parts.context
     const error = profile.segment.parseInto(segmentFields, buffer, start, end)
     if (error !== undefined) return error
+    if (segmentBytes > 0) segmentFields.segmentBytes = segmentBytes
     if (!this.#resting?.handleSegment(segmentFields, nowMs)) {
       this.#roused?.handleSegment(segmentFields, buffer, path, nowMs)
     }

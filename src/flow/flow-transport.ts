@@ -53,13 +53,17 @@ export interface FlowTransport {
 
   // ---- the peer's side ------------------------------------------------------------------------------------
 
-  /** HOT. The payload of a packet without extensions, or behind such that are skipped. */
+  /**
+   * HOT. The payload of a packet without extensions, or behind such that are skipped; with `segmentBytes` above 0 a run of
+   * segments of a stream, joined, with so many bytes each.
+   */
   handlePayload(
     buffer: Uint8Array,
     start: number,
     end: number,
     path: TransportPath,
     nowMs: number,
+    segmentBytes?: number,
   ): WireError | undefined
   /** What rides behind a control packet of the peer's. `lie`: it acknowledges what was never sent. */
   handleRider(payload: Uint8Array, path: TransportPath, nowMs: number): WireError | 'lie' | undefined

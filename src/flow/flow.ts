@@ -269,11 +269,20 @@ export class Flow implements AnyFlow {
     return srcFlowId === writer.peerFlowId && this.state !== 'RESPOND' && paths.proves(remote)
   }
 
-  /** HOT. The payload of a packet that `believes` let pass. */
-  handleData(buffer: Uint8Array, start: number, end: number, nowMs: number): WireError | undefined {
+  /**
+   * HOT. What a packet carries that `believes` let pass; or a run of them, joined, each but the last one with
+   * `segmentBytes` of payload (wire/segment-run.ts).
+   */
+  handleData(
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    nowMs: number,
+    segmentBytes = 0,
+  ): WireError | undefined {
     const path = this.#parts.paths.active
     if (path === undefined) return undefined
-    const error = this.#transport.handlePayload(buffer, start, end, path.transport, nowMs)
+    const error = this.#transport.handlePayload(buffer, start, end, path.transport, nowMs, segmentBytes)
     if (error === undefined) this.#connection.handleHeard(nowMs)
     return error
   }

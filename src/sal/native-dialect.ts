@@ -9,7 +9,7 @@ import { Flow, type FlowOptions } from '../flow/flow.ts'
 import type { FlowContext } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
-import { PacketWalk, WIRE_VERSION } from '../wire/encapsulation.ts'
+import { PacketWalk, SHIM_BYTES, WIRE_VERSION } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
@@ -28,6 +28,8 @@ import {
   protocols,
   sameBaseHeader,
 } from '../wire/sal-header.ts'
+import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
+import { SegmentRun } from '../wire/segment-run.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { ANSWERS_LIMIT, Answers } from './answers.ts'
@@ -51,6 +53,7 @@ export class NativeDialect implements Dialect {
   readonly #answers: Answers
   readonly #routerProbes: RouterProbes
   readonly #walk = new PacketWalk()
+  readonly #run = new SegmentRun()
   #trustedRouters: ReadonlySet<string> = new Set()
 
   constructor(host: DialectHost) {
@@ -149,9 +152,17 @@ export class NativeDialect implements Dialect {
     return undefined
   }
 
-  /** A packet of data, whose header is known to be good. */
+  /** A packet of data, whose header is known to be good, and what continues it. */
   #handleData(flow: Flow, buffer: Uint8Array, start: number, end: number, nowMs: number): Flow | undefined {
-    const error = flow.handleData(buffer, start + BASE_HEADER_BYTES, end, nowMs)
+    const walk = this.#walk
+    const run = this.#run
+    const isRun =
+      walk.hasMore && flow.protocol === protocols.STREAM && run.join(buffer, start - SHIM_BYTES, walk.end)
+    const at = start + BASE_HEADER_BYTES
+    if (isRun) walk.skipTo(run.end, run.endsShort)
+    const error = isRun
+      ? flow.handleData(buffer, at, run.payloadEnd, nowMs, end - at - SEGMENT_HEADER_BYTES)
+      : flow.handleData(buffer, at, end, nowMs)
     if (error === undefined) return flow
     this.#host.count(error.code)
     return undefined

@@ -125,10 +125,17 @@ export class Receiver {
   }
 
   /**
-   * HOT. The stream's bytes from `offset` on are `buffer[start, end)`, which is ours from now on. `pushed`: the peer has
-   * no more for now.
+   * HOT. The stream's bytes from `offset` on are `buffer[start, end)`, which is ours from now on. They came in segments of
+   * `segmentBytes`. `pushed`: the peer has no more for now.
    */
-  handlePayload(offset: number, buffer: Uint8Array, start: number, end: number, pushed: boolean): void {
+  handlePayload(
+    offset: number,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    segmentBytes: number,
+    pushed: boolean,
+  ): void {
     this.#pushed = pushed
     if (buffer === this.#runBuffer && offset === this.#runOffset + (this.#runEnd - this.#runStart)) {
       buffer.copyWithin(this.#runEnd, start, end)
@@ -140,7 +147,7 @@ export class Receiver {
       this.#runEnd = end
       this.#runOffset = offset
     }
-    if (end - start > this.#largestBytes) this.#largestBytes = end - start
+    if (segmentBytes > this.#largestBytes) this.#largestBytes = segmentBytes
   }
 
   /** The peer asks for an answer, or has sent what it may not. */

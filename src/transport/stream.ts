@@ -206,7 +206,9 @@ export class Stream {
    * flow's packet of the same buffer is handled, and at the buffer's end.
    */
   handleSegment(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): void {
-    this.stats.segmentsIn++
+    const { payloadStart, payloadEnd, segmentBytes } = fields
+    const bytes = payloadEnd - payloadStart
+    this.stats.segmentsIn += bytes <= segmentBytes ? 1 : Math.ceil(bytes / segmentBytes)
     if (this.#liveness.handleHeard(nowMs)) this.#sender.handleReachable(nowMs)
     // Segments of one batch all carry the same acknowledgement.
     const news =
@@ -220,10 +222,10 @@ export class Stream {
     if ((fields.flags & segmentFlags.PROBE) !== 0) {
       // What it carries is padding.
       this.#receiver.requestAcknowledgement()
-    } else if (fields.payloadStart < fields.payloadEnd) {
+    } else if (bytes > 0) {
       const offset = this.#receivedOffset(fields.seq)
       const pushed = (fields.flags & segmentFlags.PSH) !== 0
-      this.#receiver.handlePayload(offset, buffer, fields.payloadStart, fields.payloadEnd, pushed)
+      this.#receiver.handlePayload(offset, buffer, payloadStart, payloadEnd, segmentBytes, pushed)
       this.#newestDataPath = path
       this.#silence.handleData(pushed)
     }

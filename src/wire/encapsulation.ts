@@ -123,6 +123,22 @@ export class PacketWalk {
     return true
   }
 
+  /** Behind the current packet there are more bytes. */
+  get hasMore(): boolean {
+    return this.#at < this.#end
+  }
+
+  /** Where the buffer ends. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** Goes on at `at`: what is before it was taken together with the current packet. `sawShort`: with a short one. */
+  skipTo(at: number, sawShort: boolean): void {
+    this.#at = at
+    this.#sawShort = sawShort
+  }
+
   #stop(error: WireError): false {
     this.error = error
     this.#at = this.#end

@@ -103,6 +103,8 @@ export class SegmentFields {
   /** The payload is `buffer[payloadStart, payloadEnd)`. */
   payloadStart = 0
   payloadEnd = 0
+  /** As much of it came in each segment, the last one excepted: more than one where a run was joined. */
+  segmentBytes = 0
 }
 
 /** Parses `buffer[start, end)` into `fields`, which hold nothing useful after an error; allocates nothing. */
@@ -128,6 +130,7 @@ export function parseSegmentInto(
   }
   fields.payloadStart = payloadStart
   fields.payloadEnd = end
+  fields.segmentBytes = end - payloadStart
   return undefined
 }
 

@@ -122,6 +122,7 @@ export const tcpSegment: SegmentCodec = {
     fields.sackCount = 0
     fields.payloadStart = start + headerBytes(buffer, start)
     fields.payloadEnd = end
+    fields.segmentBytes = end - fields.payloadStart
     return undefined
   },
 
