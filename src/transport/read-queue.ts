@@ -83,6 +83,6 @@ export function ownBytes(view: Uint8Array): Uint8Array {
 }
 
 const LARGE_BYTES = 4_096
-const SLAB_BYTES = 65_536
+const SLAB_BYTES = 24_576
 const MAX_OVERHEAD = 2
 const COMPACT_AT = 32
