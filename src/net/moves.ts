@@ -54,9 +54,13 @@ export class Moves {
     if (signals & FlowSignal.closed) {
       this.#moves.delete(flow)
       move.reject(flow.error ?? new ServalError('ERR_SOCKET_CLOSED', {}))
-    } else if (signals & FlowSignal.moved && flow.activePath?.local.id === move.localId) {
+    } else if (signals & FlowSignal.moved && !isMoving(flow)) {
       this.#moves.delete(flow)
-      move.resolve()
+      const { local, remote } = flow.activePath ?? {}
+      if (local === undefined || local.id === move.localId) return move.resolve()
+      // RSYN stayed unanswered, and the flow has gone on from another address, perhaps its old one.
+      const reason = `${remote && formatEndpoint(remote)} did not answer there; the flow goes on from ${local.endpoint.address}`
+      move.reject(new ServalError('EHOSTUNREACH', { syscall: 'migrate', service: flow.serviceName, reason }))
     }
   }
 
@@ -84,4 +88,9 @@ export class Moves {
     const text = `${address}: this host has ${[...new Set(available)].join(', ')}`
     throw Object.assign(new ServalError('EADDRNOTAVAIL', { syscall: 'migrate', address: text }), { address })
   }
+}
+
+/** Whether a move of this end's own is under way; one of the peer's may have ended meanwhile. */
+function isMoving({ migrationState }: AnyFlow): boolean {
+  return migrationState !== 'INITIAL' && migrationState !== 'RSYN_RECV'
 }

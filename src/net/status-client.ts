@@ -7,6 +7,7 @@ import type { StackStatus, StatusRequest } from './status.ts'
 const ANSWER_MS = 500
 /** Once somebody has answered usefully, the others get so much more. */
 const GRACE_MS = 50
+const WAIT_STEPS = 10
 const MAX_ANSWER_CHARACTERS = 16 << 20
 
 export interface AskOptions {
@@ -33,7 +34,7 @@ export async function askSockets(
 ): Promise<Map<string, StackStatus>> {
   const answers = new Map<string, StackStatus>()
   const deadline = new AbortController()
-  let timer = setTimeout(() => deadline.abort(), ANSWER_MS)
+  let stopWaiting = waitFor(ANSWER_MS, () => deadline.abort())
   const questions = directory
     .statusSockets()
     .filter(path => path !== except)
@@ -42,15 +43,26 @@ export async function askSockets(
       if (answer === 'nobody') directory.sweep(path)
       else if (answer !== 'silent') {
         if (![...answers.values()].some(isEnough) && isEnough(answer)) {
-          clearTimeout(timer)
-          timer = setTimeout(() => deadline.abort(), GRACE_MS)
+          stopWaiting()
+          stopWaiting = waitFor(GRACE_MS, () => deadline.abort())
         }
         answers.set(path, answer)
       }
     })
   await Promise.all(questions)
-  clearTimeout(timer)
+  stopWaiting()
   return answers
+}
+
+/** A timer in steps: while this process does not get its turn it hears nobody, and that is not their silence. */
+function waitFor(ms: number, onEnd: () => void): () => void {
+  let steps = WAIT_STEPS
+  const timer = setInterval(() => {
+    if (--steps > 0) return
+    clearInterval(timer)
+    onEnd()
+  }, ms / WAIT_STEPS)
+  return () => clearInterval(timer)
 }
 
 function ask(

@@ -238,6 +238,28 @@ describe('a flow', () => {
     expect(end.flow.activePath?.local.endpoint.address).not.toBe(address)
   })
 
+  it('says so when the peer does not answer at the address that was asked for, and goes on from its own', async () => {
+    const network = new MemoryNetwork()
+    const host = network.host('10.0.0.2', '10.0.0.3')
+    const [server, client] = [
+      stacks.open({ network: network.host('10.0.0.1') }),
+      stacks.open({ network: host }),
+    ]
+    await accepting(server, 'web.example', echo)
+    const end = FlowEnd.connect(client, 'web.example')
+    await end.seen(FlowSignal.connected)
+    const { address: home } = end.flow.activePath!.local.endpoint
+    const dead = home === '10.0.0.2' ? '10.0.0.3' : '10.0.0.2'
+    const carry = network.carry.bind(network)
+    network.carry = (batch, from) => from.address !== dead && carry(batch, from)
+    await expect(client.migrate(end.flow, { address: dead })).rejects.toMatchObject({
+      code: 'EHOSTUNREACH',
+      message: expect.stringContaining(home),
+    })
+    end.end('from home')
+    await end.until(() => end.text === 'from home')
+  })
+
   it('waits without any address, and goes on when there is one again', async () => {
     const network = new MemoryNetwork()
     const host = network.host('10.0.0.2')
