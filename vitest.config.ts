@@ -12,7 +12,7 @@ export default defineConfig({
     // Tests that import the package by name get the sources, the same modules as by path.
     alias: [
       { find: /^serval$/, replacement: source('src/index.ts') },
-      { find: /^serval\/(net|http)$/, replacement: source('src/sockets/$1.ts') },
+      { find: /^serval\/(net|http|dgram)$/, replacement: source('src/sockets/$1.ts') },
     ],
   },
   test: {

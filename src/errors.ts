@@ -99,6 +99,11 @@ export const errors = {
     when: 'A number is outside of its range.',
     name: 'RangeError',
   },
+  ERR_BUFFER_OUT_OF_BOUNDS: {
+    message: '"{argument}" is outside of buffer bounds',
+    when: 'A part of a buffer is to be sent that the buffer does not have.',
+    name: 'RangeError',
+  },
   ERR_MISSING_ARGS: {
     message: 'The {arguments} argument must be specified',
     when: 'A call without an argument that it needs.',
@@ -120,6 +125,36 @@ export const errors = {
   ERR_SERVER_NOT_RUNNING: {
     message: 'Server is not running.',
     when: 'close() on a server that does not listen.',
+  },
+  ERR_SOCKET_ALREADY_BOUND: {
+    message: 'Socket is already bound',
+    when: 'bind() on a datagram socket that is bound, or about to be.',
+  },
+  ERR_SOCKET_BAD_BUFFER_SIZE: {
+    message: 'Buffer size must be a positive integer',
+    when: 'A datagram socket is told to keep a number of bytes that is none.',
+    name: 'TypeError',
+  },
+  ERR_SOCKET_BAD_TYPE: {
+    message: 'Bad socket type specified. Valid types are: udp4, udp6. Received {received}',
+    when: 'A datagram socket is made with a type that is none.',
+    name: 'TypeError',
+  },
+  ERR_SOCKET_DGRAM_IS_CONNECTED: {
+    message: 'Already connected',
+    when: 'A datagram socket that is connected is told where to send, or to connect again.',
+  },
+  ERR_SOCKET_DGRAM_NOT_CONNECTED: {
+    message: 'Not connected',
+    when: 'disconnect() or remoteAddress() on a datagram socket that is not connected.',
+  },
+  ERR_SOCKET_DGRAM_NOT_RUNNING: {
+    message: 'Not running',
+    when: 'A call on a datagram socket that was closed.',
+  },
+  EBADF: {
+    message: '{syscall} EBADF',
+    when: 'The address of a datagram socket is asked for that is not bound yet.',
   },
   ERR_SOCKET_CLOSED_BEFORE_CONNECTION: {
     message: 'Socket closed before the connection was established',

@@ -7,7 +7,7 @@ import type { AnyFlow } from '../flow/any-flow.ts'
 import type { ServiceName } from '../id/name.ts'
 import { dynamicPorts, parsePortService } from '../id/port-service.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
-import type { Listener } from '../sal/listener.ts'
+import type { IncomingDatagram, Listener } from '../sal/listener.ts'
 import type { Sal } from '../sal/sal.ts'
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../service/rule.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
@@ -31,6 +31,16 @@ export interface ListenOptions {
   readonly backlog?: number | undefined
   /** Of the flows that it accepts; default: the stack's. */
   readonly congestion?: CongestionName | undefined
+  /** Datagrams, with flows and without; default: streams. */
+  readonly datagrams?: DatagramOptions | undefined
+}
+
+/** What a listener of datagrams adds. */
+export interface DatagramOptions {
+  /** Something has come that belongs to no flow: `StackListener.read` has it. */
+  readonly onMessages: () => void
+  /** Known to who has heard from it, and not to the controller. */
+  readonly isPrivate?: boolean | undefined
 }
 
 export interface ServicesOptions {
@@ -75,7 +85,8 @@ export class Services {
     if (isPort && target.port === 0) return this.#listenOnFreePort(target.host, options, onFlow)
     const { addresses } = this.#options
     const names = namesOfListener(target, addresses())
-    const claim = isPort ? await this.#claim(names.name) : undefined
+    const protocol = options.datagrams && 'datagram'
+    const claim = isPort ? await this.#claim(names.name, protocol) : undefined
     try {
       const listener = new StackListener(this.#options, target, names, options, onFlow, () =>
         this.#listeners.delete(listener),
@@ -84,7 +95,7 @@ export class Services {
       await listener.registered()
       return listener
     } finally {
-      if (claim !== undefined) this.#claims.delete(names.name.text)
+      if (claim !== undefined) this.#claims.delete(claimKey(claim))
     }
   }
 
@@ -115,8 +126,8 @@ export class Services {
    * Of several programs that want a port at once the one that claimed it first gets it: each makes its claim known
    * before it looks at those of the others, so that at least the later of two sees the earlier.
    */
-  async #claim(name: ServiceName): Promise<ServiceStatus> {
-    const own = this.status(name.id.toString())[0]
+  async #claim(name: ServiceName, protocol: ServiceStatus['protocol']): Promise<ServiceStatus> {
+    const own = this.status(name.id.toString()).find(status => status.protocol === protocol)
     if (own !== undefined) throw taken(name.text, `this program (pid ${process.pid})`)
     const claim: ServiceStatus = {
       name: name.text,
@@ -125,21 +136,27 @@ export class Services {
       priority: DEFAULT_PRIORITY,
       since: Date.now(),
       state: 'claimed',
+      protocol,
     }
-    this.#claims.set(name.text, claim)
+    this.#claims.set(claimKey(claim), claim)
     for (const { pid, instance, program, services } of await this.#options.askOthers(name.id.toString())) {
       const rival = services.find(
-        ({ state, since }) =>
-          state === 'listening' ||
-          since < claim.since ||
-          (since === claim.since && instance < this.#options.agent.instance),
+        other =>
+          other.protocol === protocol &&
+          (other.state === 'listening' ||
+            other.since < claim.since ||
+            (other.since === claim.since && instance < this.#options.agent.instance)),
       )
       if (rival === undefined) continue
-      this.#claims.delete(name.text)
+      this.#claims.delete(claimKey(claim))
       throw taken(name.text, `pid ${pid} (${program})`)
     }
     return claim
   }
+}
+
+function claimKey({ name, protocol }: ServiceStatus): string {
+  return `${protocol ?? 'stream'} ${name}`
 }
 
 /** One service that is being served. */
@@ -155,6 +172,7 @@ export class StackListener {
   readonly #listener: Listener
   readonly #weight: number
   readonly #priority: number
+  readonly #datagrams: DatagramOptions | undefined
   readonly #since = Date.now()
   readonly #onClosed: () => void
   #aliases: readonly ServiceName[]
@@ -167,7 +185,7 @@ export class StackListener {
     options: ServicesOptions,
     target: ServiceTarget,
     { name, aliases }: ListenNames,
-    { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, backlog, congestion }: ListenOptions,
+    { weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, backlog, congestion, datagrams }: ListenOptions,
     onFlow: (flow: AnyFlow) => FlowHandler,
     onClosed: () => void,
   ) {
@@ -177,6 +195,7 @@ export class StackListener {
     this.#aliases = aliases
     this.#weight = weight
     this.#priority = priority
+    this.#datagrams = datagrams
     this.#onClosed = onClosed
     this.name = name.text
     this.port = parsePortService(name.text)?.port
@@ -198,7 +217,32 @@ export class StackListener {
       priority: this.#priority,
       since: this.#since,
       state: 'listening',
+      protocol: this.#datagrams && 'datagram',
     }
+  }
+
+  /** The next datagram that belongs to no flow. */
+  read(): IncomingDatagram | undefined {
+    return this.#listener.inbox.take()
+  }
+
+  /** Something has come that belongs to no flow. */
+  handleMessages(): void {
+    this.#datagrams?.onMessages()
+  }
+
+  /** How much may wait to be read, bytes. */
+  get inboxBytes(): number {
+    return this.#listener.inbox.limits.bytes
+  }
+
+  set inboxBytes(bytes: number) {
+    this.#listener.inbox.limits = { ...this.#listener.inbox.limits, bytes }
+  }
+
+  /** As the source of datagrams. */
+  get source(): Listener {
+    return this.#listener
   }
 
   /** Resolves when the controller has it, where there is one; when it refuses, the listener is closed. */
@@ -236,18 +280,20 @@ export class StackListener {
       if (id !== undefined) void agent.unregister(id)
       this.#registrations.delete(gone.text)
     }
-    const rule = { type: 'DEMUX', listenerId: this.#listener.id, protocol: protocols.STREAM } as const
+    const { id: listenerId, protocol } = this.#listener
+    const rule = { type: 'DEMUX', listenerId, protocol } as const
     for (const added of aliases.filter(alias => !isIn(this.#aliases, alias))) {
       const prefix = new ServicePrefix(added.id, 256)
-      if (sal.serviceTable.find(prefix)?.listener(protocols.STREAM) !== undefined) continue
+      if (sal.serviceTable.find(prefix)?.listener(protocol) !== undefined) continue
       sal.serviceTable.insert(prefix, rule, { source: 'local', owner, name: added.text })
-      this.#register(added).catch(() => undefined)
+      if (!this.#datagrams?.isPrivate) this.#register(added).catch(() => undefined)
     }
     this.#aliases = aliases
   }
 
   /** Names that mean something on other hosts. */
   get #publicNames(): ServiceName[] {
+    if (this.#datagrams?.isPrivate) return []
     return [this.#name, ...this.#aliases].filter(({ text }) => !isLocalName(text))
   }
 
@@ -259,6 +305,8 @@ export class StackListener {
         aliases: this.#aliases.map(({ id }) => id),
         backlog,
         congestion,
+        protocol: this.#datagrams === undefined ? protocols.STREAM : protocols.DATAGRAM,
+        port: this.port,
       })
     } catch (error) {
       if (!(error instanceof ServalError) || error.code !== 'EADDRINUSE') throw error

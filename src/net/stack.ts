@@ -24,6 +24,7 @@ import type { ServiceTable } from '../service/service-table.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { profiles } from '../wire/profile.ts'
+import { protocols } from '../wire/sal-header.ts'
 import { AgentLink } from './agent-link.ts'
 import { atExit } from './at-exit.ts'
 import { nowMs } from './clock.ts'
@@ -35,6 +36,7 @@ import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
+import { type Message, Messages, type OnSent } from './messages.ts'
 import { type MigrateTarget, Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
@@ -64,6 +66,8 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined
   /** Of the flow's paths; default: the stack's. */
   readonly congestion?: CongestionName | undefined
+  /** A flow of datagrams, from a port of this host, or 0; default: a stream. */
+  readonly datagrams?: { readonly port: number } | undefined
 }
 
 export interface TraceOptions {
@@ -91,6 +95,7 @@ export class Stack {
   readonly #services: Services
   readonly #resolution: Resolution
   readonly #moves: Moves
+  readonly #messages: Messages
   readonly #neighbours: Neighbours
   readonly #statusServer: StatusServer | undefined
   #users = 0
@@ -114,6 +119,7 @@ export class Stack {
       limits: { burstBytes: burstBytesOf(network), ...limits },
       trace: (flow, _from, to) => this.#handleState(flow, to),
     })
+    this.#messages = new Messages(this.#sal)
     this.#driver = new Driver(
       this.#sal,
       event => this.#handleEvent(event),
@@ -199,9 +205,11 @@ export class Stack {
    * A new flow to a service. `handler` is told by `FlowSignal.connected` when it is set up, or by `closed` when it is not
    * (`flow.error`: ENOSERVICE, ENOROUTER, ECONNREFUSED, ETIMEDOUT ...). Throws ESERVICENAME, ERR_SOCKET_BAD_PORT.
    */
-  connect(target: ServiceTarget, { timeoutMs, congestion }: ConnectOptions, handler: FlowHandler): AnyFlow {
+  connect(target: ServiceTarget, options: ConnectOptions, handler: FlowHandler): AnyFlow {
     const { text, id } = nameOfTarget(target)
-    const flow = this.#sal.connect({ serviceId: id, name: text, timeoutMs, congestion }, nowMs())
+    const { datagrams, ...rest } = options
+    const carried = datagrams && { protocol: protocols.DATAGRAM, port: datagrams.port }
+    const flow = this.#sal.connect({ serviceId: id, name: text, ...rest, ...carried }, nowMs())
     flow.owner = handler
     this.wake()
     return flow
@@ -245,6 +253,15 @@ export class Stack {
     } finally {
       this.unref()
     }
+  }
+
+  /**
+   * Sends a datagram without a flow, from a listener of datagrams. `onSent` is told why it could not be sent: EMSGSIZE,
+   * ENOSERVICE, ENOROUTER, EHOSTUNREACH, ETIMEDOUT. Throws ESERVICENAME, ERR_SOCKET_BAD_PORT.
+   */
+  send(message: Message, onSent: OnSent = () => undefined): void {
+    this.#messages.send(message, onSent)
+    this.wake()
   }
 
   /**
@@ -380,6 +397,10 @@ export class Stack {
       case 'traced':
         ;(event.probe.owner as (outcome: TraceOutcome | undefined) => void)(event.probe.outcome)
         return
+      case 'messages':
+        return (event.listener.owner as StackListener).handleMessages()
+      case 'sent':
+        return this.#messages.handleSent(event.datagram, event.error)
       case 'resolve':
         void this.#resolution.handleResolve(event.serviceId, event.name)
     }

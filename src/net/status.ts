@@ -40,4 +40,6 @@ export interface ServiceStatus {
   readonly since: number
   /** A claim is made before the service is taken, so that of two programs that want one port only one gets it. */
   readonly state: 'claimed' | 'listening'
+  /** What it takes; absent: streams. */
+  readonly protocol?: 'datagram' | undefined
 }

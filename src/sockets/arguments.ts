@@ -11,7 +11,7 @@ export function splitArguments<O extends TargetOptions>(args: readonly unknown[]
   const callback = typeof last === 'function' ? (last as () => void) : undefined
   const [first, second] = args
   if (typeof first === 'object' && first !== null) return { options: { ...(first as O) }, callback }
-  if (isName(first)) return { options: { service: first } as O, callback }
+  if (isServiceName(first)) return { options: { service: first } as O, callback }
   const options: TargetOptions = {}
   if (args.length > 0) options.port = first as number | string
   if (typeof second === 'string') options.host = second
@@ -34,7 +34,7 @@ export interface TargetOptions {
 }
 
 /** A number or the text of one is a port, as in Node; a raw ID may look like a number, `0x...`. */
-function isName(value: unknown): value is string {
+export function isServiceName(value: unknown): value is string {
   return typeof value === 'string' && (!(Number(value) >= 0) || /^0x[0-9a-f]{8}/i.test(value))
 }
 

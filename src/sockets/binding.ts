@@ -46,6 +46,11 @@ export class Binding {
     await this.#listener?.close()
   }
 
+  /** Undefined until it is open. */
+  get listener(): StackListener | undefined {
+    return this.#listener
+  }
+
   get address(): AddressInfo {
     const { service, port, host } = this.#target
     if (port === undefined) return { ...socketAddress(this.stack.endpoints[0] ?? NO_ENDPOINT), service }
