@@ -2,9 +2,11 @@
  * The public contract (README): what each entry point exports, exactly. A name that goes or comes is seen here first;
  * consumer.ts holds the types, as a program in TypeScript uses them.
  */
+import nodeDgram from 'node:dgram'
 import nodeHttp from 'node:http'
 import nodeNet from 'node:net'
 import * as serval from 'serval'
+import * as dgram from 'serval/dgram'
 import * as http from 'serval/http'
 import * as net from 'serval/net'
 import { describe, expect, it } from 'vitest'
@@ -40,6 +42,12 @@ describe('the entry point', () => {
     expect(net.default.Socket).toBe(net.Socket)
     expect(net.Stream).toBe(net.Socket)
     expect(net.createConnection).toBe(net.connect)
+  })
+
+  it('serval/dgram exports what node:dgram does, and the same by default', () => {
+    const names = ofNode(nodeDgram).sort()
+    expect(Object.keys(dgram).sort()).toEqual([...names, 'default'].sort())
+    expect(Object.keys(dgram.default).sort()).toEqual(names)
   })
 
   it('serval/http exports what node:http does and a dispatcher, and the same by default', () => {

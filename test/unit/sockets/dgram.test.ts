@@ -88,12 +88,13 @@ describe.each(networkKinds())('over %s a datagram socket', (kind, options) => {
     const client = open(here)
     client.connect(name('game'), () => client.send('hello'))
     await message(server)
+    const closed = once(server, 'close')
     server.close()
     await once(client, 'disconnect')
     expect(() => client.remoteAddress()).toThrow(
       expect.objectContaining({ code: 'ERR_SOCKET_DGRAM_NOT_CONNECTED' }),
     )
-    await once(server, 'close')
+    await closed
     await bound(there, name('again'))
     client.connect(name('again'))
     await once(client, 'connect')
