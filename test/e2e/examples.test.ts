@@ -28,6 +28,10 @@ describe('the examples', () => {
     expect(await hello.output()).toMatch(/^connected to 127\.0\.0\.1:\d+\nhello from hello\.example\n$/)
   })
 
+  it('clock.js asks for the time by datagram, and is told', async () => {
+    expect(await run('clock.js').output()).toBe('clock.example says: it is noon\n')
+  })
+
   it('file-client.js gets a file of file-server.js, goes on elsewhere when the server dies', async () => {
     const content = randomBytes(64 << 20)
     mkdirSync(join(directory, 'files'))

@@ -101,6 +101,11 @@ describe('the package', () => {
     expect(run(program, second)).toBe('hello by http\n\n')
   })
 
+  it("runs the README's program with datagrams", () => {
+    const [, , third = ''] = readmePrograms()
+    expect(run(program, third)).toBe('clock.example says: it is noon\n')
+  })
+
   it.each(Object.entries(manifest.bin))('has the command %s, which the shell can start', (_name, file) => {
     const path = join(program, 'node_modules/serval', file)
     expect(statSync(path).mode & 0o111).toBe(0o111)
