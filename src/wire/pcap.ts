@@ -84,6 +84,54 @@ function emitIpv6Header(
  */
 export function parsePcap(data: Uint8Array): CapturedPacket[] | string {
   if (data.length < FILE_HEADER_BYTES) return 'it is too short for a pcap file'
+  return new PcapReader().push(data)
+}
+
+/** Reads a capture as it grows. */
+export class PcapReader {
+  #format: PcapFormat | undefined
+  /** What has come of a header or record of which more is to come. */
+  #rest: Uint8Array = new Uint8Array(0)
+
+  /** The packets that are whole with these bytes; a text says why it is no capture. `data` is the reader's from now on. */
+  push(data: Uint8Array): CapturedPacket[] | string {
+    const bytes = this.#rest.length === 0 ? data : joined(this.#rest, data)
+    this.#rest = bytes
+    let at = 0
+    if (this.#format === undefined) {
+      if (bytes.length < FILE_HEADER_BYTES) return []
+      const format = parseFormat(bytes)
+      if (typeof format === 'string') return format
+      this.#format = format
+      at = FILE_HEADER_BYTES
+    }
+    const { little, fractionsPerMs, linkBytes } = this.#format
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const packets: CapturedPacket[] = []
+    while (at + RECORD_HEADER_BYTES <= bytes.length) {
+      const start = at + RECORD_HEADER_BYTES
+      const length = view.getUint32(at + CAPTURED_LENGTH, little)
+      // A length that no capture has would have us wait, and keep bytes, for ever.
+      if (length > MAX_RECORD_BYTES) return `it is damaged: a packet of ${length} bytes`
+      const end = start + length
+      if (end > bytes.length) break
+      const atMs = view.getUint32(at, little) * 1_000 + view.getUint32(at + FRACTION, little) / fractionsPerMs
+      packets.push({ atMs, bytes: bytes.subarray(Math.min(start + linkBytes, end), end) })
+      at = end
+    }
+    this.#rest = bytes.subarray(at)
+    return packets
+  }
+}
+
+interface PcapFormat {
+  readonly little: boolean
+  readonly fractionsPerMs: number
+  readonly linkBytes: number
+}
+
+/** Of a file header; a text says why it is none. */
+function parseFormat(data: Uint8Array): PcapFormat | string {
   const view = new DataView(data.buffer, data.byteOffset, data.length)
   const magic = MAGICS.find(({ value, little }) => view.getUint32(0, little) === value)
   if (magic === undefined) return 'it is no pcap file (pcapng can be converted: editcap -F pcap)'
@@ -91,17 +139,16 @@ export function parsePcap(data: Uint8Array): CapturedPacket[] | string {
   // draft-ietf-opsawg-pcap section 4: the upper bits tell of a frame check sequence.
   const linkType = view.getUint32(LINK_TYPE, little) & 0xffff
   const linkBytes = LINK_HEADER_BYTES.get(linkType)
-  if (linkBytes === undefined) return `its link type ${linkType} is not known here`
-  const packets: CapturedPacket[] = []
-  for (let at = FILE_HEADER_BYTES; at + RECORD_HEADER_BYTES <= data.length; ) {
-    const start = at + RECORD_HEADER_BYTES
-    const end = start + view.getUint32(at + CAPTURED_LENGTH, little)
-    if (end > data.length) break
-    const atMs = view.getUint32(at, little) * 1_000 + view.getUint32(at + FRACTION, little) / fractionsPerMs
-    packets.push({ atMs, bytes: data.subarray(Math.min(start + linkBytes, end), end) })
-    at = end
-  }
-  return packets
+  return linkBytes === undefined
+    ? `its link type ${linkType} is not known here`
+    : { little, fractionsPerMs, linkBytes }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
 }
 
 const MAGIC = 0xa1b2c3d4
@@ -117,6 +164,8 @@ const MAGICS = [
 const FILE_HEADER_BYTES = 24
 const LINK_TYPE = 20
 const MAX_PACKET_BYTES = 0x40000
+/** As libpcap reads at most. */
+const MAX_RECORD_BYTES = 0x10_0000
 const RECORD_HEADER_BYTES = 16
 const FRACTION = 4
 const CAPTURED_LENGTH = 8

@@ -50,6 +50,35 @@ describe('a capture', () => {
     })
   })
 
+  it('is printed while it grows, filtered, until so many are printed', async () => {
+    await world.start(['perf', 'server', 'speed.example', '--pcap', 'live.pcap'])
+    const dump = world.launch([
+      'dump',
+      '-f',
+      '-c',
+      '2',
+      '--name',
+      'speed.example',
+      '--type',
+      'SYN',
+      'live.pcap',
+    ])
+    await world.run(['ping', '-c', '1', 'speed.example'])
+    await dump.line(line => line.includes(' SYN verno '))
+    await world.run(['ping', '-c', '1', 'speed.example'])
+    const { status, stdout, stderr } = await dump.ended
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/^(\S+ \S+ > \S+ [0-9a-f]{8}>00000000 SYN verno .*\n){2}$/)
+  })
+
+  it('that is followed ends with status 0 when it is told to', async () => {
+    await world.start(['perf', 'server', 'speed.example', '--pcap', 'live.pcap'])
+    const dump = world.launch(['dump', '-f', 'live.pcap'])
+    await world.run(['ping', '-c', '1', 'speed.example'])
+    await dump.line(line => line.includes(' SYN '))
+    expect(await dump.stop('SIGINT')).toMatchObject({ status: 0, stderr: '' })
+  })
+
   it('that is none, or cannot be had, is a usage error that names it', async () => {
     writeFileSync(join(world.directory, 'text'), 'x'.repeat(100))
     expect(await world.run(['dump', 'text'])).toMatchObject({

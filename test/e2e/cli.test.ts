@@ -102,6 +102,9 @@ describe('wrong usage', () => {
       ['controller', '--bind', '127.0.0.1:0', '--api', '0.0.0.0:0'],
       '--api 0.0.0.0:0 can be reached from other hosts: set SERVAL_API_TOKEN',
     ],
+    [['dump', '--flow', 'x', 'a'], 'A flowID is accepted, 8 hex digits'],
+    [['dump', '--type', 'SIN', 'a'], 'Flags are accepted, as in SYN or SYN+ACK, or data.'],
+    [['dump', '--address', 'here', 'a'], 'ADDRESS or ADDRESS:PORT is accepted'],
     [['demo', '--seconds', '1'], 'A time from 5 to 3600 seconds is accepted'],
   ])('%j says what is accepted, in one line, with status 2', async (args, message) => {
     const { status, stdout, stderr } = await world.run(args)

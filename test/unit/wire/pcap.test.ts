@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parsePcap, pcapFileHeader, pcapUdpRecord } from '../../../src/wire/pcap.ts'
+import { PcapReader, parsePcap, pcapFileHeader, pcapUdpRecord } from '../../../src/wire/pcap.ts'
 
 const AT_MS = 1_700_000_000_123.456
 
@@ -62,5 +62,26 @@ describe('a capture', () => {
     const odd = pcapFileHeader()
     odd[23] = 9
     expect(parsePcap(odd)).toBe('its link type 9 is not known here')
+  })
+})
+
+describe('a capture that grows', () => {
+  it('gives the same packets wherever it is cut', () => {
+    const whole = capture(v4, v4, v4)
+    for (let cut = 0; cut <= whole.length; cut++) {
+      const reader = new PcapReader()
+      const parts = [whole.subarray(0, cut), whole.subarray(cut)].flatMap(part => {
+        const packets = reader.push(part)
+        if (typeof packets === 'string') throw new Error(packets)
+        return packets
+      })
+      expect(parts).toEqual(parsePcap(whole))
+    }
+  })
+
+  it('is refused where a length is none, rather than waited for', () => {
+    const damaged = v4.slice()
+    damaged[8] = 0xff
+    expect(new PcapReader().push(capture(damaged))).toMatch(/^it is damaged: a packet of \d+ bytes$/)
   })
 })
