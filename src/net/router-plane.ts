@@ -13,6 +13,7 @@ import { nowMs } from './clock.ts'
 import { Driver } from './driver.ts'
 import type { Link, LinkEvents, Network } from './links/link.ts'
 import { randomBytes } from './random.ts'
+import type { EntryCounts } from './rule-status.ts'
 
 export interface RouterPlaneEvents {
   /** Packets wait for somebody to find out who serves this: then `release` or `refuse` it. */
@@ -29,6 +30,8 @@ export interface RouterPlane {
   readonly table: ServiceTable
   /** Packets by what became of them. */
   readonly counters: Readonly<Record<string, number>>
+  /** What each of those who forward beside `table` has counted for these prefixes, by rules and targets. */
+  ruleCounts(prefixes: readonly ServicePrefix[]): Promise<readonly (readonly (EntryCounts | undefined)[])[]>
   addLink(local: Local, link: Link): void
   removeLink(local: Local, link: Link): void
   /** What these say of a SYN's way is believed: endpoints as text. */
@@ -73,6 +76,11 @@ export class ThreadPlane implements RouterPlane {
 
   get counters(): Readonly<Record<string, number>> {
     return { ...this.#router.counters, ...this.#driver.counters }
+  }
+
+  /** All is counted in `table` itself. */
+  ruleCounts(): Promise<readonly []> {
+    return Promise.resolve([])
   }
 
   addLink(local: Local, link: Link): void {

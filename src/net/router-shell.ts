@@ -191,6 +191,7 @@ export class RouterShell {
       own: () => this.endpoints,
       replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
       remove: (prefix, selector) => table.remove(prefix, selector),
+      counts: prefixes => this.#plane.ruleCounts(prefixes),
       onChanged: prefix => this.#plane.release(prefix),
     })
   }

@@ -23,12 +23,14 @@ import {
   CHANGE_VERBS,
   type ChangeVerb,
   type Complaint,
+  type EntryCounts,
   isByHand,
   type RuleAnswer,
   type RuleRequest,
   type RuleStatus,
   ruleStatus,
   type StagedRule,
+  withCounts,
 } from './rule-status.ts'
 
 export interface RuleDeskOptions {
@@ -39,6 +41,8 @@ export interface RuleDeskOptions {
   replace(prefix: ServicePrefix, rules: readonly Rule[], origin: RuleOrigin, selector: TargetSelector): void
   /** Takes the selected targets away, as `ServiceTable.remove`. */
   remove(prefix: ServicePrefix, selector: TargetSelector): number
+  /** What others who serve by the same rules have counted for each of these prefixes. Default: there are none. */
+  counts?(prefixes: readonly ServicePrefix[]): Promise<readonly (readonly (EntryCounts | undefined)[])[]>
   /** What waits under a prefix may be able to go on. */
   onChanged(prefix: ServicePrefix): void
 }
@@ -90,15 +94,28 @@ export class RuleDesk {
 
   async #list(under: string, say: Say): Promise<void> {
     let entries: RuleStatus[] = []
+    let prefixes: ServicePrefix[] = []
     for (const entry of this.#options.table.scan(ServicePrefix.parse(under))) {
       entries.push(ruleStatus(entry, nowMs()))
+      prefixes.push(entry.prefix)
       if (entries.length < SLICE) continue
-      await say({ entries })
+      await say({ entries: await this.#counted(entries, prefixes) })
       await nextTurn()
       entries = []
+      prefixes = []
     }
-    await say({ entries })
+    await say({ entries: await this.#counted(entries, prefixes) })
     await say({ done: true })
+  }
+
+  async #counted(entries: readonly RuleStatus[], prefixes: readonly ServicePrefix[]): Promise<RuleStatus[]> {
+    const others = (await this.#options.counts?.(prefixes)) ?? []
+    return entries.map((entry, i) =>
+      withCounts(
+        entry,
+        others.map(counts => counts[i]),
+      ),
+    )
   }
 
   #inTurn(change: () => Promise<RuleAnswer>): Promise<RuleAnswer> {

@@ -4,6 +4,7 @@
  */
 import { parseServicePattern } from '../id/name.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
+import { addTo, type Counters, zeroCounters } from '../service/counters.ts'
 import type { RuleSource, RuleType } from '../service/rule.ts'
 import { type RuleOfOrigin, rulesOf } from '../service/rule-lines.ts'
 import type { EntryTarget, ServiceEntry } from '../service/service-entry.ts'
@@ -64,6 +65,9 @@ export interface RuleStatus {
   readonly targets: readonly TargetStatus[]
 }
 
+/** What was resolved by an entry, and what each of its targets got. */
+export type EntryCounts = Pick<RuleStatus, 'packets' | 'bytes' | 'drops' | 'targets'>
+
 export interface TargetStatus {
   readonly source: RuleSource
   readonly owner: string
@@ -81,19 +85,38 @@ export interface TargetStatus {
 
 export function ruleStatus(entry: ServiceEntry, nowMs: number): RuleStatus {
   const pattern = patternOf(entry)
+  const rules = rulesOf(pattern, entry.targets)
+  return { pattern, prefix: entry.prefix.toString(), rules, ...entryCounts(entry, nowMs) }
+}
+
+export function entryCounts(entry: ServiceEntry, nowMs: number): EntryCounts {
   const { packets, bytes, drops } = entry.counters
-  return {
-    pattern,
-    prefix: entry.prefix.toString(),
-    ...{ packets, bytes, drops },
-    rules: rulesOf(pattern, entry.targets),
-    targets: entry.targets.map(target => targetStatus(entry, target, nowMs)),
-  }
+  return { packets, bytes, drops, targets: entry.targets.map(target => targetStatus(entry, target, nowMs)) }
+}
+
+/** With what others, who have the same rules in tables of their own, have counted there. */
+export function withCounts(status: RuleStatus, others: readonly (EntryCounts | undefined)[]): RuleStatus {
+  const present = others.filter(counts => counts !== undefined)
+  const targets = status.targets.map(target => {
+    const same = present.flatMap(counts => counts.targets.find(other => isSameTarget(other, target)) ?? [])
+    return { ...target, ...sumOf([target, ...same]) }
+  })
+  return { ...status, ...sumOf([status, ...present]), targets }
 }
 
 /** Whether a target was set by a person: on the command line, in a file, by `serval rules`. */
 export function isByHand({ source, owner }: { source: RuleSource; owner: string }): boolean {
   return (source === 'user' || source === 'config') && owner === ''
+}
+
+function isSameTarget(a: TargetStatus, b: TargetStatus): boolean {
+  return a.source === b.source && a.owner === b.owner && a.type === b.type && a.to === b.to
+}
+
+function sumOf(all: readonly Counters[]): Counters {
+  const sum = zeroCounters()
+  for (const { packets, bytes, drops } of all) addTo(sum, packets, bytes, drops)
+  return sum
 }
 
 /** What rules call everything. */

@@ -24,7 +24,9 @@ import type { MessageCalls } from './message-calls.ts'
 import { PublishedTable } from './published-table.ts'
 import {
   type FromWorker,
+  type Prefix,
   packPrefix,
+  type RuleCounts,
   type TableChange,
   type ToWorker,
   type WorkerStart,
@@ -35,6 +37,8 @@ const ENTRY = new URL('./worker.js', import.meta.url)
 const COUNTERS = [...Object.keys(newRouterCounters()), 'linkFull', 'sendErrors']
 /** Changes that a worker makes in one go: some 100 us. */
 const CHANGES_PER_MESSAGE = 16
+/** Entries whose counters a worker reads in one go: about as long. */
+const ENTRIES_PER_QUESTION = 32
 
 export interface EngineOptions {
   readonly calls: MessageCalls
@@ -63,6 +67,9 @@ export class EnginePlane implements RouterPlane {
   readonly #events: RouterPlaneEvents
   readonly #workers: readonly WorkerHandle[]
   #changes: TableChange[] = []
+  /** What was asked of workers and is not answered yet. */
+  readonly #questions = new Map<number, (counts: RuleCounts) => void>()
+  #lastQuestion = 0
   readonly #forget: () => void
   #isClosing = false
 
@@ -81,6 +88,18 @@ export class EnginePlane implements RouterPlane {
   get counters(): Readonly<Record<string, number>> {
     const sum = (i: number) => this.#workers.reduce((total, { counters }) => total + counters[i]!, 0)
     return Object.fromEntries(COUNTERS.map((name, i) => [name, sum(i)]))
+  }
+
+  async ruleCounts(prefixes: readonly ServicePrefix[]): Promise<readonly RuleCounts[]> {
+    const packed = prefixes.map(packPrefix)
+    const parts: RuleCounts[][] = this.#workers.map(() => [])
+    // Few at a time, as with changes: packets wait meanwhile.
+    for (let i = 0; i < packed.length; i += ENTRIES_PER_QUESTION) {
+      const some = packed.slice(i, i + ENTRIES_PER_QUESTION)
+      const answers = await Promise.all(this.#workers.map(worker => this.#count(worker, some)))
+      for (const [w, counts] of answers.entries()) parts[w]!.push(counts)
+    }
+    return parts.map(counts => counts.flat())
   }
 
   addLink({ id, endpoint, prefixBits }: Local, link: Link): void {
@@ -128,7 +147,7 @@ export class EnginePlane implements RouterPlane {
     const tableSalt = new DataView(randomBytes(4).slice().buffer).getInt32(0)
     const workerData: WorkerStart = { ...start, port: port2, posted, counters, bell, tableSalt }
     const worker = new Worker(ENTRY, { workerData, transferList: [port2] })
-    port.on('message', ({ id }: FromWorker) => this.#events.onResolve(ServiceId.fromBytes(id)))
+    port.on('message', (message: FromWorker) => this.#handle(message))
     port.unref()
     const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()))
     worker.once('error', error => {
@@ -136,6 +155,20 @@ export class EnginePlane implements RouterPlane {
       if (!this.#isClosing) throw error
     })
     return { worker, port, posted, counters, bell, ended }
+  }
+
+  #handle(message: FromWorker): void {
+    if (message.type === 'resolve') return this.#events.onResolve(ServiceId.fromBytes(message.id))
+    this.#questions.get(message.question)?.(message.counts)
+    this.#questions.delete(message.question)
+  }
+
+  /** Nothing is counted by a worker that has ended. */
+  #count(handle: WorkerHandle, prefixes: readonly Prefix[]): Promise<RuleCounts> {
+    const question = ++this.#lastQuestion
+    const answered = new Promise<RuleCounts>(resolve => this.#questions.set(question, resolve))
+    this.#tellOne(handle, { type: 'count', question, prefixes })
+    return Promise.race([answered, handle.ended.then(() => [])])
   }
 
   /** Gathers changes until the end of this turn of the event loop. */

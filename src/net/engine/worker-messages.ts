@@ -6,6 +6,7 @@ import type { Rule, RuleOrigin } from '../../service/rule.ts'
 import type { TargetSelector } from '../../service/service-entry.ts'
 import type { ServiceTable } from '../../service/service-table.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
+import type { EntryCounts } from '../rule-status.ts'
 
 /** What a worker is born with. */
 export interface WorkerStart {
@@ -35,14 +36,18 @@ export type ToWorker =
   | { readonly type: 'rules'; readonly changes: readonly TableChange[] }
   | { readonly type: 'release'; readonly under: Prefix }
   | { readonly type: 'refuse'; readonly under: Prefix }
+  /** Answered by `counted`. */
+  | { readonly type: 'count'; readonly question: number; readonly prefixes: readonly Prefix[] }
   | { readonly type: 'routers'; readonly endpoints: readonly string[] }
   | { readonly type: 'end' }
 
-/** Packets wait for somebody to find out who serves this. */
-export interface FromWorker {
-  readonly type: 'resolve'
-  readonly id: Uint8Array
-}
+export type FromWorker =
+  /** Packets wait for somebody to find out who serves this. */
+  | { readonly type: 'resolve'; readonly id: Uint8Array }
+  | { readonly type: 'counted'; readonly question: number; readonly counts: RuleCounts }
+
+/** Of each prefix that was asked about; undefined: the worker has no rule for it. */
+export type RuleCounts = readonly (EntryCounts | undefined)[]
 
 /** A ServicePrefix as its bytes. */
 export interface Prefix {

@@ -10,11 +10,13 @@ import { Router } from '../../router/router.ts'
 import { ServiceTable } from '../../service/service-table.ts'
 import { formatEndpoint } from '../../wire/endpoint.ts'
 import { randomBytes } from '../random.ts'
+import { type EntryCounts, entryCounts } from '../rule-status.ts'
 import { Forwarder } from './forwarder.ts'
 import { MessageCalls } from './message-calls.ts'
 import {
   applyChange,
   type FromWorker,
+  type Prefix,
   type ToWorker,
   unpackPrefix,
   type WorkerStart,
@@ -97,6 +99,8 @@ function handle(message: ToWorker): void {
       return router.releaseDelayed(unpackPrefix(message.under), nowMs())
     case 'refuse':
       return router.refuseDelayed(unpackPrefix(message.under), nowMs())
+    case 'count':
+      return tell({ type: 'counted', question: message.question, counts: message.prefixes.map(countsOf) })
     case 'routers':
       knownRouters = new Set(message.endpoints)
       return
@@ -104,6 +108,11 @@ function handle(message: ToWorker): void {
       publishCounters()
       hasEnded = true
   }
+}
+
+function countsOf(prefix: Prefix): EntryCounts | undefined {
+  const entry = router.table.find(unpackPrefix(prefix))
+  return entry && entryCounts(entry, nowMs())
 }
 
 function tell(message: FromWorker): void {
