@@ -40,6 +40,10 @@ export const errors = {
       'no router or controller could be reached for {service} (tried {tried}); start one with `serval router`, or set SERVAL_ROUTER',
     when: 'A name is not served on this host, and nothing that could know more about it answered.',
   },
+  ERAWSOCKET: {
+    message: 'raw sockets cannot be opened ({system}): {reason}',
+    when: 'The 2014 profile was asked for, and this process may not, or this system cannot, send raw IP.',
+  },
   ESERVICENAME: {
     message: '"{value}" is not a service name: {expected}',
     when: 'A name, serviceID or prefix is malformed.',

@@ -42,6 +42,8 @@ export interface ResolutionOptions {
   /** This stack's own status socket. */
   readonly statusSocket: string | undefined
   isReachable(endpoint: Endpoint): boolean
+  /** Whom to ask where nobody is known: all hosts of a subnet, one address for each; none: such a name is given up. */
+  broadcast?(): readonly Endpoint[]
   /** The SAL may have something to do. */
   wake(): void
 }
@@ -189,8 +191,25 @@ export class Resolution {
       const origin = { ...selector, owner: answer.instance, name, expiresAt: nowMs() + RUNTIME_TTL_MS }
       sal.serviceTable.insert(prefix, { type: 'FORWARD', targets: [target] }, origin)
     }
-    if (found) this.#release(prefix)
+    if (found || this.#broadcast(prefix, name)) this.#release(prefix)
     else this.#giveUp(serviceId, this.#nobody(name))
+  }
+
+  /** As the 2014 profile does without a router: who serves it answers from its own address. */
+  #broadcast(prefix: ServicePrefix, name: string): boolean {
+    const { sal, broadcast, routers } = this.#options
+    const targets = (routers.length > 0 || isLocalName(name) ? [] : (broadcast?.() ?? [])).map(endpoint => ({
+      endpoint,
+    }))
+    if (targets.length === 0) return false
+    const origin = {
+      source: 'runtime',
+      owner: 'broadcast',
+      name,
+      expiresAt: nowMs() + RUNTIME_TTL_MS,
+    } as const
+    sal.serviceTable.insert(prefix, { type: 'FORWARD', targets }, origin)
+    return true
   }
 
   /** Where and how a stack serves what was asked for; undefined: it does not, or cannot be reached. */

@@ -11,7 +11,6 @@
  */
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
-import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
@@ -24,7 +23,9 @@ import type { ServiceTable } from '../service/service-table.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { profiles } from '../wire/profile.ts'
+import { RAW_PORT } from '../wire/raw-ip.ts'
 import { protocols } from '../wire/sal-header.ts'
+
 import { AgentLink } from './agent-link.ts'
 import { atExit } from './at-exit.ts'
 import { nowMs } from './clock.ts'
@@ -34,6 +35,7 @@ import { Driver } from './driver.ts'
 import { hostId } from './host-id.ts'
 import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
+import { RawIpNetwork } from './links/raw-ip-network.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { type Message, Messages, type OnSent } from './messages.ts'
@@ -108,16 +110,19 @@ export class Stack {
   constructor(options: StackOptions = {}) {
     const { network: given, limits, ...configOptions } = options
     this.config = loadConfig(configOptions)
-    if (this.config.profile !== 'native') throw unsupportedProfile(this.config.profile)
-    const network = captured(given ?? new UdpNetwork(this.config.offload), this.config.pcap)
-    this.#hostId = given === undefined ? hostId() : `${hostId()}/${network.id}`
+    const { profile } = this.config
+    const raw = profile === '2014' && given === undefined ? new RawIpNetwork() : undefined
+    const network = captured(given ?? raw ?? new UdpNetwork(this.config.offload), this.config.pcap)
+    // Stacks of different networks are no company for each other.
+    this.#hostId = given === undefined && raw === undefined ? hostId() : `${hostId()}/${network.id}`
     this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     this.#sal = new Sal({
-      profile: profiles[this.config.profile],
+      profile: profiles[profile],
       randomBytes,
       congestion: this.config.congestion,
       limits: { burstBytes: burstBytesOf(network), ...limits },
       trace: (flow, _from, to) => this.#handleState(flow, to),
+      speaksForHost: () => this.#isAlone,
     })
     this.#messages = new Messages(this.#sal)
     this.#driver = new Driver(
@@ -159,6 +164,7 @@ export class Stack {
       hostId: this.#hostId,
       statusSocket: this.#statusServer?.path,
       isReachable: remote => this.#sal.locals.some(local => reaches(local, remote)),
+      broadcast: () => (raw?.broadcastAddresses() ?? []).map(address => ({ address, port: RAW_PORT })),
       wake: () => this.wake(),
     })
     this.#neighbours = new Neighbours({
@@ -462,6 +468,11 @@ export class Stack {
     })
   }
 
+  /** No other stack of this host may know what this one does not. */
+  get #isAlone(): boolean {
+    return this.#runtimeDirectory.statusSockets().every(path => path === this.#statusServer?.path)
+  }
+
   #status(request: StatusRequest): StackStatus {
     const isAll = request.ask === 'status'
     return {
@@ -495,12 +506,4 @@ const MIN_BURST_BYTES = 65_536
 /** As `serval services` shows it. */
 function programName(): string {
   return basename(process.argv[1] ?? process.title)
-}
-
-function unsupportedProfile(profile: string): ServalError {
-  return new ServalError('ERR_INVALID_ARG_VALUE', {
-    argument: 'profile',
-    expected: '"native" (the link to the 2014 implementation is not offered yet)',
-    received: JSON.stringify(profile),
-  })
 }

@@ -25,7 +25,6 @@ import { countDrop, peekType, resolve, resolveAll } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { ServiceTarget } from '../service/target.ts'
 import { emitDatagram, parseDatagram } from '../wire/datagram.ts'
-import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { MAX_ROUTE_BYTES } from '../wire/extensions/route.ts'
 import { service } from '../wire/extensions/service.ts'
@@ -247,12 +246,14 @@ export class Datagrams {
       protocol: protocols.DATAGRAM,
       extensions,
     })
-    const headerBytes = SHIM_BYTES + packetLength(header, profile)
-    const limit = mtuOf(local, remote).packetBytes - routeBytes - headerBytes - UDP_HEADER_BYTES
+    const { envelope } = profile
+    const headerBytes = envelope.bytes + packetLength(header, profile)
+    const packetBytes = envelope.packetBytes ?? mtuOf(local, remote).packetBytes
+    const limit = Math.min(packetBytes, local.mtu) - routeBytes - headerBytes - UDP_HEADER_BYTES
     if (payload.length > limit) return tooLong(nameOf(datagram), payload.length, limit)
     const packet = new Uint8Array(headerBytes + UDP_HEADER_BYTES + payload.length)
-    emitShim(packet, 0, packet.length)
-    emitPacket(header, packet, SHIM_BYTES, profile)
+    envelope.emit(packet, 0, packet.length, local.endpoint.address, remote.address)
+    emitPacket(header, packet, envelope.bytes, profile)
     const over = this.#pseudoHeader(local.endpoint, remote) ?? 'itself'
     emitDatagram({ srcPort: port, payload }, over, packet, headerBytes)
     this.#put({ payload: packet, local, remote })

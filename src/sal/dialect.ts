@@ -53,6 +53,10 @@ export interface DialectHost {
   local(id: number): Local | undefined
   /** Who takes SYNs of `bytes` for a service here. */
   listenerFor(serviceId: ServiceId, protocol: number, bytes: number, nowMs: number): Listener | undefined
+  /** Whether packets of `protocol` for a service have somebody here who takes them. */
+  takes(serviceId: ServiceId, protocol: number): boolean
+  /** Whether nobody else at this host's addresses may take what this stack does not. */
+  speaksForHost(): boolean
   /** A datagram without a flow has come; an answer would go to `replyTo`. */
   handleUnconnected(arrival: Arrival, replyTo: Endpoint, nowMs: number): void
   /** Of the flows that a listener accepts. */

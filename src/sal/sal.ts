@@ -53,6 +53,8 @@ export interface SalOptions {
   readonly limits?: Partial<FlowLimits>
   /** Of flows for which nothing else is said; default: cubic. */
   readonly congestion?: CongestionName
+  /** 2014: whether no other stack shares this one's addresses, so that what it does not know nobody does; default: yes. */
+  readonly speaksForHost?: () => boolean
   /** Told of every state that a flow enters. */
   readonly trace?: (flow: AnyFlow, from: FlowState, to: FlowState) => void
 }
@@ -100,6 +102,7 @@ export class Sal {
   readonly counters: Record<string, number> = {}
 
   readonly #randomBytes: (n: number) => Uint8Array
+  readonly #speaksForHost: () => boolean
   readonly #locals = new Locals()
   readonly #listeners = new Map<number, Listener>()
   readonly #context: DialectHost['context']
@@ -120,6 +123,7 @@ export class Sal {
   constructor(options: SalOptions) {
     this.profile = options.profile ?? profiles.native
     this.#randomBytes = options.randomBytes
+    this.#speaksForHost = options.speaksForHost ?? (() => true)
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
     const count = (counter: string) => this.#count(counter)
@@ -421,6 +425,8 @@ export class Sal {
       local: id => this.#locals.byId(id),
       listenerFor: (serviceId, protocol, bytes, nowMs) =>
         this.#listenerFor(serviceId, protocol, bytes, nowMs),
+      takes: (serviceId, protocol) => peekType(this.serviceTable, serviceId, protocol, 'local') === 'DEMUX',
+      speaksForHost: this.#speaksForHost,
       handleUnconnected: (arrival, replyTo, nowMs) => this.#datagrams.handle(arrival, replyTo, nowMs),
       congestionOf: ({ congestion }) => this.#newCongestion[congestion ?? this.#congestion],
     }

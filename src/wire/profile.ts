@@ -3,6 +3,7 @@
  * segments look, and the numbers of the policies that differ. Nothing else in the stack asks which profile
  * it speaks.
  */
+import { emitShim, SHIM_BYTES } from './encapsulation.ts'
 import { addressCodec, sourceCodec } from './extensions/addresses-2014.ts'
 import { challengeCodec } from './extensions/challenge.ts'
 import { controlCodec } from './extensions/control.ts'
@@ -16,6 +17,8 @@ import { pathsCodec, routeCodec } from './extensions/route.ts'
 import { serviceCodec } from './extensions/service.ts'
 import { tagCodec } from './extensions/tag.ts'
 import { CodecTable, type ExtensionRules } from './extensions.ts'
+import { IPV4_HEADER_BYTES } from './ipv4.ts'
+import { emitIpv4Envelope, MAX_RAW_PACKET_BYTES } from './raw-ip.ts'
 import { nativeSegment, type SegmentCodec } from './segment.ts'
 import { tcpSegment } from './tcp-header.ts'
 
@@ -27,7 +30,17 @@ export interface Profile {
   readonly segment: SegmentCodec
   /** Whether checksums of transports cover the addresses of the packet around them, as it travels. */
   readonly addressedChecksums: boolean
+  readonly envelope: Envelope
   readonly policy: ProfilePolicy
+}
+
+/** What stands in front of each SAL packet as it is handed to a link. */
+export interface Envelope {
+  readonly bytes: number
+  /** What a packet has at most, where that is not found out path by path. */
+  readonly packetBytes?: number
+  /** Writes it; `totalBytes` counts it too. The addresses are those that the packet travels between. */
+  emit(buffer: Uint8Array, offset: number, totalBytes: number, source: string, destination: string): void
 }
 
 /** Times in milliseconds. */
@@ -58,6 +71,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     },
     segment: tcpSegment,
     addressedChecksums: true,
+    envelope: { bytes: IPV4_HEADER_BYTES, packetBytes: MAX_RAW_PACKET_BYTES, emit: emitIpv4Envelope },
     policy: {
       initialRtoMs: 3_000,
       minRtoMs: 200,
@@ -94,6 +108,10 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     },
     segment: nativeSegment,
     addressedChecksums: false,
+    envelope: {
+      bytes: SHIM_BYTES,
+      emit: (buffer, offset, totalBytes) => emitShim(buffer, offset, totalBytes),
+    },
     policy: {
       initialRtoMs: 1_000,
       minRtoMs: 25,

@@ -37,6 +37,9 @@ const NONCE = 12
 
 export const controlFlags = { SYN: 0x80, RSYN: 0x40, ACK: 0x20, NACK: 0x10, RST: 0x08, FIN: 0x04 } as const
 
+/** Without the two low bits, which are reserved and not always zero. */
+export const KNOWN_CONTROL_FLAGS = 0xfc
+
 export const CONTROL_NONCE_BYTES = 8
 
 export interface ControlExtension extends ExtensionBase, ReservedField {
