@@ -22,9 +22,11 @@ import { MessageCalls } from './engine/message-calls.ts'
 import { hostId } from './host-id.ts'
 import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
+import { RawIpNetwork } from './links/raw-ip-network.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { randomBytes } from './random.ts'
+import { RawPlane } from './raw-plane.ts'
 import { type RouterPlane, ThreadPlane } from './router-plane.ts'
 import { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
@@ -80,9 +82,11 @@ export class RouterShell {
       onResolve: (serviceId: ServiceId) => this.#resolve(serviceId),
       onSendError: (code: string) => this.#links.handleSendError(code),
     }
-    const calls = workers > 0 && network === undefined ? this.#messageCalls() : undefined
-    this.#plane =
-      calls === undefined
+    const isRaw = this.config.profile === '2014' && network === undefined
+    const calls = workers > 0 && network === undefined && !isRaw ? this.#messageCalls() : undefined
+    this.#plane = isRaw
+      ? new RawPlane(captured(new RawIpNetwork(), this.config.pcap), allowList, events)
+      : calls === undefined
         ? new ThreadPlane(
             captured(network ?? new UdpNetwork(this.config.offload), this.config.pcap),
             allowList,
@@ -91,7 +95,7 @@ export class RouterShell {
         : new EnginePlane({ calls, workers, allowed, takeOver, events })
     const plane = this.#plane
     this.#controlRules = new ControlRules(plane.table, endpoint => this.#isReachable(endpoint))
-    this.#hostId = network === undefined ? hostId() : `${hostId()}/${network.id}`
+    this.#hostId = network === undefined && !isRaw ? hostId() : `${hostId()}/${plane.network.id}`
     this.#agent = new AgentLink({
       agent: {
         kind: 'router',

@@ -11,6 +11,7 @@
  */
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
+import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
@@ -506,4 +507,13 @@ const MIN_BURST_BYTES = 65_536
 /** As `serval services` shows it. */
 function programName(): string {
   return basename(process.argv[1] ?? process.title)
+}
+
+/** Of a command that a profile has no packets for. */
+function unsupportedProfile(profile: string): ServalError {
+  return new ServalError('ERR_INVALID_ARG_VALUE', {
+    argument: 'profile',
+    expected: '"native" (packets of 2014 have no count of hops to trace a way by)',
+    received: JSON.stringify(profile),
+  })
 }

@@ -1,10 +1,11 @@
 /** `serval router`: runs a service router. */
 import { availableParallelism } from 'node:os'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { loadConfig } from '../../net/config.ts'
 import { RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
 import { parseRule } from '../../service/rule-text.ts'
 import { formatEndpoint } from '../../wire/endpoint.ts'
+import type { ProfileName } from '../../wire/profile.ts'
 import { integerWithin, secondsWithin } from '../arguments.ts'
 import { captureOption } from '../capture-option.ts'
 import { Failure, UsageError } from '../failure.ts'
@@ -16,6 +17,7 @@ import { nameOfFile, readRuleFile } from '../rule-file.ts'
 interface RouterOptions {
   readonly bind?: string
   readonly controller?: string
+  readonly profile?: ProfileName
   readonly rule: readonly string[]
   readonly rules?: string
   readonly workers: number
@@ -35,6 +37,12 @@ export function addRouter(program: Command): void {
     )
     .option('--bind <addresses>', 'where it answers, ADDRESS[:PORT],... (default: all addresses, port 54325)')
     .option('--controller <place>', 'HOST:PORT or unix:PATH')
+    .addOption(
+      new Option(
+        '--profile <profile>',
+        'native over UDP, or 2014 over raw IP, protocol 144 (needs CAP_NET_RAW)',
+      ).choices(['native', '2014']),
+    )
     .option(
       '--rule <rule>',
       'a rule of its own; may be given again',
@@ -79,11 +87,23 @@ To replace a router that runs without losing a packet, start the new one with --
 line, and stop the old one with SIGTERM.`
 
 async function router(options: RouterOptions): Promise<void> {
-  const { bind, controller, rule, rules, workers, allow: allowed, takeOver, grace, json = false } = options
+  const {
+    bind,
+    controller,
+    profile,
+    rule,
+    rules,
+    workers,
+    allow: allowed,
+    takeOver,
+    grace,
+    json = false,
+  } = options
   const stopped = toldToStop()
   const shell = openShell({
     bind,
     controller,
+    profile,
     workers,
     allowed,
     takeOver,

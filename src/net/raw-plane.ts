@@ -1,0 +1,60 @@
+/** Forwards a router's packets in the 2014 profile: in this thread, over raw IP. */
+import type { Local } from '../flow/path.ts'
+import type { AllowList } from '../router/allow-list.ts'
+import { Router2014 } from '../router/router-2014.ts'
+import type { ServiceTable } from '../service/service-table.ts'
+import { Driver } from './driver.ts'
+import type { Link, LinkEvents, Network } from './links/link.ts'
+import { randomBytes } from './random.ts'
+import type { RouterPlane, RouterPlaneEvents } from './router-plane.ts'
+
+export class RawPlane implements RouterPlane {
+  readonly network: Network
+  readonly #router: Router2014
+  readonly #driver: Driver<unknown>
+
+  constructor(network: Network, allowed: AllowList, events: RouterPlaneEvents) {
+    this.network = network
+    this.#router = new Router2014({ randomBytes, allowed })
+    this.#driver = new Driver<unknown>(
+      this.#router,
+      () => undefined,
+      (_link, code) => events.onSendError(code),
+    )
+  }
+
+  get linkEvents(): LinkEvents {
+    return this.#driver
+  }
+
+  get table(): ServiceTable {
+    return this.#router.table
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return { ...this.#router.counters, ...this.#driver.counters }
+  }
+
+  addLink(local: Local, link: Link): void {
+    this.#driver.attach(link)
+    this.#router.addLocal(local)
+  }
+
+  removeLink(local: Local, link: Link): void {
+    this.#router.removeLocal(local.id)
+    this.#driver.detach(link)
+  }
+
+  /** Whoever sends a packet on is believed. */
+  setKnownRouters(): void {}
+
+  /** Nothing waits here: DELAY is a rule of the native profile's routers. */
+  release(): void {}
+
+  refuse(): void {}
+
+  async close(): Promise<void> {
+    await this.#driver.settled()
+    this.#driver.close()
+  }
+}
