@@ -35,6 +35,11 @@ export class RawPlane implements RouterPlane {
     return { ...this.#router.counters, ...this.#driver.counters }
   }
 
+  /** All is counted in `table` itself. */
+  ruleCounts(): Promise<readonly []> {
+    return Promise.resolve([])
+  }
+
   addLink(local: Local, link: Link): void {
     this.#driver.attach(link)
     this.#router.addLocal(local)
