@@ -12,6 +12,7 @@ import { latency } from './latency.ts'
 import { loss } from './loss.ts'
 import { lpm } from './lpm.ts'
 import { migrate } from './migrate.ts'
+import { router } from './router.ts'
 import { sim } from './sim.ts'
 import {
   type Benchmark,
@@ -49,6 +50,7 @@ const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
   http,
   flowsBenchmark(flows),
   migrate,
+  router,
   sim,
 ]
 const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
@@ -73,7 +75,8 @@ if (name === 'markdown' && files.length > 0) {
 async function measure(benchmark: Benchmark | SimulatedBenchmark): Promise<void> {
   const progress = new Progress(process.stderr, benchmark.name)
   const onRow = (round: number, row: string) => progress.show(`round ${round}, ${row}`)
-  const { place, outcome } = await run(benchmark, { seconds, onRow }).finally(() => progress.end())
+  const onLack = (row: string, why: string) => process.stderr.write(`${row} is left out: ${why}\n`)
+  const { place, outcome } = await run(benchmark, { seconds, onRow, onLack }).finally(() => progress.end())
   const { results, ratios, cpu, rounds } = outcome
   const environment = { ...describeMachine(), place, rounds, cpu }
   const report: Report = { bench: benchmark.name, environment, results, ratios }

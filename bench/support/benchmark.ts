@@ -13,6 +13,8 @@ export interface Row {
   readonly isPeer: boolean
   /** Left out on loopback. */
   readonly needsNamespaces?: boolean
+  /** Why it cannot be measured here, and so is left out; undefined: it can. */
+  lack?(): string | undefined
   /** One measurement of about `seconds`; the figures by metric. */
   measure(place: Place, seconds: number): Promise<Readonly<Record<string, number>>>
 }
@@ -39,6 +41,8 @@ export interface SimulatedBenchmark {
 export interface RunOptions {
   /** For all of it. */
   readonly seconds: number
+  /** Told of each row that is left out, and why. */
+  readonly onLack?: (row: string, why: string) => void
   /** Told before each measurement; rounds count from 1. */
   readonly onRow?: (round: number, row: string) => void
 }
@@ -55,9 +59,15 @@ export interface Outcome {
 export async function runBenchmark(
   benchmark: Benchmark,
   place: Place,
-  { seconds, onRow }: RunOptions,
+  { seconds, onRow, onLack }: RunOptions,
 ): Promise<Outcome> {
-  const rows = benchmark.rows.filter(row => place.name === 'veth' || !row.needsNamespaces)
+  const rows = benchmark.rows
+    .filter(row => place.name === 'veth' || !row.needsNamespaces)
+    .filter(row => {
+      const why = row.lack?.()
+      if (why !== undefined) onLack?.(row.name, why)
+      return why === undefined
+    })
   if (rows.length === 0) throw new Error(`${benchmark.name} needs network namespaces: root, on Linux`)
   const secondsPerRow = Math.min(benchmark.secondsPerRow, seconds / rows.length / SET_UP_SHARE)
   const figures = new Map(rows.map(row => [row.name, [] as Readonly<Record<string, number>>[]]))

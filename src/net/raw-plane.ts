@@ -45,6 +45,8 @@ export class RawPlane implements RouterPlane {
     this.#router.addLocal(local)
   }
 
+  begin(): void {}
+
   removeLink(local: Local, link: Link): void {
     this.#router.removeLocal(local.id)
     this.#driver.detach(link)

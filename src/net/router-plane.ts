@@ -33,6 +33,8 @@ export interface RouterPlane {
   /** What each of those who forward beside `table` has counted for these prefixes, by rules and targets. */
   ruleCounts(prefixes: readonly ServicePrefix[]): Promise<readonly (readonly (EntryCounts | undefined)[])[]>
   addLink(local: Local, link: Link): void
+  /** The table has the rules that it begins with: what waits in the sockets, as those of a router that is replaced, may go on. */
+  begin(): void
   removeLink(local: Local, link: Link): void
   /** What these say of a SYN's way is believed: endpoints as text. */
   setKnownRouters(endpoints: readonly string[]): void
@@ -88,6 +90,9 @@ export class ThreadPlane implements RouterPlane {
     this.#driver.attach(link)
     this.#router.addLocal(local)
   }
+
+  /** Nothing has been read yet: this thread has not come back to its event loop since the first rules. */
+  begin(): void {}
 
   removeLink(local: Local, link: Link): void {
     this.#locals.delete(local.id)

@@ -51,6 +51,8 @@ export interface RouterShellOptions extends ConfigOptions {
 }
 
 const PROGRAM = 'serval router'
+/** What comes waits so long for a controller's first rules, once there is a connection to it. */
+const FIRST_RULES_MS = 200
 /** While a router drains: nothing has come for so long, so nobody asks it any more. */
 const QUIET_MS = 200
 const QUIET_STEPS = 4
@@ -141,7 +143,9 @@ export class RouterShell {
     })
     this.ready = Promise.all([settled, this.#statusServer?.open()]).then(() => undefined)
     this.#agent.start()
-    if (!this.#agent.hasController) this.#onSettled()
+    if (this.#agent.hasController) return
+    this.#onSettled()
+    plane.begin()
   }
 
   /** Where it listens. */
@@ -225,13 +229,19 @@ export class RouterShell {
   #handleAgentEvent(event: AgentEvent): void {
     switch (event.type) {
       case 'connected':
+        this.#onSettled()
+        // There may be no rules.
+        setTimeout(() => this.#plane.begin(), FIRST_RULES_MS).unref()
+        break
       case 'disconnected':
         this.#onSettled()
+        this.#plane.begin()
         break
       case 'rules':
         for (const prefix of this.#controlRules.apply(event.remove, event.add)) {
           this.#plane.release(prefix)
         }
+        this.#plane.begin()
         break
       case 'routers':
         this.#plane.setKnownRouters(

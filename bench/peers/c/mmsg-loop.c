@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <signal.h>
 
 enum { BATCH = 128, PACKET = 2048, ADDED = 20 };
 
@@ -25,6 +27,7 @@ static struct sockaddr_in place(char **words)
 int main(int count, char **words)
 {
     if (count != 5) return 2;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct sockaddr_in own = place(words + 1), target = place(words + 3);
     int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = 4 << 20;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);

@@ -1,34 +1,35 @@
 /*
- * Offers SYNs to a router and takes what it sends on, in one thread, at a rate that is given; for `router`.
+ * Offers SYNs to a router and takes what it sends on, in one thread and at a rate that is given.
  *
  *     syn-load ROUTER PORT SINK PORT TEMPLATE SOURCES
  *
- * TEMPLATE is one packet in hex; in each copy eight bytes of it are another: its flowID (bytes 4 to 7) is its number, and the
- * checksum (14, 15) is kept right; its nonce (24 to 31) is when it was sent, and the checksum is kept right again. SOURCES is
- * how many ports (few), or addresses (more than a port each), they come from in turn, BURST of them at a time.
+ * TEMPLATE is one packet in hex. In each copy the flowID (bytes 4 to 7) is the packet's number, the nonce (24 to 31) is when it
+ * was sent, and the checksum (14, 15) is right. They come from SOURCES ports in turn, so many at a time from each as BURST says,
+ * in one message that the kernel cuts (UDP_SEGMENT): so this end is not the limit.
  *
- * Then one line on stdin, `RATE SECONDS`, has it offer RATE packets a second, and say in one line of JSON what came of it:
+ * A line on stdin, `RATE SECONDS BURST`, has it offer RATE packets a second and say in a line of JSON what came of it:
  *
- *     {"event": "done", "sent": n, "received": n, "kpps": n, "p50us": n, "p99us": n, "maxGapMs": n}
+ *     {"event":"done","sent":n,"received":n,"refused":n,"kpps":n,"p50us":n,"p99us":n,"pausems":n}
  *
- * kpps counts what came within the time; gap is the longest time without any packet at the sink.
+ * `received` waits for late ones, `kpps` counts what came in time, a pause is a time without any packet at the sink.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <signal.h>
 #include <time.h>
 
-enum { BURST = 16, MOST_BURSTS = 64, PACKET = 512, TAKEN = 256, BUCKETS = 1 << 20, LONGEST_WAIT_NS = 200000000 };
+enum { MOST_BURST = 64, BURSTS_A_TURN = 8, PACKET = 512, TAKEN = 256, BUCKETS = 1 << 20, LONGEST_WAIT_NS = 200000000 };
 enum { FLOW_ID = 4, CHECKSUM = 14, NONCE = 24 };
 
-static unsigned char out[MOST_BURSTS][BURST][PACKET], in[TAKEN][PACKET];
+static unsigned char out[MOST_BURST][PACKET], in[TAKEN][PACKET];
 static unsigned char template[PACKET];
 static int template_bytes;
 /* Of microseconds. */
@@ -57,12 +58,11 @@ static struct sockaddr_in place(char **words)
 
 static int open_socket(struct sockaddr_in *own)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), bytes = 16 << 20, one = 1;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), bytes = 16 << 20;
     if (fd < 0) die("socket");
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
     if (own != NULL && bind(fd, (struct sockaddr *)own, sizeof *own) < 0) die("bind");
-    (void)one;
     return fd;
 }
 
@@ -131,6 +131,29 @@ static int take(int sink)
     }
 }
 
+/* Sends a burst, numbered from `number` on; returns how many packets were refused. */
+static int offer(int fd, uint32_t number, int burst)
+{
+    char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
+    struct iovec vectors[MOST_BURST];
+    uint64_t ns = now_ns();
+    for (int i = 0; i < burst; i++) {
+        fill(out[i], number + i, ns);
+        vectors[i] = (struct iovec){ out[i], template_bytes };
+    }
+    struct msghdr message = { .msg_iov = vectors, .msg_iovlen = burst };
+    if (burst > 1) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *cut = CMSG_FIRSTHDR(&message);
+        cut->cmsg_level = IPPROTO_UDP;
+        cut->cmsg_type = UDP_SEGMENT;
+        cut->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+        *(uint16_t *)CMSG_DATA(cut) = template_bytes;
+    }
+    return sendmsg(fd, &message, MSG_DONTWAIT) < 0 ? burst : 0;
+}
+
 static double quantile(double q)
 {
     uint64_t wanted = q * received, seen = 0;
@@ -142,6 +165,8 @@ static double quantile(double q)
 int main(int count, char **words)
 {
     if (count != 7) return 2;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1 << 17, 1 << 17 });
     struct sockaddr_in router = place(words + 1), sink_place = place(words + 3);
     template_bytes = strlen(words[5]) / 2;
     for (int i = 0; i < template_bytes; i++) {
@@ -151,49 +176,28 @@ int main(int count, char **words)
     }
     sum_template();
     int sources = atoi(words[6]), sink = open_socket(&sink_place);
-    /* A socket each; there may be tens of thousands. */
     int *fds = calloc(sources, sizeof *fds);
     for (int i = 0; i < sources; i++) {
         struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr = sink_place.sin_addr };
         fds[i] = open_socket(&own);
         if (connect(fds[i], (struct sockaddr *)&router, sizeof router) < 0) die("connect");
     }
-    for (int i = 0; i < MOST_BURSTS; i++)
-        for (int j = 0; j < BURST; j++) memcpy(out[i][j], template, template_bytes);
+    for (int i = 0; i < MOST_BURST; i++) memcpy(out[i], template, template_bytes);
     puts("{\"event\":\"ready\"}");
     fflush(stdout);
 
     double rate, seconds;
-    while (scanf("%lf %lf", &rate, &seconds) == 2) {
+    int burst;
+    while (scanf("%lf %lf %d", &rate, &seconds, &burst) == 3 && burst <= MOST_BURST) {
         uint64_t sent = 0, refused = 0, start = now_ns(), end = start + seconds * 1e9;
-        uint32_t number = 0;
         int next = 0;
         received = longest_gap_ns = last_ns = 0;
         memset(latencies, 0, sizeof latencies);
         for (uint64_t now = start; now < end; now = now_ns()) {
             uint64_t due = (now - start) * 1e-9 * rate;
-            if (sent + BURST > due) {
-                if (take(sink) == 0 && rate < 100000) poll(&(struct pollfd){ sink, POLLIN, 0 }, 1, 0);
-                continue;
-            }
-            for (int bursts = 0; sent + BURST <= due && bursts < 8; bursts++) {
-                /* One message of BURST packets, which the kernel cuts, so that this end is not the limit. */
-                char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
-                struct iovec vectors[BURST];
-                uint64_t ns = now_ns();
-                for (int i = 0; i < BURST; i++) {
-                    fill(out[bursts][i], ++number, ns);
-                    vectors[i] = (struct iovec){ out[bursts][i], template_bytes };
-                }
-                struct msghdr message = { .msg_iov = vectors, .msg_iovlen = BURST, .msg_control = control,
-                                          .msg_controllen = sizeof control };
-                struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
-                cmsg->cmsg_level = IPPROTO_UDP;
-                cmsg->cmsg_type = UDP_SEGMENT;
-                cmsg->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-                *(uint16_t *)CMSG_DATA(cmsg) = template_bytes;
-                if (sendmsg(fds[next], &message, MSG_DONTWAIT) < 0) refused += BURST;
-                sent += BURST;
+            for (int turn = 0; sent + burst <= due && turn < BURSTS_A_TURN; turn++) {
+                refused += offer(fds[next], sent, burst);
+                sent += burst;
                 next = (next + 1) % sources;
             }
             take(sink);
@@ -205,7 +209,7 @@ int main(int count, char **words)
             longest_gap_ns = gap;
         }
         printf("{\"event\":\"done\",\"sent\":%lu,\"received\":%lu,\"refused\":%lu,\"kpps\":%.1f,\"p50us\":%.0f,"
-               "\"p99us\":%.0f,\"maxGapMs\":%.3f}\n",
+               "\"p99us\":%.0f,\"pausems\":%.3f}\n",
                sent, received, refused, in_time / seconds / 1000, quantile(0.5), quantile(0.99), longest_gap_ns / 1e6);
         fflush(stdout);
     }

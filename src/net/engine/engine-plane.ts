@@ -67,6 +67,7 @@ export class EnginePlane implements RouterPlane {
   readonly #events: RouterPlaneEvents
   readonly #workers: readonly WorkerHandle[]
   #changes: TableChange[] = []
+  #hasBegun = false
   /** What was asked of workers and is not answered yet. */
   readonly #questions = new Map<number, (counts: RuleCounts) => void>()
   #lastQuestion = 0
@@ -108,6 +109,13 @@ export class EnginePlane implements RouterPlane {
     }
   }
 
+  begin(): void {
+    if (this.#hasBegun) return
+    this.#hasBegun = true
+    this.#flush()
+    this.#tell({ type: 'begin' })
+  }
+
   removeLink({ id }: Local): void {
     this.#tell({ type: 'close', id })
   }
@@ -127,6 +135,7 @@ export class EnginePlane implements RouterPlane {
 
   async close(): Promise<void> {
     this.#isClosing = true
+    this.begin()
     this.#flush()
     this.refuse(ServicePrefix.all)
     for (const id of this.network.openIds) this.#tell({ type: 'close', id })

@@ -32,6 +32,8 @@ export type ToWorker =
       readonly endpoint: Endpoint
       readonly prefixBits: number
     }
+  /** It has the rules that it needs: what waits in the sockets may be read. */
+  | { readonly type: 'begin' }
   | { readonly type: 'close'; readonly id: number }
   | { readonly type: 'rules'; readonly changes: readonly TableChange[] }
   | { readonly type: 'release'; readonly under: Prefix }

@@ -45,6 +45,9 @@ const router = new Router({
 })
 const forwarder = new Forwarder(MessageCalls.load()!, router, bell, nowMs)
 
+/** Sockets that are not read before it begins. */
+const waiting: Extract<ToWorker, { type: 'open' }>[] = []
+let hasBegun = false
 let taken = 0
 /** While packets wait no message is taken before this. */
 let nextMessageAt = 0
@@ -87,7 +90,13 @@ function handle(message: ToWorker): void {
   switch (message.type) {
     case 'open':
       locals.set(message.id, message)
-      return forwarder.addSocket(message.id, message.fd, message.endpoint)
+      if (hasBegun) forwarder.addSocket(message.id, message.fd, message.endpoint)
+      else waiting.push(message)
+      return
+    case 'begin':
+      hasBegun = true
+      for (const { id, fd, endpoint } of waiting.splice(0)) forwarder.addSocket(id, fd, endpoint)
+      return
     case 'close':
       forwarder.removeSocket(message.id)
       locals.delete(message.id)

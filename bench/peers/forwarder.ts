@@ -1,0 +1,83 @@
+/**
+ * What forwards the SYNs of `router`: forwarder KIND ADDRESS PORT TARGET PORT; KIND is serval, mmsg-loop or nginx. Says `ready`
+ * when it can be used. A line `rules N` on stdin has serval take N rules more.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { ServiceId } from '../../src/id/service-id.ts'
+import { ServicePrefix } from '../../src/id/service-prefix.ts'
+import { RouterShell } from '../../src/net/router-shell.ts'
+import { withCProgram } from '../support/c-program.ts'
+import { LOAD_SERVICE } from '../support/router-load.ts'
+import { say } from './say.ts'
+
+const [kind, address = '', port = '', target = '', targetPort = ''] = process.argv.slice(2)
+
+switch (kind) {
+  case 'serval':
+    await serval()
+    break
+  case 'mmsg-loop':
+    await withCProgram('mmsg-loop', path => run(path, [address, port, target, targetPort]))
+    break
+  case 'nginx':
+    await nginx()
+    break
+}
+
+async function serval(): Promise<void> {
+  const shell = new RouterShell({
+    bind: `${address}:${port}`,
+    workers: 1,
+    rules: [`${LOAD_SERVICE} FORWARD ${target}:${targetPort}`],
+  })
+  await shell.ready
+  say('ready')
+  for await (const line of createInterface(process.stdin)) {
+    addRules(shell, Number(/^rules (\d+)$/.exec(line)?.[1]))
+  }
+}
+
+/** Each is a service of its own at the target, as from a controller. */
+function addRules(shell: RouterShell, count: number): void {
+  const endpoint = { address: target, port: Number(targetPort) }
+  for (let i = 0; i < count; i++) {
+    const id = new Uint8Array(32)
+    new DataView(id.buffer).setUint32(0, Math.imul(i + 1, 0x9e3779b1))
+    const prefix = new ServicePrefix(ServiceId.fromBytes(id), 256)
+    const rule = { type: 'FORWARD', targets: [{ endpoint }] } as const
+    shell.serviceTable.replace(prefix, [rule], { source: 'controller', owner: 'bench' })
+  }
+}
+
+/** One worker, as everything else here has one; logs off, and its limits where the load is not theirs. */
+async function nginx(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'serval-bench-nginx-'))
+  const config = join(folder, 'nginx.conf')
+  writeFileSync(
+    config,
+    [
+      'include /etc/nginx/modules-enabled/*.conf;',
+      `daemon off; worker_processes 1; worker_rlimit_nofile 131072; pid ${folder}/pid; error_log stderr crit;`,
+      'events { worker_connections 65536; }',
+      `stream { server { listen ${address}:${port} udp rcvbuf=4m; proxy_pass ${target}:${targetPort};`,
+      '  proxy_timeout 60s; } }',
+    ].join('\n'),
+  )
+  const child = spawn('nginx', ['-c', config, '-e', 'stderr'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => child.kill('SIGTERM'))
+  child.once('spawn', () => setTimeout(() => say('ready'), 300))
+  await new Promise(resolve => child.once('exit', resolve))
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function run(path: string, args: readonly string[]): Promise<void> {
+  const child = spawn(path, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => child.kill('SIGTERM'))
+  await new Promise(resolve => child.once('exit', resolve))
+}

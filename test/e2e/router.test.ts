@@ -1,0 +1,204 @@
+/** The router as a process, its workers and their batches included, over loopback. */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SHIM_BYTES } from '../../src/wire/encapsulation.ts'
+import { control, controlFlags } from '../../src/wire/extensions/control.ts'
+import { reasonCodes } from '../../src/wire/extensions/reason.ts'
+import { route } from '../../src/wire/extensions/route.ts'
+import { peekSrcFlowId } from '../../src/wire/sal-header.ts'
+import { Program } from '../support/lab/program.ts'
+import { packetBytes, parse, routeOf, syn } from '../support/router-trace.ts'
+
+const SERVAL = fileURLToPath(new URL('../../dist/src/bin/serval.js', import.meta.url))
+
+let folder: string
+let programs: Program[]
+let sockets: Socket[]
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'serval-test-'))
+  programs = []
+  sockets = []
+})
+afterEach(async () => {
+  for (const socket of sockets) socket.close()
+  await Promise.all(programs.map(program => program.stop('SIGKILL')))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function start(...args: readonly string[]): Program {
+  const env = { SERVAL_RUNTIME_DIR: folder }
+  const program = new Program(process.execPath, [SERVAL, 'router', '--json', ...args], { cwd: folder, env })
+  programs.push(program)
+  return program
+}
+
+/** Where it listens, once it does. */
+async function router(...args: readonly string[]): Promise<string> {
+  const { udp } = await start('--bind', '127.0.0.1:0', '--workers', '2', ...args).event('ready')
+  return udp[0]
+}
+
+async function socket(address = '127.0.0.1'): Promise<Socket> {
+  const socket = createSocket('udp4')
+  sockets.push(socket)
+  socket.bind(0, address)
+  await once(socket, 'listening')
+  socket.setRecvBufferSize(1 << 20)
+  return socket
+}
+
+function placeOf(socket: Socket): string {
+  const { address, port } = socket.address()
+  return `${address}:${port}`
+}
+
+function send(from: Socket, bytes: Uint8Array, to: string): void {
+  const [address, port] = to.split(':')
+  from.send(bytes, Number(port), address)
+}
+
+async function received(socket: Socket): Promise<{ bytes: Uint8Array; from: string }> {
+  const [bytes, { address, port }] = (await once(socket, 'message')) as [Buffer, RemoteInfo]
+  return { bytes: new Uint8Array(bytes), from: `${address}:${port}` }
+}
+
+describe('serval router', () => {
+  it('sends a SYN on through a chain of three, each of which notes where it came from', async () => {
+    const [client, server] = [await socket(), await socket()]
+    const third = await router('--rule', `web.example FORWARD ${placeOf(server)}`)
+    const second = await router('--rule', `default FORWARD ${third}`)
+    const first = await router('--rule', `*.example FORWARD ${second}`)
+    const arrival = received(server)
+    send(client, syn(), first)
+    const { bytes, from } = await arrival
+    expect(from).toBe(third)
+    expect(bytes[1]).toBe(32 - 3)
+    expect(routeOf(bytes).map(({ address, port }) => `${address}:${port}`)).toEqual([
+      placeOf(client),
+      first,
+      second,
+    ])
+  })
+
+  it('answers at once a SYN for what nobody serves, for what a rule drops, and one without hops', async () => {
+    const client = await socket()
+    const place = await router('--rule', 'web.example DROP not today')
+    for (const [packet, code] of [
+      [syn({ to: 'other.test' }), reasonCodes.NO_SERVICE],
+      [syn(), reasonCodes.DROPPED],
+      [syn({ hops: 0 }), reasonCodes.HOP_LIMIT],
+    ] as const) {
+      const arrival = received(client)
+      send(client, packet, place)
+      expect(parse((await arrival).bytes).extension('reason')?.code).toBe(code)
+    }
+  })
+
+  it('brings an answer back along ROUTE, to a client that only hears from the router', async () => {
+    const [client, server] = [await socket(), await socket()]
+    const second = await router('--rule', `web.example FORWARD ${placeOf(server)}`)
+    const first = await router('--rule', `default FORWARD ${second}`)
+    const asked = received(server)
+    send(client, syn({ flowId: 0x0c }), first)
+    const { bytes, from } = await asked
+    const answer = packetBytes({
+      srcFlowId: 0x0d,
+      dstFlowId: 0x0c,
+      protocol: 6,
+      extensions: [control(controlFlags.SYN | controlFlags.ACK, 1, 2), route(routeOf(bytes))],
+    })
+    const answered = received(client)
+    send(server, answer, from)
+    const back = await answered
+    expect(back.from).toBe(first)
+    expect(back.bytes.slice(SHIM_BYTES)).toEqual(answer.slice(SHIM_BYTES))
+  })
+
+  it('takes packets of those on its list alone', async () => {
+    const [friend, stranger, server] = [await socket('127.0.0.2'), await socket('127.0.0.1'), await socket()]
+    const place = await router('--allow', '127.0.0.2', '--rule', `web.example FORWARD ${placeOf(server)}`)
+    const arrival = received(server)
+    for (let flowId = 1; flowId <= 20; flowId++) send(stranger, syn({ flowId }), place)
+    send(friend, syn({ flowId: 0x0f }), place)
+    expect(peekSrcFlowId((await arrival).bytes, SHIM_BYTES)).toBe(0x0f)
+  })
+
+  it('refuses an address that another router has, unless it is to take over', async () => {
+    const place = await router()
+    const { code } = await start('--bind', place).exited
+    expect(code).toBe(1)
+  })
+
+  it('is replaced by another one without a SYN being lost', async () => {
+    const server = await socket()
+    const clients = await Promise.all(Array.from({ length: 8 }, () => socket()))
+    const rule = ['--rule', `web.example FORWARD ${placeOf(server)}`]
+    const old = start('--bind', '127.0.0.1:0', '--workers', '2', '--grace', '1', ...rule)
+    const place: string = (await old.event('ready')).udp[0]
+    const stream = new SynStream(clients, server, place)
+    const running = stream.run()
+    await stream.hasCome(500)
+    const heir = start('--bind', place, '--workers', '2', '--take-over', ...rule)
+    await heir.event('ready')
+    await stream.hasCome(stream.sent + 500)
+    expect(await old.stop('SIGTERM')).toEqual({ code: 0, signal: null })
+    await stream.hasCome(stream.sent + 500)
+    stream.end()
+    await running
+    await stream.hasCome(stream.sent)
+    expect(stream.missing()).toEqual([])
+  })
+})
+
+/** SYNs from several clients without a pause, and never more under way than a socket holds. */
+class SynStream {
+  sent = 0
+  readonly #clients: readonly Socket[]
+  readonly #router: string
+  readonly #come = new Set<number>()
+  readonly #waiting = new Set<() => void>()
+  #isEnded = false
+
+  constructor(clients: readonly Socket[], server: Socket, router: string) {
+    this.#clients = clients
+    this.#router = router
+    server.on('message', bytes => {
+      this.#come.add(peekSrcFlowId(bytes, SHIM_BYTES))
+      for (const look of [...this.#waiting]) look()
+    })
+  }
+
+  async run(): Promise<void> {
+    while (!this.#isEnded) {
+      for (const client of this.#clients) send(client, syn({ flowId: ++this.sent }), this.#router)
+      await this.hasCome(this.sent - WINDOW)
+    }
+  }
+
+  end(): void {
+    this.#isEnded = true
+  }
+
+  hasCome(count: number): Promise<void> {
+    return new Promise(resolve => {
+      const look = () => {
+        if (this.#come.size < count) return
+        this.#waiting.delete(look)
+        resolve()
+      }
+      this.#waiting.add(look)
+      look()
+    })
+  }
+
+  missing(): number[] {
+    return Array.from({ length: this.sent }, (_, i) => i + 1).filter(flowId => !this.#come.has(flowId))
+  }
+}
+
+const WINDOW = 64
