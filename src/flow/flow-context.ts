@@ -8,15 +8,22 @@ import type { Local } from './path.ts'
 import type { FlowState } from './states.ts'
 
 /** Where the next SYN goes. `waiting`: the service is being resolved; the SAL calls `flow.resolved`. */
-export type SynTarget = { readonly local: Local; readonly remote: Endpoint } | 'waiting' | ServalError
+export type SynTarget = SynRoute | 'waiting' | ServalError
+
+export interface SynRoute {
+  readonly local: Local
+  readonly remote: Endpoint
+  /** After so long without an answer another instance is to be asked too; absent: there is no other. */
+  readonly patienceMs?: number
+}
 
 /**
- * What a NACK means to the program, and when it is worth asking again: a few times, since another instance may be found,
- * or until the deadline, since any instance may have room by then.
+ * What a NACK means to the program, and when it is worth asking again: at once, since another instance is known; a few
+ * times, since another one may be found; or until the deadline, since any instance may have room by then.
  */
 export interface Refusal {
   readonly error: ServalError
-  readonly retry: 'never' | 'elsewhere' | 'later'
+  readonly retry: 'never' | 'at once' | 'elsewhere' | 'later'
 }
 
 export interface FlowLimits {
@@ -55,12 +62,16 @@ export interface FlowContext<F> {
   /** A server's flow has been set up. */
   accepted(flow: F): void
   /** The flow is closed, and its last packet has gone out. */
-  release(flow: F): void
+  release(flow: F, nowMs: number): void
   /** A state was entered. */
   trace(flow: F, from: FlowState, to: FlowState): void
   count(counter: string): void
   /** Resolves the service afresh. */
   nextInstance(flow: F, nowMs: number): SynTarget
+  /** A SYN-ACK from `remote` is believed: the flow goes on with it, or it came too late. */
+  answered(flow: F, remote: Endpoint, nowMs: number): void
+  /** A NACK with `reason` came from `remote`. */
+  refused(flow: F, reason: number, remote: Endpoint, nowMs: number): void
   /** What a NACK with `reason` from `remote` means. */
   refusal(flow: F, reason: number, remote: Endpoint, nowMs: number): Refusal
   /** What set-up's or the peer's silence means to the program. */

@@ -357,7 +357,7 @@ export class Flow implements AnyFlow {
       if (this.#emitControl(due, batch, nowMs)) return true
     }
     if (this.#released) return false
-    if (this.state === 'CLOSED') return this.#release()
+    if (this.state === 'CLOSED') return this.#release(nowMs)
     const path = paths.active
     if (path === undefined || this.#transport.isSuspended || !this.#connection.isOpen) return false
     const fin = this.#connection.finDueOn(path)
@@ -454,9 +454,9 @@ export class Flow implements AnyFlow {
   }
 
   /** The last packet is out: the SAL may forget the flow. */
-  #release(): false {
+  #release(nowMs: number): false {
     this.#released = true
-    this.#parts.context.release(this)
+    this.#parts.context.release(this, nowMs)
     return false
   }
 }

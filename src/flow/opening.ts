@@ -54,7 +54,7 @@ export class Opening<F> {
       return undefined
     }
     this.#nack = undefined
-    const again = this.#setup.sent(nowMs)
+    const again = this.#setup.sent(nowMs, target.patienceMs)
     this.#syn ??= channel.queue('SYN')
     const path = paths.open(target.local, target.remote)
     path.proven = true
@@ -72,6 +72,7 @@ export class Opening<F> {
     if (control.flags & controlFlags.NACK) {
       if (!this.#setup.isControlNonce(control.nonce)) return this.#dropped('nackForged')
       this.#nack = { reason: packet.extension('reason')?.code ?? reasonCodes.REFUSED, remote }
+      this.#parts.context.refused(this.#parts.flow, this.#nack.reason, remote, nowMs)
       return 'NACK'
     }
     const share = synAckShare(arrival)
@@ -156,6 +157,7 @@ export class Opening<F> {
     paths.adopt(paths.open(arrival.local, arrival.remote))
     this.prove(nowMs)
     this.#transport.open(keys, nowMs)
+    this.#parts.context.answered(this.#parts.flow, arrival.remote, nowMs)
     return 'SYN_ACK'
   }
 
@@ -191,6 +193,7 @@ export function answerLoser<F>(
   const path = paths.open(arrival.local, arrival.remote)
   path.proven = true
   outbox.put({ kind: 'RST', path, reason: reasonCodes.LOST_RACE, writer: theirs })
+  context.answered(parts.flow, arrival.remote, nowMs)
 }
 
 /** The server's contribution to the keys, if this is a SYN-ACK. */

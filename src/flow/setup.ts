@@ -6,8 +6,9 @@
  *                                            <----    SYN-ACK  control KEY TAG  segment     (repeated by timer)
  *   ACK      control service TAG  segment    ---->    (repeated until the server is heard; carries the first data)
  *
- * The SYN is resolved afresh each time it is sent. A NACK is a hint: another instance is asked, until the deadline. The
- * first verified SYN-ACK wins.
+ * The SYN is resolved afresh each time it is sent. A NACK is a hint: another instance is asked, until the deadline. Where
+ * several are known and the one that was asked takes its time, another is asked too before the SYN is repeated
+ * (sal/attempts.ts). The first verified SYN-ACK wins.
  */
 import { derivePlainKeys, type FlowKeys, plainNonceBytes } from '../security/keys.ts'
 import type { Refusal } from './flow-context.ts'
@@ -23,6 +24,8 @@ const ELSEWHERE_LIMIT = 3
 /** The wait before the next try after a refusal, doubled each time up to the second. */
 const REFUSAL_BACKOFF_MS = 50
 const MAX_REFUSAL_BACKOFF_MS = 1600
+/** How many instances more are asked before a SYN is repeated: when all are slow, asking all makes them slower. */
+const HEDGE_LIMIT = 2
 
 export class Setup {
   /** This end's contribution to the keys. */
@@ -34,6 +37,9 @@ export class Setup {
   #sends = 0
   /** Since the last refusal: a SYN that is lost then is missed as soon as the first. */
   #repeats = 0
+  #repeatAt = Number.NEGATIVE_INFINITY
+  /** Since the last repeat. */
+  #hedges = 0
   #lastSentAt = 0
   #refusals = 0
 
@@ -53,11 +59,15 @@ export class Setup {
     return sameBytes(this.controlNonce, nonce)
   }
 
-  /** Notes a transmission; returns when the packet is due again. */
-  sent(nowMs: number): number {
+  /** Notes a transmission; returns when the packet is due again, or, `patienceMs` from now, due at another instance. */
+  sent(nowMs: number, patienceMs = Number.POSITIVE_INFINITY): number {
     this.#sends++
     this.#lastSentAt = nowMs
-    return Math.min(nowMs + this.#firstRepeatMs * 2 ** this.#repeats++, this.deadlineAt)
+    const isRepeat = nowMs >= this.#repeatAt
+    if (isRepeat) this.#repeatAt = nowMs + this.#firstRepeatMs * 2 ** this.#repeats++
+    this.#hedges = isRepeat ? 0 : this.#hedges + 1
+    const hedgeAt = this.#hedges < HEDGE_LIMIT ? nowMs + patienceMs : Number.POSITIVE_INFINITY
+    return Math.min(this.#repeatAt, hedgeAt, this.deadlineAt)
   }
 
   /** The round trip that an answer shows, or undefined where it may answer any of several copies (Karn). */
@@ -70,8 +80,14 @@ export class Setup {
    * are refused together.
    */
   refused(retry: Refusal['retry'], nowMs: number): number | undefined {
-    if (retry === 'never' || (retry === 'elsewhere' && this.#refusals >= ELSEWHERE_LIMIT)) return undefined
+    const isElsewhere = retry === 'elsewhere' || retry === 'at once'
+    if (retry === 'never' || (isElsewhere && this.#refusals >= ELSEWHERE_LIMIT)) return undefined
     this.#repeats = 0
+    this.#repeatAt = Number.NEGATIVE_INFINITY
+    if (retry === 'at once') {
+      this.#refusals++
+      return nowMs
+    }
     const backoffMs = Math.min(REFUSAL_BACKOFF_MS * 2 ** this.#refusals++, MAX_REFUSAL_BACKOFF_MS)
     return nowMs + backoffMs * (1 + this.nonce[0]! / 256)
   }

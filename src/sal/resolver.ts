@@ -18,6 +18,7 @@ import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { protocols } from '../wire/sal-header.ts'
+import { Attempts } from './attempts.ts'
 import type { Locals } from './locals.ts'
 
 /** Bytes of a SYN, for the rules' counters. */
@@ -25,8 +26,8 @@ const SYN_BYTES = 92
 
 /** Of a flow that has sent SYNs. */
 interface Asked {
-  /** How many: another address of this host's is tried when one stays unanswered. */
-  attempts: number
+  /** Those that went where one had gone: another address of this host's is tried when one stays unanswered. */
+  repeats: number
   /** Where the last one went. */
   target: Endpoint
 }
@@ -39,6 +40,7 @@ export class Resolver {
   /** Tells this host's packets from those of others, for rules that keep a client with an instance. */
   readonly #client: string
   readonly #waiting: DelayQueue<AnyFlow>
+  readonly #attempts: Attempts
   readonly #asked = new WeakMap<AnyFlow, Asked>()
 
   constructor(
@@ -54,14 +56,19 @@ export class Resolver {
     this.#uniform = uniformFrom(randomBytes)
     this.#client = randomBytes(8).join('.')
     this.#waiting = new DelayQueue({ timeoutMs })
+    this.#attempts = new Attempts(table)
   }
 
   get nextTimeoutAt(): number {
-    return this.#waiting.nextTimeoutAt
+    return Math.min(this.#waiting.nextTimeoutAt, this.#attempts.nextTimeoutAt)
   }
 
   get queues(): readonly QueueSize[] {
-    return [{ name: 'flows to resolve', size: this.#waiting.size, limit: DEFAULT_DELAY_LIMITS.items }]
+    const { size } = this.#waiting
+    return [
+      { name: 'flows to resolve', size, limit: DEFAULT_DELAY_LIMITS.items },
+      ...this.#attempts.queues,
+    ]
   }
 
   /** Where the flow's last SYN went. */
@@ -79,16 +86,17 @@ export class Resolver {
     }
   }
 
+  /** Who has been asked for this flow is asked again when all have been. */
   next(flow: AnyFlow, nowMs: number): SynTarget {
-    const where = this.#where(flow.service, nameOf(flow), flow.protocol, nowMs)
+    const where = this.#where(flow.service, nameOf(flow), flow.protocol, this.#choiceFor(flow, nowMs))
     if (where === 'waiting') return this.#wait(flow, nowMs)
-    return where instanceof ServalError ? where : this.#towards(flow, where)
+    return where instanceof ServalError ? where : this.#towards(flow, where, nowMs)
   }
 
   /** Where a SYN of no flow goes. `waiting`: it is asked for, and nothing remembers that somebody waits. */
   lone(service: ServiceId, name: string | undefined, nowMs: number): SynTarget {
     const text = name ?? service.toString()
-    const where = this.#where(service, text, protocols.STREAM, nowMs)
+    const where = this.#where(service, text, protocols.STREAM, this.choice(service, nowMs))
     if (where === 'waiting') this.#ask(service, name)
     if (where === 'waiting' || where instanceof ServalError) return where
     const local = this.#locals.best(where)
@@ -99,9 +107,8 @@ export class Resolver {
     service: ServiceId,
     name: string,
     protocol: number,
-    nowMs: number,
+    choice: Choice,
   ): Endpoint | 'waiting' | ServalError {
-    const choice = this.choice(service, nowMs)
     const target = resolve(this.#table, service, protocol, SYN_BYTES, choice)
     switch (target?.type) {
       case undefined:
@@ -129,12 +136,28 @@ export class Resolver {
     return this.#waiting.release(new ServicePrefix(serviceId, 256)).map(held => held.item)
   }
 
+  /** A SYN-ACK from `remote` is believed, whether the flow goes on with it or not. */
+  handleAnswered(flow: AnyFlow, remote: Endpoint, nowMs: number): void {
+    this.#attempts.handleAnswered(flow, remote, nowMs)
+  }
+
+  /** The flow is over. */
+  handleReleased(flow: AnyFlow, nowMs: number): void {
+    this.#attempts.handleReleased(flow, nowMs)
+  }
+
   handleTimeout(nowMs: number): AnyFlow[] {
+    this.#attempts.handleTimeout(nowMs)
     return this.#waiting.handleTimeout(nowMs).map(held => held.item)
   }
 
+  /** A NACK came from `remote`: who was asked is the worse for it, unless it only says what it knows. */
+  handleRefused(flow: AnyFlow, code: number, remote: Endpoint, nowMs: number): void {
+    this.#attempts.handleRefused(flow, remote, refusalReasons.has(code), nowMs)
+  }
+
   /** What a NACK from `remote` means. */
-  refusal(flow: AnyFlow, code: number, remote: Endpoint): Refusal {
+  refusal(flow: AnyFlow, code: number, remote: Endpoint, nowMs: number): Refusal {
     const service = nameOf(flow)
     const asked = formatEndpoint(remote)
     switch (code) {
@@ -151,6 +174,7 @@ export class Resolver {
       default: {
         const reason = refusalReasons.get(code) ?? 'refused'
         const error = new ServalError('ECONNREFUSED', { service, reason, asked, syscall: 'connect' })
+        if (this.#table.hasOther(flow.service, this.#choiceFor(flow, nowMs))) return { error, retry: 'at once' }
         if (passing.has(code)) return { error, retry: 'later' }
         return { error, retry: this.#hasAlternatives(flow) ? 'elsewhere' : 'never' }
       }
@@ -176,18 +200,21 @@ export class Resolver {
     return 'waiting'
   }
 
-  #towards(flow: AnyFlow, remote: Endpoint): SynTarget {
+  #choiceFor(flow: AnyFlow, nowMs: number): Choice {
+    const choice = this.choice(flow.service, nowMs)
+    return { ...choice, avoids: endpoint => this.#attempts.hasAsked(flow, endpoint) }
+  }
+
+  #towards(flow: AnyFlow, remote: Endpoint, nowMs: number): SynTarget {
     const ranked = this.#locals.ranked(remote)
-    const asked = this.#asked.get(flow)
-    const attempt = asked?.attempts ?? 0
-    const local: Local | undefined = ranked[attempt % Math.max(1, ranked.length)]
+    const isRepeat = this.#attempts.hasAsked(flow, remote)
+    const repeats = (this.#asked.get(flow)?.repeats ?? 0) + (isRepeat ? 1 : 0)
+    const local: Local | undefined = ranked[repeats % Math.max(1, ranked.length)]
     if (local === undefined) return unreachable(nameOf(flow), noAddressFor(remote)).error
-    if (asked === undefined) this.#asked.set(flow, { attempts: 1, target: remote })
-    else {
-      asked.attempts++
-      asked.target = remote
-    }
-    return { local, remote }
+    this.#asked.set(flow, { repeats, target: remote })
+    this.#attempts.handleAsked(flow, remote, nowMs)
+    const patienceMs = this.#table.patienceMs(flow.service, this.#choiceFor(flow, nowMs))
+    return patienceMs === undefined ? { local, remote } : { local, remote, patienceMs }
   }
 }
 

@@ -97,7 +97,7 @@ export const DEFAULT_LIMITS: FlowLimits = {
 
 export class Sal {
   readonly profile: Profile
-  readonly serviceTable = new ServiceTable()
+  readonly serviceTable: ServiceTable
   /** What was dropped, refused or odd, by kind. */
   readonly counters: Record<string, number> = {}
 
@@ -124,6 +124,7 @@ export class Sal {
     this.profile = options.profile ?? profiles.native
     this.#randomBytes = options.randomBytes
     this.#speaksForHost = options.speaksForHost ?? (() => true)
+    this.serviceTable = new ServiceTable(readU32(this.#randomBytes(4), 0))
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
     const count = (counter: string) => this.#count(counter)
@@ -395,14 +396,16 @@ export class Sal {
       rearm: flow => this.#deadlines.rearm(flow),
       signal: (flow, bits) => this.#signal(flow, bits),
       accepted: flow => this.#accept(flow),
-      release: flow => this.#release(flow),
+      release: (flow, nowMs) => this.#release(flow, nowMs),
       trace,
       count,
       nextInstance: (flow, nowMs) => this.#nextInstance(flow, nowMs),
-      refusal: (flow, code, remote, nowMs) => {
+      answered: (flow, remote, nowMs) => this.#resolver.handleAnswered(flow, remote, nowMs),
+      refused: (flow, code, remote, nowMs) => {
         this.#dialect.routerHeard(remote, nowMs)
-        return this.#resolver.refusal(flow, code, remote)
+        this.#resolver.handleRefused(flow, code, remote, nowMs)
       },
+      refusal: (flow, code, remote, nowMs) => this.#resolver.refusal(flow, code, remote, nowMs),
       timeoutError: (flow, nowMs) => this.#timeoutError(flow, nowMs),
       anotherLocal: (local, remote) => this.#locals.after(local, remote),
     }
@@ -448,7 +451,8 @@ export class Sal {
     if (listener) this.#news.push({ type: 'accept', listener, flow })
   }
 
-  #release(flow: AnyFlow): void {
+  #release(flow: AnyFlow, nowMs: number): void {
+    this.#resolver.handleReleased(flow, nowMs)
     this.#dialect.halfOpen.remove(flow)
     this.#deadlines.forget(flow)
     this.#rests.remove(flow)

@@ -38,10 +38,11 @@ export class GatheredEntry implements ServiceEntry {
   #drop: DropTarget | undefined
   #delay: DelayTarget | undefined
   #listeners: readonly DemuxTarget[] = []
-  #serving: readonly ForwardTarget[] = []
-  /** Undefined, once the targets have changed, until the next packet. */
-  #sharing: Sharing | undefined
-  #earlierSharing: Sharing | undefined
+  /** FORWARD targets that may serve, by priority, the highest first. */
+  #levels: readonly (readonly ForwardTarget[])[] = []
+  /** By level: made, once the targets have changed, of the earlier ones by the next packet. */
+  #sharings: Sharing[] = []
+  #earlierSharings: readonly Sharing[] = []
 
   /** An empty one, or one that goes on from a target and its counters. */
   constructor(prefix: ServicePrefix, name?: string, target?: ServiceTarget, counters = zeroCounters()) {
@@ -74,7 +75,7 @@ export class GatheredEntry implements ServiceEntry {
   }
 
   get serving(): readonly ForwardTarget[] {
-    return this.#serving
+    return this.#levels[0] ?? []
   }
 
   /** Its target, if it is no more than that: one that stays, is not shared, and has all that was ever counted. */
@@ -101,14 +102,16 @@ export class GatheredEntry implements ServiceEntry {
       const listener = this.#listenerFor(protocol, choice.uniform)
       if (listener !== undefined || scope === 'local') return listener
     }
-    return this.#serving.length === 0 ? this.#delay : this.#serving[this.#share(choice.nowMs).pick(choice)]
+    if (this.#levels.length === 0) return this.#delay
+    const level = this.#levelFor(choice)
+    return this.#levels[level]![this.#shared(choice.nowMs)[level]!.pick(choice)]
   }
 
   peek(protocol: number, scope: Scope): RuleType | undefined {
     if (this.#drop !== undefined) return 'DROP'
     if (scope !== 'remote' && this.listener(protocol) !== undefined) return 'DEMUX'
     if (scope === 'local') return undefined
-    return this.#serving.length === 0 ? this.#delay?.type : 'FORWARD'
+    return this.#levels.length === 0 ? this.#delay?.type : 'FORWARD'
   }
 
   count(target: ServiceTarget, packets: number, bytes: number, drops: number): boolean {
@@ -121,7 +124,22 @@ export class GatheredEntry implements ServiceEntry {
 
   /** Takes down how the target at an endpoint does. */
   observe(endpoint: Endpoint, observation: Observation, nowMs: number): boolean {
-    return this.#serving.length > 0 && this.#share(nowMs).observe(endpoint, observation, nowMs)
+    let isKnown = false
+    for (const sharing of this.#shared(nowMs)) {
+      isKnown = sharing.observe(endpoint, observation, nowMs) || isKnown
+    }
+    return isKnown
+  }
+
+  /** Whether there is a target that `choice` does not avoid. */
+  hasOther(choice: Choice): boolean {
+    return this.#shared(choice.nowMs).some(sharing => sharing.hasOther(choice))
+  }
+
+  /** How long to wait for those whom `choice` avoids before another is asked too; undefined: there is no other. */
+  patienceMs(choice: Choice): number | undefined {
+    if (this.#levels.length === 0 || choice.avoids === undefined) return undefined
+    return this.#shared(choice.nowMs)[this.#levelFor(choice)]!.patienceMs(choice.avoids)
   }
 
   /**
@@ -174,13 +192,27 @@ export class GatheredEntry implements ServiceEntry {
     return undefined
   }
 
-  #share(nowMs: number): Sharing {
-    if (this.#sharing === undefined) {
-      const policy = this.#serving.find(target => target.sharing !== undefined)?.sharing ?? RANDOM
-      this.#sharing = new Sharing(policy, this.#serving, nowMs, this.#earlierSharing)
-      this.#earlierSharing = undefined
+  /** The highest of which something is left to try: all are, where nothing is. */
+  #levelFor(choice: Choice): number {
+    if (this.#levels.length === 1) return 0
+    const sharings = this.#shared(choice.nowMs)
+    const open = sharings.findIndex(sharing => !sharing.isDown(choice.nowMs) && sharing.hasOther(choice))
+    if (open >= 0) return open
+    return Math.max(
+      0,
+      sharings.findIndex(sharing => sharing.hasOther(choice)),
+    )
+  }
+
+  #shared(nowMs: number): readonly Sharing[] {
+    if (this.#sharings.length < this.#levels.length) {
+      const policy = this.#levels.flat().find(target => target.sharing !== undefined)?.sharing ?? RANDOM
+      this.#sharings = this.#levels.map(
+        targets => new Sharing(policy, targets, nowMs, this.#earlierSharings),
+      )
+      this.#earlierSharings = []
     }
-    return this.#sharing
+    return this.#sharings
   }
 
   #update(kept: Installed[], rules: readonly Rule[], origin: RuleOrigin): void {
@@ -223,14 +255,14 @@ export class GatheredEntry implements ServiceEntry {
       .map(({ target }) => target)
       .filter(target => target.type === 'FORWARD')
       .filter(({ weight }) => weight > 0)
-    const highest = able.reduce((top, { priority }) => Math.max(top, priority), -Infinity)
+    const priorities = [...new Set(able.map(({ priority }) => priority))].sort((a, b) => b - a)
     this.#targets = installed
     this.#drop = targets.find(target => target.type === 'DROP')
     this.#delay = targets.find(target => target.type === 'DELAY')
     this.#listeners = targets.filter(target => target.type === 'DEMUX')
-    this.#serving = able.filter(({ priority }) => priority === highest)
-    this.#earlierSharing = this.#sharing ?? this.#earlierSharing
-    this.#sharing = undefined
+    this.#levels = priorities.map(level => able.filter(({ priority }) => priority === level))
+    if (this.#sharings.length > 0) this.#earlierSharings = this.#sharings
+    this.#sharings = []
   }
 }
 

@@ -62,7 +62,7 @@ function impossible({ address, port }: Endpoint): string | undefined {
 }
 
 function sharingProblem(policy: SharingPolicy): [value: unknown, expected: string] | undefined {
-  const { balance = 'random', slowStartMs, ejectAfter, spillAt } = policy
+  const { balance = 'random', slowStartMs, ejectAfter, spillAt, hedgeAt } = policy
   if (!BALANCE_NAMES.includes(balance)) return [balance, `balance is one of ${BALANCE_NAMES.join(', ')}`]
   if (slowStartMs !== undefined && !(slowStartMs > 0 && slowStartMs <= MAX_SLOW_START_MS)) {
     return [slowStartMs, 'a slow start takes over 0 ms and no more than an hour']
@@ -72,6 +72,9 @@ function sharingProblem(policy: SharingPolicy): [value: unknown, expected: strin
   }
   if (ejectAfter !== undefined && !(Number.isInteger(ejectAfter) && ejectAfter > 0)) {
     return [ejectAfter, 'a target is ejected after 1 failure in a row, or more']
+  }
+  if (hedgeAt !== undefined && !(hedgeAt >= 0 && hedgeAt < 1)) {
+    return [hedgeAt, 'a hedge is a share of answers from 0, off, to below 1']
   }
   if (spillAt === undefined) return undefined
   if (balance !== 'locality') return [balance, 'only locality spills over']

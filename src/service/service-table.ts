@@ -9,6 +9,7 @@
 import { SERVICE_ID_BITS, type ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
+import type { Choice } from './balance/balancer.ts'
 import type { Observation } from './balance/observed.ts'
 import { zeroCounters } from './counters.ts'
 import { GatheredEntry, selects } from './gathered-entry.ts'
@@ -156,6 +157,19 @@ export class ServiceTable {
     return false
   }
 
+  /** Whether a target for `id` is left that `choice` does not avoid. */
+  hasOther(id: ServiceId, choice: Choice): boolean {
+    return this.#sharedEntry(id)?.hasOther(choice) ?? false
+  }
+
+  /**
+   * How long to wait for the targets for `id` that `choice` avoids, which have been asked, before another is asked too;
+   * undefined: there is no other, or the rule says that none is to be asked.
+   */
+  patienceMs(id: ServiceId, choice: Choice): number | undefined {
+    return this.#sharedEntry(id)?.patienceMs(choice)
+  }
+
   /** Takes out what has expired; returns how many targets. */
   expire(nowMs: number): number {
     if (nowMs < this.#nextExpiryAt) return 0
@@ -167,6 +181,14 @@ export class ServiceTable {
       this.#settle(slot, entry)
     }
     return removed
+  }
+
+  /** The entry that shares the packets for `id` among several. */
+  #sharedEntry(id: ServiceId): GatheredEntry | undefined {
+    for (let entry = this.lookup(id); entry !== undefined; entry = this.lookup(id, entry.bits - 1)) {
+      if (entry.serving.length > 0) return entry instanceof GatheredEntry ? entry : undefined
+    }
+    return undefined
   }
 
   #entryAt(slot: number): ServiceEntry {

@@ -6,6 +6,7 @@
  *     slow-start=30s     a new target gets its weight bit by bit; s or ms
  *     eject=5            a target is left out for a while after so many failures in a row
  *     spill=0.8          with locality, the load from which packets go to targets that are far
+ *     hedge=0.95         a SYN that is not answered in the time of so many of the others' answers goes to another too; or off
  */
 import type { ServalError } from '../errors.ts'
 import { BALANCE_NAMES, type BalanceName, type SharingPolicy } from './balance/sharing.ts'
@@ -30,13 +31,14 @@ export function parseSharing(text: string, complain: Complain): SharingPolicy | 
 
 /** The one spelling of each option. */
 export function formatSharing(policy: SharingPolicy = {}): string[] {
-  const { balance, toAll, slowStartMs, ejectAfter, spillAt } = policy
+  const { balance, toAll, slowStartMs, ejectAfter, spillAt, hedgeAt } = policy
   const words: string[] = []
   if (balance !== undefined) words.push(`balance=${balance}`)
   if (toAll === true) words.push('to=all')
   if (slowStartMs !== undefined) words.push(`slow-start=${formatSpan(slowStartMs)}`)
   if (ejectAfter !== undefined) words.push(`eject=${ejectAfter}`)
   if (spillAt !== undefined) words.push(`spill=${spillAt}`)
+  if (hedgeAt !== undefined) words.push(`hedge=${hedgeAt === 0 ? 'off' : hedgeAt}`)
   return words
 }
 
@@ -73,6 +75,11 @@ const options = {
     form: /^0?\.\d{1,6}$/,
     accepted: 'the mark to spill over at is above 0 and below 1, as in spill=0.8',
     parse: value => ({ spillAt: Number(value) }),
+  },
+  hedge: {
+    form: /^(off|0?\.\d{1,6})$/,
+    accepted: 'a hedge is off, or a share of answers above 0 and below 1, as in hedge=0.95',
+    parse: value => ({ hedgeAt: value === 'off' ? 0 : Number(value) }),
   },
 } as const satisfies Record<string, Option>
 

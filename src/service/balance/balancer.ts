@@ -20,6 +20,8 @@ export interface Choice {
   affinity(): number
   /** Whether an endpoint is in a subnet of one's own. */
   isNear(endpoint: Endpoint): boolean
+  /** Whether an endpoint had better not be chosen again: it has been asked already. */
+  avoids?(endpoint: Endpoint): boolean
 }
 
 /** Made for candidates that stay the same; others get another one. */

@@ -1,5 +1,6 @@
 /** What is known of how a target does: from its own reports, and from how it answers. */
 import { PeakLatency } from './peak-latency.ts'
+import { RecentTimes } from './recent-times.ts'
 
 /** `load`: from 0, idle, to 1, no more, by the target's own word. The others are seen by who asks it. */
 export type Observation =
@@ -7,16 +8,24 @@ export type Observation =
   | { readonly type: 'asked' }
   | { readonly type: 'answered'; readonly afterMs: number }
   | { readonly type: 'failed'; readonly afterMs: number }
+  /** It was asked, and nobody waits for the answer any more. */
+  | { readonly type: 'withdrawn' }
 
 /** A report is believed for so long. */
 export const LOAD_TTL_MS = 10_000
+/** Failures in a row after which a target counts as down, and for how long: then it is asked again. */
+const DOWN_AFTER = 3
+const DOWN_MS = 10_000
 
 export class Observed {
   /** Since when packets are shared with it. */
   readonly joinedAt: number
   readonly latency = new PeakLatency()
+  /** How long it took to answer, lately. */
+  readonly times = new RecentTimes()
   /** In a row. */
   failures = 0
+  #failedAt = -Infinity
   #load = Number.NaN
   #loadUntil = -Infinity
   #ejections = 0
@@ -37,10 +46,15 @@ export class Observed {
         break
       case 'answered':
         this.failures = 0
+        this.times.add(observation.afterMs)
         this.latency.handleAnswered(observation.afterMs, nowMs)
+        break
+      case 'withdrawn':
+        this.latency.handleWithdrawn()
         break
       case 'failed':
         this.failures++
+        this.#failedAt = nowMs
         this.latency.handleAnswered(observation.afterMs, nowMs)
         break
     }
@@ -49,6 +63,11 @@ export class Observed {
   /** NaN if it is not known, or no more. */
   load(nowMs: number): number {
     return nowMs < this.#loadUntil ? this.#load : Number.NaN
+  }
+
+  /** Whether it has done nothing but fail of late. */
+  isDown(nowMs: number): boolean {
+    return this.failures >= DOWN_AFTER && nowMs < this.#failedAt + DOWN_MS
   }
 
   isEjected(nowMs: number): boolean {

@@ -12,9 +12,14 @@ export class PeakLatency {
     this.#unanswered++
   }
 
+  /** Nobody waits for the answer any more. */
+  handleWithdrawn(): void {
+    this.#unanswered = Math.max(0, this.#unanswered - 1)
+  }
+
   /** An answer, or a failure, after so long. */
   handleAnswered(afterMs: number, nowMs: number): void {
-    this.#unanswered = Math.max(0, this.#unanswered - 1)
+    this.handleWithdrawn()
     const higher = Math.max(0, this.#latencyMs - afterMs)
     this.#latencyMs = afterMs + higher * this.#decay(nowMs)
     this.#updatedAt = nowMs

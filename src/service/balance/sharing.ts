@@ -6,6 +6,7 @@ import { Locality } from './locality.ts'
 import { Maglev } from './maglev.ts'
 import { type Observation, Observed } from './observed.ts'
 import { ejectAfter, ejectionsHold } from './outlier-ejection.ts'
+import { DEFAULT_HEDGE_AT, patienceMs } from './patience.ts'
 import { PeakEwma } from './peak-ewma.ts'
 import { RoundRobin } from './round-robin.ts'
 import { slowStartShare } from './slow-start.ts'
@@ -23,6 +24,11 @@ export interface SharingPolicy {
   readonly ejectAfter?: number
   /** With locality: the load of near targets, above 0 and below 1, from which packets spill over. Default 0.8. */
   readonly spillAt?: number
+  /**
+   * Who has been asked to set up a flow and does not answer is not the only one to be asked for longer than this share of the
+   * others' answers take: above 0 and below 1, or 0: until it is repeated anyway. Default 0.95.
+   */
+  readonly hedgeAt?: number
 }
 
 const makers = {
@@ -51,12 +57,17 @@ export class Sharing {
   readonly #weights: Float64Array
   readonly #current: Float64Array
 
-  constructor(policy: SharingPolicy, targets: readonly Shared[], nowMs: number, previous?: Sharing) {
+  constructor(
+    policy: SharingPolicy,
+    targets: readonly Shared[],
+    nowMs: number,
+    previous: readonly Sharing[] = [],
+  ) {
     this.#policy = policy
     this.#candidates = targets.map(({ endpoint, weight }) => ({
       endpoint,
       weight,
-      observed: previous?.observed(endpoint) ?? new Observed(nowMs),
+      observed: observedBefore(endpoint, previous) ?? new Observed(nowMs),
     }))
     this.#balancer = makers[policy.balance ?? 'random'](this.#candidates, policy)
     this.#weights = Float64Array.from(targets, ({ weight }) => weight)
@@ -65,7 +76,7 @@ export class Sharing {
 
   /** HOT. Index of the target that gets the packet; there is at least one. */
   pick(choice: Choice): number {
-    return this.#balancer.pick(this.#weightsAt(choice.nowMs), choice)
+    return this.#balancer.pick(this.#weightsFor(choice), choice)
   }
 
   /** What is known of the target at an endpoint. */
@@ -83,8 +94,38 @@ export class Sharing {
     return true
   }
 
+  /** Whether all of them do nothing but fail. */
+  isDown(nowMs: number): boolean {
+    return this.#candidates.every(({ observed }) => observed.isDown(nowMs))
+  }
+
+  /** Whether there is one that `choice` does not avoid. */
+  hasOther({ avoids }: Choice): boolean {
+    return avoids === undefined || this.#candidates.some(({ endpoint }) => !avoids(endpoint))
+  }
+
+  /** How long to wait for those whom `avoids` names before another is asked too; undefined: there is no other. */
+  patienceMs(avoids: (endpoint: Endpoint) => boolean): number | undefined {
+    const { hedgeAt = DEFAULT_HEDGE_AT } = this.#policy
+    if (hedgeAt === 0) return undefined
+    const others = this.#candidates.filter(({ endpoint }) => !avoids(endpoint))
+    return patienceMs(
+      others.map(({ observed }) => observed),
+      hedgeAt,
+    )
+  }
+
   #candidateAt(endpoint: Endpoint): Candidate | undefined {
     return this.#candidates.find(candidate => sameEndpoint(candidate.endpoint, endpoint))
+  }
+
+  /** As they are now, without those that are avoided, as long as another is left. */
+  #weightsFor({ nowMs, avoids }: Choice): Float64Array {
+    const weights = this.#weightsAt(nowMs)
+    if (avoids === undefined) return weights
+    const isLeft = (i: number) => weights[i]! > 0 && !avoids(this.#candidates[i]!.endpoint)
+    if (!this.#candidates.some((_, i) => isLeft(i))) return weights
+    return weights.map((weight, i) => (isLeft(i) ? weight : 0))
   }
 
   #weightsAt(nowMs: number): Float64Array {
@@ -98,4 +139,15 @@ export class Sharing {
     }
     return this.#current
   }
+}
+
+function observedBefore(
+  endpoint: Endpoint,
+  sharings: readonly Sharing[],
+): Observed | undefined {
+  for (const sharing of sharings) {
+    const observed = sharing.observed(endpoint)
+    if (observed !== undefined) return observed
+  }
+  return undefined
 }

@@ -123,7 +123,7 @@ describe('a DELAY rule', () => {
 
 describe('a refusal', () => {
   const meaning = (code: number, ...rules: readonly Rule[]) =>
-    desk(...rules).resolver.refusal(flow(), code, there)
+    desk(...rules).resolver.refusal(flow(), code, there, 0)
 
   it('that there is no such service, or that it is dropped, is final', () => {
     expect(meaning(reasonCodes.NO_SERVICE)).toMatchObject({ error: { code: 'ENOSERVICE' }, retry: 'never' })
@@ -134,7 +134,7 @@ describe('a refusal', () => {
   it('of an instance is worth another try where there may be another one', () => {
     const retry = (...rules: readonly Rule[]) => meaning(reasonCodes.REFUSED, ...rules).retry
     expect(retry(forward(there))).toBe('never')
-    expect(retry(forward(there, endpoint('10.0.0.10', 9)))).toBe('elsewhere')
+    expect(retry(forward(there, endpoint('10.0.0.10', 9)))).toBe('at once')
   })
 
   it('that will pass is worth waiting for, even where there is no other instance', () => {

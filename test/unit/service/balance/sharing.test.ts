@@ -11,7 +11,7 @@ const failed = { type: 'failed', afterMs: 1 } as const
 const answered = { type: 'answered', afterMs: 1 } as const
 
 const sharingOf = (policy: SharingPolicy, size: number, nowMs = 0, previous?: Sharing) =>
-  new Sharing(policy, candidates(...new Array<number>(size).fill(1)), nowMs, previous)
+  new Sharing(policy, candidates(...new Array<number>(size).fill(1)), nowMs, previous && [previous])
 const picks = (sharing: Sharing, size: number, nowMs: number, times = 4_000) =>
   tally(size, times, () =>
     sharing.pick(choice(random.fraction(), { nowMs, affinity: () => random.below(2 ** 32) })),
@@ -93,7 +93,7 @@ describe('outlier ejection', () => {
     fail(two, 0, 0)
     expect(picks(two, 2, 1, 10)).toEqual([0, 10])
     // Targets that go take those along that were not out.
-    const rest = new Sharing({ ejectAfter: 1 }, candidates(1), 1, two)
+    const rest = new Sharing({ ejectAfter: 1 }, candidates(1), 1, [two])
     expect(picks(rest, 1, 1, 10)).toEqual([10])
   })
 
