@@ -62,7 +62,7 @@ export interface FlowContext<F> {
   /** A server's flow has been set up. */
   accepted(flow: F): void
   /** The flow is closed, and its last packet has gone out. */
-  release(flow: F, nowMs: number): void
+  release(flow: F): void
   /** A state was entered. */
   trace(flow: F, from: FlowState, to: FlowState): void
   count(counter: string): void

@@ -357,7 +357,7 @@ export class Flow implements AnyFlow {
       if (this.#emitControl(due, batch, nowMs)) return true
     }
     if (this.#released) return false
-    if (this.state === 'CLOSED') return this.#release(nowMs)
+    if (this.state === 'CLOSED') return this.#release()
     const path = paths.active
     if (path === undefined || this.#transport.isSuspended || !this.#connection.isOpen) return false
     const fin = this.#connection.finDueOn(path)
@@ -454,9 +454,9 @@ export class Flow implements AnyFlow {
   }
 
   /** The last packet is out: the SAL may forget the flow. */
-  #release(nowMs: number): false {
+  #release(): false {
     this.#released = true
-    this.#parts.context.release(this, nowMs)
+    this.#parts.context.release(this)
     return false
   }
 }

@@ -10,14 +10,18 @@
  *   ASKED   NACK                     REFUSED     failed                     asks another at once, if there is one
  *   ASKED   patience is over         ASKED       -                          asks another too: the first SYN-ACK wins
  *   ASKED   a second of silence      SILENT      failed                     asks another (its own timer says when)
- *   ASKED   the flow is over         WITHDRAWN   withdrawn
+ *   ASKED   the flow is over         ASKED       -
  *   SILENT  SYN-ACK                  -           answered, after a second   as in ASKED
+ *
+ * An attempt outlives its flow, which may be over in a moment where another instance was faster: only so it is seen that
+ * one is always slower, or says nothing.
  *
  * Patience is the rule's (`service/balance/patience.ts`). Where a router resolves, it is the router that is asked, and what
  * the instance that it chose answers counts for the router.
  */
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
+import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 
@@ -41,12 +45,15 @@ export const SILENCE_MS = 1_000
 const REFUSAL_COSTS_MS = SILENCE_MS
 /** Attempts that are watched; the oldest gives way. */
 const LIMIT = 4_096
+const NONE: ReadonlySet<Attempt> = new Set()
 
 export class Attempts {
   readonly #table: ServiceTable
   /** In the order in which they were made. */
   readonly #open = new Set<Attempt>()
   readonly #asked = new WeakMap<AnyFlow, Asked>()
+  /** Flows that are over, and of some that they asked nothing has been heard. */
+  readonly #ended = new Map<FlowId, AnyFlow>()
 
   constructor(table: ServiceTable) {
     this.#table = table
@@ -104,8 +111,14 @@ export class Attempts {
   }
 
   /** The flow is over. */
-  handleReleased(flow: AnyFlow, nowMs: number): void {
-    for (const attempt of this.#asked.get(flow)?.open ?? []) this.#withdraw(attempt, nowMs)
+  handleReleased(flow: AnyFlow): void {
+    if (this.#openOf(flow).size > 0) this.#ended.set(flow.flowId, flow)
+  }
+
+  /** Something that looks like a SYN-ACK came for a flowID that no flow has. */
+  handleLate(flowId: FlowId, remote: Endpoint, nowMs: number): void {
+    const flow = this.#ended.get(flowId)
+    if (flow !== undefined) this.handleAnswered(flow, remote, nowMs)
   }
 
   /** Those that were silent for too long have failed. */
@@ -119,13 +132,19 @@ export class Attempts {
 
   /** The attempt that an answer from `remote` is for: the last, where it was a router that was asked. */
   #attemptAt(flow: AnyFlow, remote: Endpoint): Attempt | undefined {
-    const attempts = [...(this.#asked.get(flow)?.open ?? [])]
+    const attempts = [...this.#openOf(flow)]
     return attempts.find(({ endpoint }) => sameEndpoint(endpoint, remote)) ?? attempts.at(-1)
   }
 
+  #openOf(flow: AnyFlow): ReadonlySet<Attempt> {
+    return this.#asked.get(flow)?.open ?? NONE
+  }
+
   #close(attempt: Attempt): void {
+    const { flow } = attempt
     this.#open.delete(attempt)
-    this.#asked.get(attempt.flow)?.open.delete(attempt)
+    this.#asked.get(flow)?.open.delete(attempt)
+    if (this.#openOf(flow).size === 0) this.#ended.delete(flow.flowId)
   }
 
   #withdraw(attempt: Attempt, nowMs: number): void {

@@ -8,6 +8,7 @@ import type { FlowOptions } from '../flow/flow.ts'
 import type { FlowContext } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
+import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { Profile } from '../wire/profile.ts'
@@ -59,6 +60,8 @@ export interface DialectHost {
   speaksForHost(): boolean
   /** A datagram without a flow has come; an answer would go to `replyTo`. */
   handleUnconnected(arrival: Arrival, replyTo: Endpoint, nowMs: number): void
+  /** Something that looks like a SYN-ACK came for a flowID that no flow has. */
+  handleLateAnswer(flowId: FlowId, remote: Endpoint, nowMs: number): void
   /** Of the flows that a listener accepts. */
   congestionOf(listener: Listener): FlowOptions['newCongestion']
 }

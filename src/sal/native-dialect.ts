@@ -219,6 +219,7 @@ export class NativeDialect implements Dialect {
     this.#host.count('unknownFlow')
     const flags = packet.control?.flags ?? 0
     if (flags & (controlFlags.RST | controlFlags.NACK)) return
+    if (flags & controlFlags.SYN) this.#host.handleLateAnswer(packet.dstFlowId, remote, nowMs)
     this.#answers.reset(arrival, nowMs)
   }
 

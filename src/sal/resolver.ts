@@ -7,6 +7,7 @@ import type { AnyFlow } from '../flow/any-flow.ts'
 import type { Refusal, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
+import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { affinityOf } from '../service/balance/affinity.ts'
@@ -65,10 +66,7 @@ export class Resolver {
 
   get queues(): readonly QueueSize[] {
     const { size } = this.#waiting
-    return [
-      { name: 'flows to resolve', size, limit: DEFAULT_DELAY_LIMITS.items },
-      ...this.#attempts.queues,
-    ]
+    return [{ name: 'flows to resolve', size, limit: DEFAULT_DELAY_LIMITS.items }, ...this.#attempts.queues]
   }
 
   /** Where the flow's last SYN went. */
@@ -142,8 +140,13 @@ export class Resolver {
   }
 
   /** The flow is over. */
-  handleReleased(flow: AnyFlow, nowMs: number): void {
-    this.#attempts.handleReleased(flow, nowMs)
+  handleReleased(flow: AnyFlow): void {
+    this.#attempts.handleReleased(flow)
+  }
+
+  /** Something that looks like a SYN-ACK came for a flowID that no flow has. */
+  handleLate(flowId: FlowId, remote: Endpoint, nowMs: number): void {
+    this.#attempts.handleLate(flowId, remote, nowMs)
   }
 
   handleTimeout(nowMs: number): AnyFlow[] {
@@ -174,7 +177,8 @@ export class Resolver {
       default: {
         const reason = refusalReasons.get(code) ?? 'refused'
         const error = new ServalError('ECONNREFUSED', { service, reason, asked, syscall: 'connect' })
-        if (this.#table.hasOther(flow.service, this.#choiceFor(flow, nowMs))) return { error, retry: 'at once' }
+        if (this.#table.hasOther(flow.service, this.#choiceFor(flow, nowMs)))
+          return { error, retry: 'at once' }
         if (passing.has(code)) return { error, retry: 'later' }
         return { error, retry: this.#hasAlternatives(flow) ? 'elsewhere' : 'never' }
       }

@@ -396,7 +396,7 @@ export class Sal {
       rearm: flow => this.#deadlines.rearm(flow),
       signal: (flow, bits) => this.#signal(flow, bits),
       accepted: flow => this.#accept(flow),
-      release: (flow, nowMs) => this.#release(flow, nowMs),
+      release: flow => this.#release(flow),
       trace,
       count,
       nextInstance: (flow, nowMs) => this.#nextInstance(flow, nowMs),
@@ -431,6 +431,7 @@ export class Sal {
       takes: (serviceId, protocol) => peekType(this.serviceTable, serviceId, protocol, 'local') === 'DEMUX',
       speaksForHost: this.#speaksForHost,
       handleUnconnected: (arrival, replyTo, nowMs) => this.#datagrams.handle(arrival, replyTo, nowMs),
+      handleLateAnswer: (flowId, remote, nowMs) => this.#resolver.handleLate(flowId, remote, nowMs),
       congestionOf: ({ congestion }) => this.#newCongestion[congestion ?? this.#congestion],
     }
   }
@@ -451,8 +452,8 @@ export class Sal {
     if (listener) this.#news.push({ type: 'accept', listener, flow })
   }
 
-  #release(flow: AnyFlow, nowMs: number): void {
-    this.#resolver.handleReleased(flow, nowMs)
+  #release(flow: AnyFlow): void {
+    this.#resolver.handleReleased(flow)
     this.#dialect.halfOpen.remove(flow)
     this.#deadlines.forget(flow)
     this.#rests.remove(flow)

@@ -207,9 +207,7 @@ export class GatheredEntry implements ServiceEntry {
   #shared(nowMs: number): readonly Sharing[] {
     if (this.#sharings.length < this.#levels.length) {
       const policy = this.#levels.flat().find(target => target.sharing !== undefined)?.sharing ?? RANDOM
-      this.#sharings = this.#levels.map(
-        targets => new Sharing(policy, targets, nowMs, this.#earlierSharings),
-      )
+      this.#sharings = this.#levels.map(targets => new Sharing(policy, targets, nowMs, this.#earlierSharings))
       this.#earlierSharings = []
     }
     return this.#sharings

@@ -141,10 +141,7 @@ export class Sharing {
   }
 }
 
-function observedBefore(
-  endpoint: Endpoint,
-  sharings: readonly Sharing[],
-): Observed | undefined {
+function observedBefore(endpoint: Endpoint, sharings: readonly Sharing[]): Observed | undefined {
   for (const sharing of sharings) {
     const observed = sharing.observed(endpoint)
     if (observed !== undefined) return observed

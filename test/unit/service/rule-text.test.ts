@@ -87,6 +87,8 @@ describe('a rule written as text', () => {
   it.each([
     'a FORWARD balance=maglev to=all eject=5 10.0.0.1:1, 10.0.0.2:1 weight 2',
     'a FORWARD balance=locality spill=0.5 10.0.0.1:1',
+    'a FORWARD hedge=0.9 10.0.0.1:1',
+    'a FORWARD hedge=off 10.0.0.1:1',
     'a FORWARD slow-start=30s 10.0.0.1:1',
     'a FORWARD balance=round-robin slow-start=1500ms [fd00::1]:1',
     'a DEMUX 1 datagram shared',
@@ -151,7 +153,7 @@ describe('a malformed rule', () => {
     'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
   const target = 'a target is ADDRESS:PORT [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
   const balances = 'balance is one of random, round-robin, least-loaded, peak-ewma, maglev, locality'
-  const options = 'an option of FORWARD is one of balance=, to=, slow-start=, eject=, spill='
+  const options = 'an option of FORWARD is one of balance=, to=, slow-start=, eject=, spill=, hedge='
   const multicast = 'a multicast or broadcast address is no target; to=all sends to all targets'
   it.each([
     ['web.example FORWRAD 10.0.0.1:1', 'FORWRAD', 'an action is FORWARD, DEMUX, DELAY or DROP'],
@@ -213,6 +215,11 @@ describe('a malformed rule', () => {
       'maglev keeps who goes where, and knows no slow start',
     ],
     ['web.example FORWARD spill=0.5 10.0.0.1:1', 'random', 'only locality spills over'],
+    [
+      'web.example FORWARD hedge=1 10.0.0.1:1',
+      'hedge=1',
+      'a hedge is off, or a share of answers above 0 and below 1, as in hedge=0.95',
+    ],
     [
       'web.example FORWARD balance=locality spill=1.5 10.0.0.1:1',
       'spill=1.5',
