@@ -14,6 +14,7 @@ import { StreamSignal } from '../../transport/stream.ts'
 import { readU32 } from '../../wire/bytes.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { type ControlExtension, controlFlags, KNOWN_CONTROL_FLAGS } from '../../wire/extensions/control.ts'
+import { reasonCodes } from '../../wire/extensions/reason.ts'
 import { finishRawBatch, RAW_PORT } from '../../wire/raw-ip.ts'
 import { type Protocol, protocols } from '../../wire/sal-header.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
@@ -347,7 +348,7 @@ export class Flow2014 implements AnyFlow {
   #handleAnswer(arrival: Arrival, control: ControlExtension, nowMs: number): void {
     const { packet, local, remote } = arrival
     const { flags, ackno } = control
-    if ((flags & RST) !== 0) return this.#handleRefusal(control, remote)
+    if ((flags & RST) !== 0) return this.#handleRefusal(control, remote, nowMs)
     // A8: both flags, and the SYN is what is acknowledged.
     if ((flags & SYN_ACK) !== SYN_ACK || packet.protocol !== this.protocol) return this.#count('unexpected')
     if (!this.#slot.acknowledge(ackno)) return this.#count('badAckno')
@@ -361,12 +362,14 @@ export class Flow2014 implements AnyFlow {
     if (this.#slot.sends === 1) this.#path.transport.rtt.sample(nowMs - this.#synSentAt)
     this.#heardAt = nowMs
     this.#carriage.open(this.#path, nowMs)
+    this.#context.answered(this, remote, nowMs)
     this.#input('SYN_ACK', nowMs)
   }
 
   /** RST in place of a SYN-ACK. Its nonce is that of the SYN (A12), or nobody has seen the SYN. */
-  #handleRefusal({ nonce }: ControlExtension, remote: Endpoint): void {
+  #handleRefusal({ nonce }: ControlExtension, remote: Endpoint, nowMs: number): void {
     if (!sameBytes(nonce, this.#nonce)) return this.#count('badNonce')
+    this.#context.refused(this, reasonCodes.REFUSED, remote, nowMs)
     const service = this.serviceName ?? this.service.toString()
     const asked = remote.address
     this.fail(new ServalError('ECONNREFUSED', { service, reason: 'refused', asked, syscall: 'connect' }))
