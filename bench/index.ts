@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { bulk } from './bulk.ts'
 import { connect } from './connect.ts'
 import { flowsBenchmark } from './flows.ts'
+import { hedge } from './hedge.ts'
 import { http } from './http.ts'
 import { latency } from './latency.ts'
 import { loss } from './loss.ts'
@@ -52,6 +53,7 @@ const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
   migrate,
   router,
   sim,
+  hedge,
 ]
 const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
 

@@ -45,6 +45,7 @@ describe('npm run bench', () => {
     ['connect', ['persec serval:plain/node:net']],
     ['http', ['persec serval:plain/node:http']],
     ['sim', ['value serval@1%/twin@1%', 'value serval@jain/twin@jain']],
+    ['hedge', ['p99ms serval/unhedged']],
     ['flows', ['busyus serval@300/serval@1', 'descriptors serval@300/node:net@300']],
   ])('%s prints its figures beside those of its peers', expectFigures)
 
