@@ -7,7 +7,6 @@
  *   everything else             FORWARD            to the configured routers, else to those that the controller tells,
  *                               DELAY              else: the controller, where there is one, else the runtime directory
  */
-import { lookup } from 'node:dns/promises'
 import type { AgentEvent } from '../control/agent.ts'
 import type { RouterInfo } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
@@ -151,6 +150,7 @@ export class Resolution {
   async #lookUp({ address, port }: Endpoint): Promise<Endpoint | undefined> {
     if (canonicalAddress(address) !== undefined) return { address, port }
     try {
+      const { lookup } = await import('node:dns/promises')
       const found = await lookup(address)
       this.#lookupFailures.delete(address)
       return { address: found.address, port }

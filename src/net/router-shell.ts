@@ -28,7 +28,7 @@ import { LocalLinks } from './local-links.ts'
 import { randomBytes } from './random.ts'
 import { RawPlane } from './raw-plane.ts'
 import { type RouterPlane, ThreadPlane } from './router-plane.ts'
-import { RuleDesk } from './rule-desk.ts'
+import type { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus } from './status.ts'
 import { newStatusServer, type StatusServer } from './status-server.ts'
@@ -136,7 +136,7 @@ export class RouterShell {
     }
     this.#statusServer = newStatusServer(runtimeDirectory, {
       answer: () => this.#status(),
-      rules: this.#newRuleDesk(),
+      rules: () => this.#openRuleDesk(),
     })
     const settled = new Promise<void>(resolve => {
       this.#onSettled = resolve
@@ -192,7 +192,8 @@ export class RouterShell {
     }
   }
 
-  #newRuleDesk(): RuleDesk {
+  async #openRuleDesk(): Promise<RuleDesk> {
+    const { RuleDesk } = await import('./rule-desk.ts')
     const { table } = this.#plane
     return new RuleDesk({
       table,

@@ -65,11 +65,13 @@ export class RuleDesk {
     this.#options = options
   }
 
-  /** A conversation with one operator; the function it returns takes requests, one after another. */
-  converse(say: Say): (request: RuleRequest) => Promise<void> {
+  /** A conversation with one operator; the function it returns takes requests, one after another, and rejects what is none. */
+  converse(say: Say): (value: unknown) => Promise<void> {
     let staged: Staged[] = []
     let complaints: Complaint[] = []
-    return async request => {
+    return async value => {
+      const request = parseRuleRequest(value)
+      if (request === undefined) throw new TypeError('no request about rules')
       switch (request.ask) {
         case 'rules':
           return this.#list(request.under, say)
@@ -257,7 +259,7 @@ interface Group {
 }
 
 /** What a line of the status socket asks, if it is for this desk. */
-export function parseRuleRequest(value: unknown): RuleRequest | undefined {
+function parseRuleRequest(value: unknown): RuleRequest | undefined {
   if (typeof value !== 'object' || value === null || !('ask' in value)) return undefined
   const request = value as Record<string, unknown>
   const isFit =

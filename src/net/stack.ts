@@ -45,7 +45,7 @@ import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
-import { RuleDesk } from './rule-desk.ts'
+import type { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
@@ -155,7 +155,7 @@ export class Stack {
     })
     this.#statusServer = newStatusServer(this.#runtimeDirectory, {
       answer: request => this.#status(request),
-      rules: this.#newRuleDesk(),
+      rules: () => this.#openRuleDesk(),
     })
     this.#resolution = new Resolution({
       sal: this.#sal,
@@ -455,7 +455,8 @@ export class Stack {
       .filter(({ address }) => !isLoopback(address) && !address.includes('%'))
   }
 
-  #newRuleDesk(): RuleDesk {
+  async #openRuleDesk(): Promise<RuleDesk> {
+    const { RuleDesk } = await import('./rule-desk.ts')
     const table = this.#sal.serviceTable
     return new RuleDesk({
       table,

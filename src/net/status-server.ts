@@ -3,8 +3,8 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { atExit } from './at-exit.ts'
 import { randomBytes } from './random.ts'
-import { parseRuleRequest, type RuleDesk } from './rule-desk.ts'
-import type { RuleAnswer, RuleRequest } from './rule-status.ts'
+import type { RuleDesk } from './rule-desk.ts'
+import type { RuleAnswer } from './rule-status.ts'
 import type { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
 
@@ -16,7 +16,8 @@ const MAX_WAITING = 1024
 
 export interface StatusDesk {
   answer(request: StatusRequest): StackStatus
-  readonly rules?: RuleDesk
+  /** Loads what few processes are ever asked for. */
+  rules?(): Promise<RuleDesk>
 }
 
 /**
@@ -71,20 +72,19 @@ export class StatusServer {
     })
   }
 
-  #serve(connection: Socket, { answer, rules }: StatusDesk): void {
+  #serve(connection: Socket, desk: StatusDesk): void {
     this.#connections.add(connection)
     connection.unref()
     connection.setEncoding('utf8')
     connection.setTimeout(IDLE_MS, () => connection.destroy())
     connection.on('error', () => connection.destroy())
     connection.on('close', () => this.#connections.delete(connection))
-    const ask = rules && inOrder(connection, rules)
+    const ask = desk.rules && inOrder(connection, () => desk.rules!())
     forEachLine(connection, line => {
       const value = parseJson(line)
       const request = parseStatusRequest(value)
-      const ruleRequest = parseRuleRequest(value)
-      if (request !== undefined) connection.write(`${JSON.stringify(answer(request))}\n`)
-      else if (ruleRequest !== undefined && ask !== undefined) ask(ruleRequest)
+      if (request !== undefined) connection.write(`${JSON.stringify(desk.answer(request))}\n`)
+      else if (ask !== undefined) ask(value)
       else connection.destroy()
       if (request?.ask === 'watch') connection.setTimeout(0)
     })
@@ -102,15 +102,16 @@ function forEachLine(connection: Socket, handle: (line: string) => void): void {
 }
 
 /** What an operator asks about rules is done in the order in which it comes; meanwhile no more is read. */
-function inOrder(connection: Socket, rules: RuleDesk): (request: RuleRequest) => void {
-  const handle = rules.converse(answer => say(connection, answer))
+function inOrder(connection: Socket, openDesk: () => Promise<RuleDesk>): (value: unknown) => void {
+  let opened: Promise<ReturnType<RuleDesk['converse']>> | undefined
   let last = Promise.resolve()
   let waiting = 0
-  return request => {
+  return value => {
+    opened ??= openDesk().then(desk => desk.converse(answer => say(connection, answer)))
     if (++waiting > MAX_WAITING) return void connection.destroy()
     connection.pause().setTimeout(0)
-    last = last
-      .then(() => (connection.destroyed ? undefined : handle(request)))
+    last = Promise.all([opened, last])
+      .then(([handle]) => (connection.destroyed ? undefined : handle(value)))
       .catch(() => void connection.destroy())
       .finally(() => {
         if (--waiting === 0) connection.resume().setTimeout(IDLE_MS)

@@ -33,7 +33,7 @@ beforeEach(async () => {
   const answer = () => {
     throw new Error('only rules are asked for here')
   }
-  server = new StatusServer(join(base, '1-00000001.sock'), { answer, rules })
+  server = new StatusServer(join(base, '1-00000001.sock'), { answer, rules: async () => rules })
   client = new RuleClient(server.path)
   await server.open()
 })
