@@ -535,3 +535,32 @@ describe('a rule with an end', () => {
     expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 NO_SERVICE'])
   })
 })
+
+describe('a full link', () => {
+  /** A server behind each of two links. */
+  const rules = [TO_SERVER, 'api.example FORWARD [fd00::9]:7']
+
+  function routerOfTwoLinks(): Router {
+    const router = routerWith(rules)
+    router.addLocal({ id: 1, endpoint: { address: '10.0.0.254', port: 1 } })
+    router.addLocal({ id: 2, endpoint: { address: 'fd00::254', port: 1 } })
+    return router
+  }
+
+  it('keeps back what goes by it, and lets it go in order when there is room', () => {
+    const router = routerOfTwoLinks()
+    router.hold(1, true)
+    arrive(router, syn({ flowId: 1 }), '10.0.0.1:40')
+    arrive(router, syn({ flowId: 2, to: 'api.example' }), '10.0.0.1:40')
+    arrive(router, syn({ flowId: 3 }), '10.0.0.1:40')
+    const flowIds = () => sentBy(router).map(({ bytes, localId }) => [parse(bytes).srcFlowId, localId])
+    expect(flowIds()).toEqual([[2, 2]])
+    router.hold(1, false)
+    expect(flowIds()).toEqual([
+      [1, 1],
+      [3, 1],
+    ])
+    arrive(router, syn({ flowId: 4 }), '10.0.0.1:40')
+    expect(flowIds()).toEqual([[4, 1]])
+  })
+})
