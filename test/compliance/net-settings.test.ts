@@ -34,12 +34,17 @@ describe('settings', () => {
     const served = await world.serve(socket => socket.pipe(socket))
     const client = world.connect('client', served)
     await seen(client, 'ready')
+    const idle = world.connect('idle', served)
+    await seen(idle, 'ready')
     client.setTimeout(400)
-    const startedAt = performance.now()
-    while (performance.now() - startedAt < 800) {
+    // The later of two: activity apart, the client's would be the first to fire.
+    let hasFired = false
+    idle.setTimeout(400, () => {
+      hasFired = true
+    })
+    while (!hasFired) {
       client.write('x')
       await seen(client, 'data')
-      await new Promise(resolve => setTimeout(resolve, 20))
     }
     world.note('client', 'kept alive')
     await seen(client, 'timeout')
@@ -56,7 +61,10 @@ describe('settings', () => {
     client.setTimeout(10)
     client.setTimeout(0)
     await seen(client, 'ready')
-    await new Promise(resolve => setTimeout(resolve, 40))
+    const other = world.connect('other', served)
+    await seen(other, 'ready')
+    // Later and longer: by its end the client's would have fired.
+    await seen(other.setTimeout(40), 'timeout')
     world.note('client', 'quiet')
   })
 

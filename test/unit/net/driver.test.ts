@@ -103,6 +103,18 @@ async function drained(core: ScriptedCore): Promise<void> {
   await turn()
 }
 
+/** Until the end of the test time passes as the test says, however busy the machine is. */
+function ownClock() {
+  let time = nowMs()
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => time)
+  onTestFinished(() => clock.mockRestore())
+  return {
+    pass(ms: number) {
+      time += ms
+    },
+  }
+}
+
 const turn = () => new Promise<void>(resolve => setImmediate(resolve))
 
 /** What the next exception is that nobody catches; the test runner does not hear of it. */
@@ -151,9 +163,13 @@ describe('the driver', () => {
 
   it('takes in no more in a turn than a few milliseconds allow', async () => {
     const { link, driver } = open()
+    const clock = ownClock()
     const startedAt = nowMs()
     const take = () => driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
-    while (!take()) expect(nowMs() - startedAt, 'it goes on for ever').toBeLessThan(1000)
+    while (!take()) {
+      clock.pass(0.1)
+      expect(nowMs() - startedAt, 'it goes on for ever').toBeLessThan(10)
+    }
     expect(nowMs() - startedAt).toBeGreaterThanOrEqual(3)
     await turn()
     expect(take(), 'the next turn begins anew').toBe(false)
@@ -250,20 +266,16 @@ describe('the driver', () => {
 
   it('lets the program have its turn when there is more to send than 10 ms allow', async () => {
     const { core, link, driver } = open()
-    let time = nowMs()
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => time)
-    onTestFinished(() => clock.mockRestore())
+    const clock = ownClock()
     core.batches = 1000
     // Each batch takes 0.1 ms, all of them 100 ms.
-    link.onSend = () => {
-      time += 0.1
-    }
+    link.onSend = () => clock.pass(0.1)
     driver.wake()
     while (core.batches > 0) {
-      const [startedAt, left] = [time, core.batches]
+      const [startedAt, left] = [nowMs(), core.batches]
       await turn()
       expect(core.batches).toBeLessThan(left)
-      expect(time - startedAt).toBeLessThan(10)
+      expect(nowMs() - startedAt).toBeLessThan(10)
     }
     expect(core.log).toHaveLength(1000)
   })
