@@ -23,6 +23,7 @@ import {
   type SimulatedBenchmark,
 } from './support/benchmark.ts'
 import { describeMachine } from './support/environment.ts'
+import { heldObjectsMiB, OBJECTS_VARIABLE } from './support/held-objects.ts'
 import { markdownOf, reportsIn } from './support/markdown.ts'
 import { openPlace } from './support/open-place.ts'
 import { Progress } from './support/progress.ts'
@@ -37,11 +38,13 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     seconds: { type: 'string' },
     flows: { type: 'string' },
+    objects: { type: 'string' },
   },
 })
 const [name, ...files] = positionals
 const seconds = Number(values.seconds ?? DEFAULT_SECONDS)
 const flows = Number(values.flows ?? DEFAULT_FLOWS)
+process.env[OBJECTS_VARIABLE] = values.objects ?? '0'
 const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
   bulk,
   loss,
@@ -59,7 +62,7 @@ const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benc
 
 if (name === 'markdown' && files.length > 0) {
   process.stdout.write(markdownOf(files.flatMap(file => reportsIn(readFileSync(file, 'utf8')))))
-} else if (chosen.length > 0 && files.length === 0 && seconds > 0 && flows > 1) {
+} else if (chosen.length > 0 && files.length === 0 && seconds > 0 && flows > 1 && heldObjectsMiB() >= 0) {
   for (const benchmark of chosen) {
     try {
       await measure(benchmark)
@@ -80,7 +83,7 @@ async function measure(benchmark: Benchmark | SimulatedBenchmark): Promise<void>
   const onLack = (row: string, why: string) => process.stderr.write(`${row} is left out: ${why}\n`)
   const { place, outcome } = await run(benchmark, { seconds, onRow, onLack }).finally(() => progress.end())
   const { results, ratios, cpu, rounds } = outcome
-  const environment = { ...describeMachine(), place, rounds, cpu }
+  const environment = { ...describeMachine(), objectsMiB: heldObjectsMiB(), place, rounds, cpu }
   const report: Report = { bench: benchmark.name, environment, results, ratios }
   printReport(benchmark.about, report)
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
@@ -103,6 +106,7 @@ function usage(): string {
   const lines = [
     'npm run bench -- NAME [--json] [--seconds N]     NAME, or `all` of them, N seconds each',
     'npm run bench -- flows [--flows N] ...           so many flows (default: 10000)',
+    'npm run bench -- NAME --objects N ...            each program holds N MiB of objects besides',
     'npm run bench -- markdown FILE...                what --json printed, as tables of a README',
     '',
     ...benchmarks.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`),
