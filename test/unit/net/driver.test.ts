@@ -177,6 +177,7 @@ describe('the driver', () => {
 
   it('acknowledges a long burst in its midst', () => {
     const { core, link, driver } = open()
+    ownClock()
     core.batches = 1
     for (let i = 0; i < 5; i++) driver.onDatagram(link, new Uint8Array(65_536), 65_536, REMOTE)
     const datagram = 'datagram 65536 at 1'
