@@ -66,7 +66,7 @@ export class ControlInput<F> {
 
     const isRsynAck = has(controlFlags.RSYN) && has(controlFlags.ACK)
     if (!isRsynAck) this.#connection.handleHeard(nowMs)
-    if (has(controlFlags.ACK) && !isRsynAck && !packet.extension('challenge')?.echo)
+    if (has(controlFlags.ACK) && !isRsynAck && packet.extension('challenge') === undefined)
       this.#mobility.migration?.handleAck(control.ackno, local.id, nowMs)
     if (isRsynAck) this.#handleRsynAck(arrival, nowMs)
     else if (has(controlFlags.RSYN)) this.#handleRsyn(arrival, control.verno, nowMs)

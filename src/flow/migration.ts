@@ -131,9 +131,9 @@ export class Migration {
   }
 
   /**
-   * A tagged ACK that is neither RSYN-ACK nor an echo came to `localId`: the peer uses this end's new path if it knew of
-   * the newest RSYN. What was sent before may still come to an address that this end has come back to, and an echo says
-   * nothing of what its sender has adopted.
+   * A tagged ACK without a CHALLENGE came to `localId`: the peer uses this end's new path if it knew of the newest RSYN.
+   * What was sent before may still come to an address that this end has come back to; and neither an echo nor a question
+   * says what its sender has adopted: who has not, asks where our data comes from (rebinding.ts).
    */
   handleAck(ackno: number, localId: number, nowMs: number): void {
     const newest = this.#newestRsyn

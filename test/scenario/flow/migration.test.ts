@@ -139,6 +139,31 @@ describe('a move', () => {
     expect([flow.flow.migrationState, flow.moves]).toEqual(['INITIAL', 2])
   })
 
+  it('is not over because the peer asks where our data comes from', () => {
+    const { world, lte, client, flow, served } = mobile()
+    const away = client.attach(lte)
+    client.migrate(flow, away)
+    world.run(30)
+    // The peer gives the new address up, before anything proves it; the old one still answers.
+    let isDeaf = true
+    world.network.interceptors.push(
+      packet => isDeaf && packet.from.node === client && sameEndpoint(packet.from.endpoint, away.endpoint),
+    )
+    world.run(4_000)
+    flow.send(1000)
+    world.run(500)
+    isDeaf = false
+    world.exchange()
+    for (let i = 0; i < 1_000 && !world.exchange().includes('server > client/lte ACK challenge'); i++)
+      world.run(10)
+    world.run(30)
+    expect(flow.flow.migrationState).not.toBe('INITIAL')
+    world.run(20_000)
+    expect(addressOf(served)).toBe(away.endpoint.address)
+    expect(served.receivedBytes).toBe(1000)
+    expect(flow.flow.migrationState).toBe('INITIAL')
+  })
+
   it('whose answers come, but whose echo never arrives, is given up in time', () => {
     const { world, lte, client, flow } = mobile({ client: { limits: { deadPeerMs: 20_000 } } })
     world.lose('client/lte > server ACK echo', 1000)
