@@ -100,7 +100,7 @@ function lines(play: Play, terminal: Terminal): Show {
   let printed = 0
   let nextAt = stepMs
   const print = (atMs: number, text: string) => {
-    terminal.write(`${(atMs / 1000).toFixed(1).padStart(5)} s  ${text}\n`)
+    terminal.write(`${(atMs / 1000).toFixed(1).padStart(5)} s  ${folded(text)}\n`)
   }
   const update = () => {
     for (; printed < scene.log.length; printed++) print(scene.log[printed]!.atMs, scene.log[printed]!.text)
@@ -112,3 +112,17 @@ function lines(play: Play, terminal: Terminal): Show {
   }
   return { everyMs: 50, update, end: update }
 }
+
+/** What is in trouble says why, which may be long: it goes on below, behind the time. */
+function folded(text: string): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!
+    if (line !== '' && line.length + 1 + word.length > TEXT_COLUMNS) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines.join(`\n${' '.repeat(9)}`)
+}
+
+/** Of 80, behind the time. */
+const TEXT_COLUMNS = 71

@@ -83,8 +83,8 @@ Examples:
   $ serval router --rule 'web.example FORWARD 10.0.0.7:7000'
   $ serval router --allow 10.0.0.0/8,fd00::/8
 
-To replace a router that runs without losing a packet, start the new one with --take-over, wait for its ready
-line, and stop the old one with SIGTERM.`
+To replace a router that runs without losing a packet, start the new one with
+--take-over, wait for its ready line, and stop the old one with SIGTERM.`
 
 async function router(options: RouterOptions): Promise<void> {
   const {
