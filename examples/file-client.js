@@ -30,7 +30,13 @@ console.error(`${received} bytes, SHA-256 ${hash.digest('hex')}`)
 
 /** Gets what is still missing. */
 function download() {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve, fail) => {
+    // What a failed attempt still holds back is asked for again by the next.
+    let isOver = false
+    const reject = error => {
+      isOver = true
+      fail(error)
+    }
     const headers = received > 0 ? { range: `bytes=${received}-` } : {}
     const request = http.get(`http://${service}/${file}`, { headers }, response => {
       if (response.statusCode !== 200 && response.statusCode !== 206) {
@@ -40,6 +46,7 @@ function download() {
         return
       }
       response.on('data', chunk => {
+        if (isOver) return
         received += chunk.length
         hash.update(chunk)
         if (process.stdout.write(chunk)) return
