@@ -33,7 +33,7 @@ function download() {
   return new Promise((resolve, fail) => {
     // What a failed attempt still holds back is asked for again by the next.
     let isOver = false
-    const reject = error => {
+    const reject = (/** @type {Error} */ error) => {
       isOver = true
       fail(error)
     }
