@@ -43,12 +43,7 @@ export function pcapUdpRecord(
 ): Uint8Array {
   const udpBytes = UDP_HEADER_BYTES + payload.length
   const ipBytes = endpointFamily(source) === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES
-  const record = new Uint8Array(RECORD_HEADER_BYTES + ipBytes + udpBytes)
-  const seconds = Math.floor(atMs / 1_000)
-  writeU32(record, 0, seconds)
-  writeU32(record, FRACTION, Math.floor((atMs - seconds * 1_000) * 1_000))
-  writeU32(record, CAPTURED_LENGTH, ipBytes + udpBytes)
-  writeU32(record, WIRE_LENGTH, ipBytes + udpBytes)
+  const record = newRecord(ipBytes + udpBytes, atMs)
   const ip = RECORD_HEADER_BYTES
   if (ipBytes === IPV4_HEADER_BYTES) {
     const header = { ...ipv4Header(source.address, destination.address, udpBytes), protocol: IP_PROTOCOL_UDP }
@@ -59,6 +54,23 @@ export function pcapUdpRecord(
   writeU16(record, udp + 2, destination.port)
   writeU16(record, udp + 4, udpBytes)
   record.set(payload, udp + UDP_HEADER_BYTES)
+  return record
+}
+
+/** The record of an IP packet, from its header's first byte on. */
+export function pcapIpRecord(packet: Uint8Array, atMs: number): Uint8Array {
+  const record = newRecord(packet.length, atMs)
+  record.set(packet, RECORD_HEADER_BYTES)
+  return record
+}
+
+function newRecord(packetBytes: number, atMs: number): Uint8Array {
+  const record = new Uint8Array(RECORD_HEADER_BYTES + packetBytes)
+  const seconds = Math.floor(atMs / 1_000)
+  writeU32(record, 0, seconds)
+  writeU32(record, FRACTION, Math.floor((atMs - seconds * 1_000) * 1_000))
+  writeU32(record, CAPTURED_LENGTH, packetBytes)
+  writeU32(record, WIRE_LENGTH, packetBytes)
   return record
 }
 

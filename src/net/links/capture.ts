@@ -4,11 +4,11 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { ServalError } from '../../errors.ts'
-import { PacketWalk, SHIM_BYTES } from '../../wire/encapsulation.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
-import { pcapFileHeader, pcapUdpRecord } from '../../wire/pcap.ts'
+import { pcapFileHeader } from '../../wire/pcap.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
 import type { HostAddress, Link, LinkEvents, Network } from './link.ts'
+import { type PacketRecords, packetRecords } from './packet-records.ts'
 
 /** `network`, captured where `path` names a file: `%p` in it stands for the process's number. */
 export function captured(network: Network, path: string | undefined): Network {
@@ -54,10 +54,11 @@ class CaptureFile {
     })
   }
 
-  write(payload: Uint8Array, source: Endpoint, destination: Endpoint): void {
-    const record = pcapUdpRecord(payload, source, destination, performance.timeOrigin + performance.now())
-    this.#records.push(record)
-    this.#bytes += record.length
+  write(records: readonly Uint8Array[]): void {
+    for (const record of records) {
+      this.#records.push(record)
+      this.#bytes += record.length
+    }
     if (this.#isLast || this.#bytes >= FLUSH_BYTES) this.#flush()
     else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref()
   }
@@ -87,11 +88,13 @@ class CapturedNetwork implements Network {
   readonly id: string
   readonly #network: Network
   readonly #file: CaptureFile
+  readonly #recordsOf: PacketRecords
 
   constructor(network: Network, file: CaptureFile) {
     this.id = network.id
     this.#network = network
     this.#file = file
+    this.#recordsOf = packetRecords(network.isRawIp === true)
   }
 
   addresses(): readonly HostAddress[] {
@@ -99,7 +102,11 @@ class CapturedNetwork implements Network {
   }
 
   open(id: number, address: HostAddress, port: number, events: LinkEvents): Link {
-    return new CapturedLink(this.#file, events, inner => this.#network.open(id, address, port, inner))
+    const record: Recorder = (buffer, length, source, destination) => {
+      const atMs = performance.timeOrigin + performance.now()
+      this.#file.write(this.#recordsOf(buffer, length, source, destination, atMs))
+    }
+    return new CapturedLink(record, events, inner => this.#network.open(id, address, port, inner))
   }
 
   receiveBufferBytes(): number | undefined {
@@ -111,16 +118,17 @@ class CapturedNetwork implements Network {
   }
 }
 
-class CapturedLink implements Link {
-  readonly #file: CaptureFile
-  readonly #link: Link
-  readonly #walk = new PacketWalk()
+type Recorder = (buffer: Uint8Array, length: number, source: Endpoint, destination: Endpoint) => void
 
-  constructor(file: CaptureFile, events: LinkEvents, open: (inner: LinkEvents) => Link) {
-    this.#file = file
+class CapturedLink implements Link {
+  readonly #record: Recorder
+  readonly #link: Link
+
+  constructor(record: Recorder, events: LinkEvents, open: (inner: LinkEvents) => Link) {
+    this.#record = record
     this.#link = open({
       onDatagram: (_link, buffer, length, remote) => {
-        this.#write(buffer, length, remote, this.endpoint)
+        this.#record(buffer, length, remote, this.endpoint)
         return events.onDatagram(this, buffer, length, remote)
       },
       onError: (_link, code, remote) => events.onError(this, code, remote),
@@ -145,7 +153,7 @@ class CapturedLink implements Link {
   }
 
   send(batch: TransmitBatch): boolean {
-    this.#write(batch.buffer, batch.length, this.endpoint, batch.remote)
+    this.#record(batch.buffer, batch.length, this.endpoint, batch.remote)
     return this.#link.send(batch)
   }
 
@@ -155,17 +163,5 @@ class CapturedLink implements Link {
 
   close(): void {
     this.#link.close()
-  }
-
-  /** A record a packet; what is none, to its end, is a record of its own. */
-  #write(buffer: Uint8Array, length: number, source: Endpoint, destination: Endpoint): void {
-    const walk = this.#walk
-    walk.reset(buffer, 0, length)
-    let end = 0
-    while (walk.next()) {
-      end = walk.packetEnd
-      this.#file.write(buffer.subarray(walk.packetStart - SHIM_BYTES, end), source, destination)
-    }
-    if (end < length) this.#file.write(buffer.subarray(end, length), source, destination)
   }
 }

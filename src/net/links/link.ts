@@ -55,6 +55,8 @@ export interface Link {
 export interface Network {
   /** Sets apart networks whose addresses have nothing to do with each other's. */
   readonly id: string
+  /** Whether its datagrams are IP packets as they are; default: payloads of UDP. */
+  readonly isRawIp?: boolean
   /** The addresses that this host has now. */
   addresses(): readonly HostAddress[]
   /**

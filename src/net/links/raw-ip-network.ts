@@ -14,6 +14,7 @@ import { UdpNetwork } from './udp-network.ts'
 
 export class RawIpNetwork implements Network {
   readonly id = 'raw-ip'
+  readonly isRawIp = true
   readonly #sockets = new RawSockets()
   readonly #system = new UdpNetwork(false)
   readonly #links = new Map<string, RawIpLink>()
