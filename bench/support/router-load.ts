@@ -4,8 +4,8 @@ import { emitShim, SHIM_BYTES } from '../../src/wire/encapsulation.ts'
 import { control, controlFlags } from '../../src/wire/extensions/control.ts'
 import { key, keyModes } from '../../src/wire/extensions/key.ts'
 import { service } from '../../src/wire/extensions/service.ts'
+import { nativeProfile } from '../../src/wire/native-profile.ts'
 import { emitPacket, packetLength, SalPacket } from '../../src/wire/packet.ts'
-import { profiles } from '../../src/wire/profile.ts'
 import { protocols } from '../../src/wire/sal-header.ts'
 
 export const LOAD_SERVICE = 'load.bench.example'
@@ -22,8 +22,8 @@ export function loadPacket(): Uint8Array {
       { kind: 'unknown', bits: 0, type: 14, body: new Uint8Array(6) },
     ],
   })
-  const bytes = new Uint8Array(SHIM_BYTES + packetLength(packet, profiles.native))
+  const bytes = new Uint8Array(SHIM_BYTES + packetLength(packet, nativeProfile))
   emitShim(bytes, 0, bytes.length)
-  emitPacket(packet, bytes, SHIM_BYTES, profiles.native)
+  emitPacket(packet, bytes, SHIM_BYTES, nativeProfile)
   return bytes
 }

@@ -23,8 +23,6 @@ import type { TraceOutcome } from '../sal/tracer.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
-import { profiles } from '../wire/profile.ts'
-import { RAW_PORT } from '../wire/raw-ip.ts'
 import { protocols } from '../wire/sal-header.ts'
 
 import { AgentLink } from './agent-link.ts'
@@ -36,13 +34,12 @@ import { Driver } from './driver.ts'
 import { hostId } from './host-id.ts'
 import { captured } from './links/capture.ts'
 import type { Network } from './links/link.ts'
-import { RawIpNetwork } from './links/raw-ip-network.ts'
-import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { type Message, Messages, type OnSent } from './messages.ts'
 import { type MigrateTarget, Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
+import { type ProfileNetwork, profileParts } from './profile-parts.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
 import type { RuleDesk } from './rule-desk.ts'
@@ -111,14 +108,14 @@ export class Stack {
   constructor(options: StackOptions = {}) {
     const { network: given, limits, ...configOptions } = options
     this.config = loadConfig(configOptions)
-    const { profile } = this.config
-    const raw = profile === '2014' && given === undefined ? new RawIpNetwork() : undefined
-    const network = captured(given ?? raw ?? new UdpNetwork(this.config.offload), this.config.pcap)
+    const parts = profileParts(this.config.profile)
+    const bare: ProfileNetwork = given ?? parts.newNetwork(this.config.offload)
+    const network = captured(bare, this.config.pcap)
     // Stacks of different networks are no company for each other.
-    this.#hostId = given === undefined && raw === undefined ? hostId() : `${hostId()}/${network.id}`
+    this.#hostId = network.id === 'udp' ? hostId() : `${hostId()}/${network.id}`
     this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     this.#sal = new Sal({
-      profile: profiles[profile],
+      dialect: parts.dialect,
       randomBytes,
       congestion: this.config.congestion,
       limits: { burstBytes: burstBytesOf(network), ...limits },
@@ -165,7 +162,7 @@ export class Stack {
       hostId: this.#hostId,
       statusSocket: this.#statusServer?.path,
       isReachable: remote => this.#sal.locals.some(local => reaches(local, remote)),
-      broadcast: () => (raw?.broadcastAddresses() ?? []).map(address => ({ address, port: RAW_PORT })),
+      broadcast: () => bare.broadcastEndpoints?.() ?? [],
       wake: () => this.wake(),
     })
     this.#neighbours = new Neighbours({

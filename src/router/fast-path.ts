@@ -22,7 +22,7 @@ import { DATA_PREFIX_BYTES, SHIM_BYTES, WIRE_VERSION } from '../wire/encapsulati
 import type { Endpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
 import { MAX_ROUTE_ENTRIES, ROUTE_MAC_BYTES } from '../wire/extensions/route.ts'
-import { profiles } from '../wire/profile.ts'
+import { nativeProfile } from '../wire/native-profile.ts'
 import { BASE_HEADER_BYTES, MAX_HEADER_BYTES, peekDstFlowId, peekProtocol } from '../wire/sal-header.ts'
 import type { AllowList } from './allow-list.ts'
 import type { RouteMac } from './route-mac.ts'
@@ -60,7 +60,7 @@ const ROUTE = 9
 /** Nothing is known of these but that they are skipped. */
 const IDENT = 11
 const UNASSIGNED = 14
-const MAX_EXTENSIONS = profiles.native.extensions.limit
+const MAX_EXTENSIONS = nativeProfile.extensions.limit
 const ROUTE_START_BYTES = 4
 const ENTRY_START_BYTES = 4
 

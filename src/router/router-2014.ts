@@ -15,7 +15,7 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import { source } from '../wire/extensions/addresses-2014.ts'
 import { IPV4_HEADER_BYTES } from '../wire/ipv4.ts'
 import { emitPacket, parsePacket, SalPacket } from '../wire/packet.ts'
-import { profiles } from '../wire/profile.ts'
+import { profile2014 } from '../wire/profile-2014.ts'
 import {
   emitIpv4Envelope,
   finishRawPacket,
@@ -44,7 +44,7 @@ const OUTPUT_LIMIT = 4096
 /** A3.4: the client, the first router, and one for each further router. */
 const MAX_ADDRESSES = 20
 
-const profile = profiles['2014']
+const profile = profile2014
 
 export class Router2014 {
   readonly table: ServiceTable

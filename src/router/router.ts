@@ -31,8 +31,8 @@ import { type Endpoint, endpointFamily, formatEndpoint, sameEndpoint } from '../
 import { controlFlags } from '../wire/extensions/control.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { MAX_ROUTE_ENTRIES, type RouteEntry, route } from '../wire/extensions/route.ts'
+import { nativeProfile } from '../wire/native-profile.ts'
 import { emitPacket, packetLength, parsePacket, SalPacket } from '../wire/packet.ts'
-import { profiles } from '../wire/profile.ts'
 import { MAX_HEADER_BYTES, peekDstFlowId, peekSrcFlowId } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { emitVersionHint, HINT_VERSION, versionHintLength } from '../wire/version-hint.ts'
@@ -85,7 +85,7 @@ interface Transit {
   readonly remote: Endpoint
 }
 
-const profile = profiles.native
+const profile = nativeProfile
 const NO_ENTRIES: readonly RouteEntry[] = []
 
 export class Router {

@@ -15,18 +15,21 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import { control, controlFlags, KNOWN_CONTROL_FLAGS } from '../wire/extensions/control.ts'
 import { IPV4_HEADER_BYTES } from '../wire/ipv4.ts'
 import { emitPacket, parsePacket, SalPacket } from '../wire/packet.ts'
+import { profile2014 } from '../wire/profile-2014.ts'
 import { emitIpv4Envelope, parseRawPacket, RAW_PORT } from '../wire/raw-ip.ts'
 import { protocols } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { ANSWERS_LIMIT } from './answers.ts'
-import type { Dialect, DialectHost } from './dialect.ts'
+import type { Dialect, DialectHost, DialectKind } from './dialect.ts'
 import { FlowTable } from './flow-table.ts'
 import { HalfOpen } from './listener.ts'
 
 const { SYN, ACK, RST, FIN } = controlFlags
 
-export class Dialect2014 implements Dialect {
+export const dialect2014: DialectKind = { profile: profile2014, open: host => new Dialect2014(host) }
+
+class Dialect2014 implements Dialect {
   readonly flows = new FlowTable<Flow2014>()
   readonly halfOpen = new HalfOpen<Flow2014>()
   isUrgent = false

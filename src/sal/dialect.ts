@@ -42,6 +42,12 @@ export interface Dialect {
   trustRouters(routers: readonly Endpoint[]): void
 }
 
+/** A profile, and who speaks it: `native` (native-dialect.ts), `dialect2014` (dialect-2014.ts). */
+export interface DialectKind {
+  readonly profile: Profile
+  open(host: DialectHost): Dialect
+}
+
 /** What a dialect needs of its SAL. */
 export interface DialectHost {
   readonly profile: Profile

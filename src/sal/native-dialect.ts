@@ -17,6 +17,7 @@ import { isTrace, type LargeExtension } from '../wire/extensions/large.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import type { UnknownExtension } from '../wire/extensions/unknown.ts'
 import { formatExtensionType } from '../wire/extensions.ts'
+import { nativeProfile } from '../wire/native-profile.ts'
 import { parsePacket, type SalPacket } from '../wire/packet.ts'
 import {
   BASE_HEADER_BYTES,
@@ -33,13 +34,15 @@ import { SegmentRun } from '../wire/segment-run.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { ANSWERS_LIMIT, Answers } from './answers.ts'
-import type { Dialect, DialectHost } from './dialect.ts'
+import type { Dialect, DialectHost, DialectKind } from './dialect.ts'
 import { FlowTable } from './flow-table.ts'
 import { HalfOpen } from './listener.ts'
 import { RouterProbes } from './router-probe.ts'
 import { Tracer } from './tracer.ts'
 
-export class NativeDialect implements Dialect {
+export const native: DialectKind = { profile: nativeProfile, open: host => new NativeDialect(host) }
+
+class NativeDialect implements Dialect {
   readonly flows = new FlowTable<Flow>()
   readonly halfOpen = new HalfOpen<Flow>()
   /**

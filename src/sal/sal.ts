@@ -20,16 +20,16 @@ import { type CongestionFactories, congestionFactories } from '../transport/cong
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { readU32 } from '../wire/bytes.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
-import { type Profile, profiles } from '../wire/profile.ts'
+import type { Profile } from '../wire/profile.ts'
 import type { Protocol } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { type DatagramEvent, Datagrams, type OutgoingDatagram } from './datagrams.ts'
-import type { Dialect, DialectHost } from './dialect.ts'
-import { newDialect } from './dialects.ts'
+import type { Dialect, DialectHost, DialectKind } from './dialect.ts'
 import type { FlowTable } from './flow-table.ts'
 import { DEFAULT_BACKLOG, Listener } from './listener.ts'
 import { Locals } from './locals.ts'
+import { native } from './native-dialect.ts'
 import { nameOf, Resolver } from './resolver.ts'
 import { Rests } from './rests.ts'
 import { DeadlineHeap, ReadyRing } from './schedule.ts'
@@ -47,7 +47,7 @@ export type SalEvent =
 
 export interface SalOptions {
   /** Default: native. */
-  readonly profile?: Profile
+  readonly dialect?: DialectKind
   /** n bytes of a CSPRNG. */
   readonly randomBytes: (n: number) => Uint8Array
   readonly limits?: Partial<FlowLimits>
@@ -121,7 +121,8 @@ export class Sal {
   #nextListenerId = 1
 
   constructor(options: SalOptions) {
-    this.profile = options.profile ?? profiles.native
+    const { profile, open } = options.dialect ?? native
+    this.profile = profile
     this.#randomBytes = options.randomBytes
     this.#speaksForHost = options.speaksForHost ?? (() => true)
     this.serviceTable = new ServiceTable(readU32(this.#randomBytes(4), 0))
@@ -150,7 +151,7 @@ export class Sal {
     })
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#context = this.#makeContext(limits, count, options.trace ?? (() => undefined))
-    this.#dialect = newDialect(this.#newDialectHost(count))
+    this.#dialect = open(this.#newDialectHost(count))
   }
 
   get flows(): FlowTable<AnyFlow> {

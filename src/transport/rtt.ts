@@ -3,7 +3,8 @@
  * time-out of RFC 8985. The bounds are a profile's.
  */
 
-import { type ProfilePolicy, profiles } from '../wire/profile.ts'
+import { nativeProfile } from '../wire/native-profile.ts'
+import type { ProfilePolicy } from '../wire/profile.ts'
 
 /** The bounds of the time-out, which are a profile's. */
 export interface RtoPolicy extends Pick<ProfilePolicy, 'initialRtoMs' | 'minRtoMs' | 'maxRtoMs'> {
@@ -21,7 +22,7 @@ export class RttEstimator {
   readonly #granularityMs: number
   #backoffs = 0
 
-  constructor(policy: RtoPolicy = profiles.native.policy) {
+  constructor(policy: RtoPolicy = nativeProfile.policy) {
     this.#policy = policy
     this.#granularityMs = policy.granularityMs ?? 1
   }

@@ -17,8 +17,10 @@ import { isTrace } from './extensions/large.ts'
 import { formatReason } from './extensions/reason.ts'
 import { type Extension, formatExtensionType } from './extensions.ts'
 import { IP_PROTOCOL_SERVAL, parseIpv4Header } from './ipv4.ts'
+import { nativeProfile } from './native-profile.ts'
 import { parsePacket, type SalPacket } from './packet.ts'
-import { type Profile, profiles } from './profile.ts'
+import type { Profile } from './profile.ts'
+import { profile2014 } from './profile-2014.ts'
 import { protocols } from './sal-header.ts'
 import { parseSegment, segmentFlags } from './segment.ts'
 import { parseTcpHeader, tcpFlags, tcpHeaderLength } from './tcp-header.ts'
@@ -32,7 +34,7 @@ export function formatIpPacket(bytes: Uint8Array): string[] {
   if (ip === undefined) return []
   const { protocol, source, destination, start, end } = ip
   if (protocol === IP_PROTOCOL_SERVAL) {
-    return [`${source} > ${destination} ${formatPacket(bytes, start, end, profiles['2014'])}`]
+    return [`${source} > ${destination} ${formatPacket(bytes, start, end, profile2014)}`]
   }
   if (protocol !== IP_PROTOCOL_UDP || end - start < UDP_HEADER_BYTES) return []
   const from = formatEndpoint({ address: source, port: readU16(bytes, start) })
@@ -47,7 +49,7 @@ export function formatDatagram(buffer: Uint8Array, start: number, end: number): 
   walk.reset(buffer, start, end)
   while (walk.next()) {
     if (walk.version === HINT_VERSION) lines.push('version hint')
-    else lines.push(formatPacket(buffer, walk.packetStart, walk.packetEnd, profiles.native))
+    else lines.push(formatPacket(buffer, walk.packetStart, walk.packetEnd, nativeProfile))
   }
   if (walk.error !== undefined && lines.length > 0) lines.push(`dropped: ${walk.error.message}`)
   return lines

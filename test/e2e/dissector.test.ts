@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PacketWalk, SHIM_BYTES } from '../../src/wire/encapsulation.ts'
 import { parseIpv4Header } from '../../src/wire/ipv4.ts'
+import { nativeProfile } from '../../src/wire/native-profile.ts'
 import { parsePacket } from '../../src/wire/packet.ts'
 import { pcapFileHeader, pcapUdpRecord } from '../../src/wire/pcap.ts'
-import { profiles } from '../../src/wire/profile.ts'
+import type { Profile } from '../../src/wire/profile.ts'
+import { profile2014 } from '../../src/wire/profile-2014.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { nativeVectors } from '../support/native-vectors.ts'
 import { allCaptures, readCapture, VECTORS } from '../support/pcap.ts'
@@ -43,8 +45,8 @@ function dissect(file: string, fields: readonly string[], filter = ''): string[]
 }
 
 /** The same by our own codecs. */
-function parsed(bytes: Uint8Array, start: number, end: number, profile: keyof typeof profiles): string {
-  const packet = parsePacket(bytes, start, end, profiles[profile])
+function parsed(bytes: Uint8Array, start: number, end: number, profile: Profile): string {
+  const packet = parsePacket(bytes, start, end, profile)
   if (packet instanceof WireError) throw new Error(packet.message)
   return [
     `0x${packet.srcFlowId.toString(16).padStart(8, '0')}`,
@@ -76,7 +78,7 @@ describe.runIf(hasTshark)('the dissector', () => {
       const expected = readCapture(path).map(({ bytes }) => {
         const ip = parseIpv4Header(bytes, 0, bytes.length)
         if (ip instanceof WireError) throw new Error(ip.message)
-        return parsed(bytes, 20 + ip.options.length, ip.totalBytes, '2014')
+        return parsed(bytes, 20 + ip.options.length, ip.totalBytes, profile2014)
       })
       expect(dissect(path, FIELDS), file).toEqual(expected)
       packets += expected.length
@@ -90,7 +92,7 @@ describe.runIf(hasTshark)('the dissector', () => {
       'native.pcap',
       vectors.map(({ bytes }) => bytes),
     )
-    const expected = vectors.map(({ bytes }) => parsed(bytes, SHIM_BYTES, bytes.length, 'native'))
+    const expected = vectors.map(({ bytes }) => parsed(bytes, SHIM_BYTES, bytes.length, nativeProfile))
     expect(dissect(file, FIELDS)).toEqual(expected)
     expect(dissect(file, ['frame.number'], 'serval.malformed')).toEqual([])
   })

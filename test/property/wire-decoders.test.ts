@@ -7,8 +7,10 @@ import { describe, expect, it } from 'vitest'
 import { PacketWalk } from '../../src/wire/encapsulation.ts'
 import { CodecTable, parseExtensions } from '../../src/wire/extensions.ts'
 import { parseIpv4Header } from '../../src/wire/ipv4.ts'
+import { nativeProfile } from '../../src/wire/native-profile.ts'
 import { emitPacket, packetLength, parsePacket } from '../../src/wire/packet.ts'
-import { type Profile, profiles } from '../../src/wire/profile.ts'
+import type { Profile } from '../../src/wire/profile.ts'
+import { profile2014 } from '../../src/wire/profile-2014.ts'
 import { fillSalChecksum, parseSalHeader } from '../../src/wire/sal-header.ts'
 import { parseSegment, SegmentFields } from '../../src/wire/segment.ts'
 import { parseTcpHeader } from '../../src/wire/tcp-header.ts'
@@ -29,13 +31,13 @@ const scratch = new Uint8Array(4096)
 const decoders: readonly Decoder[] = [
   { name: 'parseIpv4Header', decode: parseIpv4Header },
   { name: 'parseSalHeader', decode: parseSalHeader },
-  { name: 'parsePacket 2014', decode: packetOf(profiles['2014']) },
-  { name: 'parsePacket native', decode: packetOf(profiles.native) },
-  { name: 'extensions 2014', decode: extensionsOf(profiles['2014']) },
-  { name: 'extensions native', decode: extensionsOf(profiles.native) },
+  { name: 'parsePacket 2014', decode: packetOf(profile2014) },
+  { name: 'parsePacket native', decode: packetOf(nativeProfile) },
+  { name: 'extensions 2014', decode: extensionsOf(profile2014) },
+  { name: 'extensions native', decode: extensionsOf(nativeProfile) },
   { name: 'parseSegment', decode: parseSegment },
-  { name: 'segment 2014', decode: segmentOf(profiles['2014']) },
-  { name: 'segment native', decode: segmentOf(profiles.native) },
+  { name: 'segment 2014', decode: segmentOf(profile2014) },
+  { name: 'segment native', decode: segmentOf(nativeProfile) },
   { name: 'parseTcpHeader', decode: parseTcpHeader },
   { name: 'parseUdpHeader', decode: parseUdpHeader },
   { name: 'parseVersionHint', decode: parseVersionHint },
@@ -98,9 +100,9 @@ describe('the check of the decoders (self-test)', () => {
   })
 
   it('sees a packet that is not emitted as it came', () => {
-    const { extensions } = profiles.native
+    const { extensions } = nativeProfile
     const codecs = new CodecTable(...extensions.codecs.all.map(codec => ({ ...codec, emit: () => {} })))
-    const forgetful: Profile = { ...profiles.native, extensions: { ...extensions, codecs } }
+    const forgetful: Profile = { ...nativeProfile, extensions: { ...extensions, codecs } }
     expect(complaintAbout(packetOf(forgetful))).toContain('faulty throws Error: emitted as')
   })
 

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { ServiceId } from '../../src/id/service-id.ts'
 import { emitShim, SHIM_BYTES } from '../../src/wire/encapsulation.ts'
 import type { Extension } from '../../src/wire/extensions.ts'
+import { nativeProfile } from '../../src/wire/native-profile.ts'
 import { emitPacket, packetLength, SalPacket } from '../../src/wire/packet.ts'
-import { profiles } from '../../src/wire/profile.ts'
 import { protocols } from '../../src/wire/sal-header.ts'
 import { emitSegment, type Segment, segmentLength } from '../../src/wire/segment.ts'
 import { fillTransportChecksum } from '../../src/wire/transport-checksum.ts'
@@ -41,10 +41,10 @@ export function emitVector(vector: Omit<NativeVector, 'bytes' | 'name'>): Uint8A
     extensions: vector.extensions,
     transport: emitTransport(vector),
   })
-  const length = SHIM_BYTES + packetLength(packet, profiles.native)
+  const length = SHIM_BYTES + packetLength(packet, nativeProfile)
   const buffer = new Uint8Array(length).fill(GARBAGE)
   emitShim(buffer, 0, length, vector.hops)
-  emitPacket(packet, buffer, SHIM_BYTES, profiles.native)
+  emitPacket(packet, buffer, SHIM_BYTES, nativeProfile)
   return buffer
 }
 

@@ -8,11 +8,12 @@ import type { AnyFlow } from '../../src/flow/any-flow.ts'
 import type { Local } from '../../src/flow/path.ts'
 import { ServiceId } from '../../src/id/service-id.ts'
 import { ServicePrefix } from '../../src/id/service-prefix.ts'
+import { dialect2014 } from '../../src/sal/dialect-2014.ts'
 import { Sal } from '../../src/sal/sal.ts'
 import { controlFlags, formatControlFlags, KNOWN_CONTROL_FLAGS } from '../../src/wire/extensions/control.ts'
 import { parseIpv4Header } from '../../src/wire/ipv4.ts'
 import { parsePacket, type SalPacket } from '../../src/wire/packet.ts'
-import { profiles } from '../../src/wire/profile.ts'
+import { profile2014 } from '../../src/wire/profile-2014.ts'
 import { protocols } from '../../src/wire/sal-header.ts'
 import { parseTcpHeader, type TcpHeader, tcpFlags, tcpHeaderLength } from '../../src/wire/tcp-header.ts'
 import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
@@ -21,7 +22,7 @@ import { WireError } from '../../src/wire/wire-error.ts'
 import { readCapture, VECTORS } from './pcap.ts'
 
 const { SYN, RSYN, ACK, RST, FIN } = controlFlags
-const profile = profiles['2014']
+const profile = profile2014
 
 /** A packet with all that is known of it. */
 export interface Seen {
@@ -120,7 +121,7 @@ class Player {
   constructor(packets: readonly Seen[], own: ReadonlySet<string>) {
     this.#packets = packets
     this.#own = own
-    this.#sal = new Sal({ profile, randomBytes: n => this.#draw(n) })
+    this.#sal = new Sal({ dialect: dialect2014, randomBytes: n => this.#draw(n) })
     for (const [i, address] of [...own].entries()) {
       const local: Local = { id: i + 1, endpoint: { address, port: 0 }, prefixBits: 24, mtu: 1500 }
       this.#sal.addLocal(local, 0)

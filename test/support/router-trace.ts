@@ -15,6 +15,7 @@ import { formatReason } from '../../src/wire/extensions/reason.ts'
 import { type RouteEntry, route } from '../../src/wire/extensions/route.ts'
 import { service } from '../../src/wire/extensions/service.ts'
 import type { Extension } from '../../src/wire/extensions.ts'
+import { nativeProfile } from '../../src/wire/native-profile.ts'
 import {
   emitPacket,
   packetLength,
@@ -22,13 +23,12 @@ import {
   SalPacket,
   type SalPacketFields,
 } from '../../src/wire/packet.ts'
-import { profiles } from '../../src/wire/profile.ts'
 import { protocols } from '../../src/wire/sal-header.ts'
 import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { Random } from './random.ts'
 
-const native = profiles.native
+const native = nativeProfile
 /** Names that traces know again. */
 const NAMES = ['web.example', 'api.example', 'client.example', 'other.test']
 const nameOf = new Map(NAMES.map(name => [serviceIdOf(name).toString(), name]))

@@ -25,12 +25,13 @@ export class RawIpNetwork implements Network {
     return this.#system.addresses().filter(({ address }) => !address.includes(':'))
   }
 
-  /** Where a packet for all hosts of a subnet goes, one address for each interface that is no loopback. */
-  broadcastAddresses(): readonly string[] {
+  /** Where a packet for all hosts of a subnet goes, one endpoint for each interface that is no loopback. */
+  broadcastEndpoints(): readonly Endpoint[] {
     const subnets = this.addresses().filter(
       ({ address, prefixBits }) => !isLoopback(address) && prefixBits < 31,
     )
-    return [...new Set(subnets.map(({ address, prefixBits }) => broadcastOf(address, prefixBits)))]
+    const addresses = new Set(subnets.map(({ address, prefixBits }) => broadcastOf(address, prefixBits)))
+    return [...addresses].map(address => ({ address, port: RAW_PORT }))
   }
 
   open(id: number, host: HostAddress, _port: number, events: LinkEvents): Link {

@@ -4,8 +4,8 @@ import { parseDatagram } from '../../../src/wire/datagram.ts'
 import { PacketWalk, WIRE_VERSION } from '../../../src/wire/encapsulation.ts'
 import { formatControlFlags } from '../../../src/wire/extensions/control.ts'
 import { formatReason } from '../../../src/wire/extensions/reason.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { parsePacket, type SalPacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
 import { parseSegment, segmentFlags } from '../../../src/wire/segment.ts'
 import { UDP_HEADER_BYTES } from '../../../src/wire/udp-header.ts'
@@ -16,7 +16,7 @@ export function packetOf(bytes: Uint8Array): SalPacket | undefined {
   const walk = new PacketWalk()
   walk.reset(bytes, 0, bytes.length)
   if (!walk.next() || walk.version !== WIRE_VERSION) return undefined
-  const packet = parsePacket(bytes, walk.packetStart, walk.packetEnd, profiles.native)
+  const packet = parsePacket(bytes, walk.packetStart, walk.packetEnd, nativeProfile)
   return packet instanceof WireError ? undefined : packet
 }
 

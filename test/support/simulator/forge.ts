@@ -5,9 +5,9 @@ import { emitShim, SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { control } from '../../../src/wire/extensions/control.ts'
 import { tag } from '../../../src/wire/extensions/tag.ts'
 import type { Extension } from '../../../src/wire/extensions.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { emitPacket, packetLength, SalPacket } from '../../../src/wire/packet.ts'
 import { tagInput, writeTag } from '../../../src/wire/packet-tag.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import { fillSalChecksum, protocols } from '../../../src/wire/sal-header.ts'
 import { packetOf } from './describe-packet.ts'
 import type { Node, Port } from './network.ts'
@@ -23,9 +23,9 @@ export interface Forgery {
 /** The packet behind its shim. */
 export function forge(forgery: Forgery): Uint8Array {
   const packet = new SalPacket({ ...forgery, protocol: protocols.STREAM })
-  const bytes = new Uint8Array(SHIM_BYTES + packetLength(packet, profiles.native))
+  const bytes = new Uint8Array(SHIM_BYTES + packetLength(packet, nativeProfile))
   emitShim(bytes, 0, bytes.length)
-  emitPacket(packet, bytes, SHIM_BYTES, profiles.native)
+  emitPacket(packet, bytes, SHIM_BYTES, nativeProfile)
   return bytes
 }
 

@@ -9,7 +9,7 @@ import { key, keyModes } from '../../../src/wire/extensions/key.ts'
 import { reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { service } from '../../../src/wire/extensions/service.ts'
 import type { Extension } from '../../../src/wire/extensions.ts'
-import { profiles } from '../../../src/wire/profile.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { Random } from '../../support/random.ts'
 import { packetOf, summarize } from '../../support/simulator/describe-packet.ts'
@@ -19,7 +19,7 @@ const local = { id: 3, endpoint: endpoint('10.0.0.1', 1), prefixBits: 24, mtu: 1
 
 function desk() {
   const counts: string[] = []
-  const answers = new Answers(profiles.native, new Random(1).bytes, counter => counts.push(counter))
+  const answers = new Answers(nativeProfile, new Random(1).bytes, counter => counts.push(counter))
   const batch = new TransmitBatch()
   const sent = () => {
     const packets: { readonly bytes: Uint8Array; readonly to: string; readonly localId: number }[] = []

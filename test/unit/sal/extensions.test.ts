@@ -7,8 +7,8 @@ import { emitShim, SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { controlFlags } from '../../../src/wire/extensions/control.ts'
 import { reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import type { Extension } from '../../../src/wire/extensions.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { emitPacket, parsePacket, SalPacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { Random } from '../../support/random.ts'
@@ -97,7 +97,7 @@ function deliver(
 }
 
 function parsed(datagram: Uint8Array): SalPacket {
-  const packet = parsePacket(datagram, SHIM_BYTES, datagram.length, profiles.native)
+  const packet = parsePacket(datagram, SHIM_BYTES, datagram.length, nativeProfile)
   if (packet instanceof WireError) throw new Error(packet.code)
   return packet
 }
@@ -111,7 +111,7 @@ function change(
   if (!picked(packet)) return datagram
   const changed = new SalPacket({ ...packet, transport: packet.transport, extensions: extend(packet) })
   const bytes = new Uint8Array(2000)
-  const length = SHIM_BYTES + emitPacket(changed, bytes, SHIM_BYTES, profiles.native)
+  const length = SHIM_BYTES + emitPacket(changed, bytes, SHIM_BYTES, nativeProfile)
   emitShim(bytes, 0, length)
   return bytes.slice(0, length)
 }

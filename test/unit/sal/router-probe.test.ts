@@ -5,8 +5,8 @@ import { RouterProbes } from '../../../src/sal/router-probe.ts'
 import { type Endpoint, endpoint } from '../../../src/wire/endpoint.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { reason, reasonCodes } from '../../../src/wire/extensions/reason.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import type { SalPacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { Random } from '../../support/random.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
@@ -16,7 +16,7 @@ const local = { id: 4, endpoint: endpoint('10.0.0.1', 1), prefixBits: 24, mtu: 1
 const router = endpoint('10.0.0.254', 54325)
 
 function desk() {
-  const probes = new RouterProbes(profiles.native, new Random(1).bytes)
+  const probes = new RouterProbes(nativeProfile, new Random(1).bytes)
   const batch = new TransmitBatch()
   const sent = (): { syn: SalPacket; to: Endpoint; localId: number } | undefined => {
     if (!probes.pollTransmit(batch)) return undefined

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { formatControlFlags } from '../../../src/wire/extensions/control.ts'
 import { parseIpv4Header } from '../../../src/wire/ipv4.ts'
 import { parsePacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
+import { profile2014 } from '../../../src/wire/profile-2014.ts'
 import { parseSalHeader } from '../../../src/wire/sal-header.ts'
 import { parseTcpHeader, tcpFlags, tcpHeaderLength } from '../../../src/wire/tcp-header.ts'
 import { parseUdpHeader, UDP_HEADER_BYTES } from '../../../src/wire/udp-header.ts'
@@ -59,7 +59,7 @@ class Meanings {
   constructor(bytes: Uint8Array) {
     this.#ip = value(parseIpv4Header(bytes, 0, bytes.length))
     this.#header = value(parseSalHeader(bytes, 20, bytes.length))
-    this.#packet = value(parsePacket(bytes, 20, bytes.length, profiles['2014']))
+    this.#packet = value(parsePacket(bytes, 20, bytes.length, profile2014))
   }
 
   /** The line as it should read; `hex` is what it shows of the bytes. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ownBytes } from '../../../src/transport/read-queue.ts'
 import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { parsePacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { nativeVectors } from '../../support/native-vectors.ts'
 
@@ -11,7 +11,7 @@ describe('what is kept of a received packet', () => {
     const { bytes } = nativeVectors().find(vector => vector.name === name)!
     // What dgram gives: a Buffer, whose slice is a view.
     const buffer = Buffer.from(bytes)
-    const packet = parsePacket(buffer, SHIM_BYTES, buffer.length, profiles.native)
+    const packet = parsePacket(buffer, SHIM_BYTES, buffer.length, nativeProfile)
     if (packet instanceof WireError) throw new Error(packet.message)
     const before = structuredClone(packet.extensions)
     buffer.fill(0xff)

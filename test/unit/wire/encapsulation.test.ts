@@ -9,8 +9,8 @@ import {
   setHops,
   setLength,
 } from '../../../src/wire/encapsulation.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { emitPacket, parsePacket, SalPacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 
 /** Packets of these lengths, shim included, back to back. */
 function batch(...lengths: number[]): Uint8Array {
@@ -111,12 +111,12 @@ describe('the prefix of data', () => {
         new SalPacket({ srcFlowId, dstFlowId, protocol: 6, extensions: [] }),
         expected,
         4 + SHIM_BYTES,
-        profiles.native,
+        nativeProfile,
       )
       const buffer = new Uint8Array(40).fill(0xa5)
       emitDataPrefix(buffer, 4, srcFlowId, dstFlowId, 30)
       expect(buffer).toEqual(expected)
-      expect(parsePacket(buffer, 8, 4 + DATA_PREFIX_BYTES, profiles.native)).toMatchObject({
+      expect(parsePacket(buffer, 8, 4 + DATA_PREFIX_BYTES, nativeProfile)).toMatchObject({
         srcFlowId,
         dstFlowId,
       })

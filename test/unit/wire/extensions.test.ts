@@ -17,13 +17,18 @@ import {
   notUnderstood,
   parseExtensions,
 } from '../../../src/wire/extensions.ts'
-import { type ProfileName, profiles } from '../../../src/wire/profile.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
+import type { ProfileName } from '../../../src/wire/profile.ts'
+import { profile2014 } from '../../../src/wire/profile-2014.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { Random } from '../../support/random.ts'
 
 const CONTROL = `1014800000000001${'00'.repeat(12)}`
 const SERVICE = `2024${'00'.repeat(34)}`
 const TAG = `6014${'00'.repeat(18)}`
+
+/** By name. */
+const profiles = { '2014': profile2014, native: nativeProfile }
 
 function parse(profile: ProfileName, hex: string): Extension[] | WireError {
   const bytes = Uint8Array.from(Buffer.from(hex, 'hex'))

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { addressBytes } from '../../../src/id/address.ts'
 import { emitIpv4Header, parseIpv4Header } from '../../../src/wire/ipv4.ts'
 import { emitPacket, packetLength, parsePacket, SalPacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
+import { profile2014 } from '../../../src/wire/profile-2014.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
 import { emitTcpHeader, parseTcpHeader, tcpHeaderLength } from '../../../src/wire/tcp-header.ts'
 import { fillTransportChecksum, verifyTransportChecksum } from '../../../src/wire/transport-checksum.ts'
@@ -15,7 +15,7 @@ import { emitUdpHeader, parseUdpHeader, UDP_HEADER_BYTES } from '../../../src/wi
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { allCaptures, type VectorPacket } from '../../support/pcap.ts'
 
-const profile = profiles['2014']
+const profile = profile2014
 const captures = allCaptures()
 
 describe('the captured packets of the 2014 prototype', () => {

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { PacketWalk, WIRE_VERSION } from '../../../src/wire/encapsulation.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { parsePacket, type SalPacket } from '../../../src/wire/packet.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
 import { parseSegment } from '../../../src/wire/segment.ts'
 import { verifyTransportChecksum } from '../../../src/wire/transport-checksum.ts'
@@ -17,7 +17,7 @@ const [, listing] = specification.split('\n## Test vectors\n')
 describe('the native test vectors', () => {
   it('hold every extension of the profile, and one that is unknown', () => {
     const kinds = new Set(vectors.flatMap(vector => vector.extensions.map(extension => extension.kind)))
-    const known = profiles.native.extensions.codecs.all.map(codec => codec.kind)
+    const known = nativeProfile.extensions.codecs.all.map(codec => codec.kind)
     expect([...kinds].sort()).toEqual([...known, 'unknown'].sort())
   })
 
@@ -39,7 +39,7 @@ describe('the native test vectors', () => {
       expect(walk.hops).toBe(vector.hops)
       expect(walk.packetEnd).toBe(vector.bytes.length)
       expectValues(
-        parsePacket(vector.bytes, walk.packetStart, walk.packetEnd, profiles.native) as SalPacket,
+        parsePacket(vector.bytes, walk.packetStart, walk.packetEnd, nativeProfile) as SalPacket,
         vector,
       )
     })
@@ -48,7 +48,7 @@ describe('the native test vectors', () => {
   it('name what must be understood', () => {
     const packet = (name: string): SalPacket => {
       const { bytes } = vectors.find(vector => vector.name === name)!
-      return parsePacket(bytes, 4, bytes.length, profiles.native) as SalPacket
+      return parsePacket(bytes, 4, bytes.length, nativeProfile) as SalPacket
     }
     expect(packet('extensions to skip').mustUnderstand).toBeUndefined()
     expect(packet('an extension that must be understood').mustUnderstand).toMatchObject({ largeType: 0x102 })

@@ -4,9 +4,9 @@ import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { large } from '../../../src/wire/extensions/large.ts'
 import { service } from '../../../src/wire/extensions/service.ts'
 import { tag } from '../../../src/wire/extensions/tag.ts'
+import { nativeProfile as native } from '../../../src/wire/native-profile.ts'
 import { emitPacket, packetLength, parsePacket, SalPacket } from '../../../src/wire/packet.ts'
 import { tagInput, writeTag } from '../../../src/wire/packet-tag.ts'
-import { profiles } from '../../../src/wire/profile.ts'
 import {
   checkSalHeader,
   fillSalChecksum,
@@ -17,7 +17,6 @@ import {
 } from '../../../src/wire/sal-header.ts'
 import { WireError, wireErrors } from '../../../src/wire/wire-error.ts'
 
-const { native } = profiles
 const a = serviceIdOf('a.example')
 const b = serviceIdOf('b.example')
 const packet = new SalPacket({
