@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Bbr, type BbrPhase } from '../../../src/transport/congestion/bbr.ts'
+import { Bbr } from '../../../src/transport/congestion/bbr.ts'
+import type { BbrPhase } from '../../../src/transport/congestion/bbr-controls.ts'
 import { Cubic } from '../../../src/transport/congestion/cubic.ts'
 import { Random } from '../../support/random.ts'
 import { acknowledgement } from '../../support/transport/acknowledgement.ts'
