@@ -6,7 +6,7 @@
 import { ServalError } from '../errors.ts'
 import type { FlowKeys } from '../security/keys.ts'
 import type { TransportPath } from '../transport/path.ts'
-import { StreamSignal } from '../transport/stream.ts'
+import { StreamSignal } from '../transport/stream-signals.ts'
 import { emitDatagram, parseDatagram } from '../wire/datagram.ts'
 import { DATA_PREFIX_BYTES, setLength } from '../wire/encapsulation.ts'
 import { protocols } from '../wire/sal-header.ts'

@@ -1,8 +1,10 @@
 /**
- * The sending half of a stream: decides what leaves next, and keeps what left until the peer has it. Flow
- * control is RFC 9293's with an unscaled window; loss recovery RFC 8985's and RFC 6298's; congestion control
- * the path's.
+ * The sending half of a stream: decides what leaves next, and keeps what left until the peer has it. What the peer lets
+ * go is for flow-control.ts to say, what the network lets go for the path, what is lost for its recovery, and how long an
+ * answer may take for answer-timers.ts.
  */
+import { AnswerTimers } from './answer-timers.ts'
+import { FlowControl } from './flow-control.ts'
 import { NewReno } from './new-reno.ts'
 import type { TransportPath } from './path.ts'
 import type { StreamPosition } from './resting-stream.ts'
@@ -21,17 +23,9 @@ export class Sender {
   readonly #board: Scoreboard
   readonly #timers: TimerTable
   readonly #stats: StreamStats
-  /** The peer may hold an acknowledgement of less than two full segments back for so long. */
-  readonly #peerAckDelayMs: number
+  readonly #flowControl: FlowControl
+  readonly #answerTimers: AnswerTimers
   #path: TransportPath
-  /** The first byte that the peer does not admit yet. It only grows: a window is not taken back. */
-  #peerEdge: number
-  /** The largest window seen (RFC 9293 section 3.8.6.2.1, Max(SND.WND)). */
-  #largestWindowBytes: number
-  #persistBackoffs = 0
-  /** A part of a segment may go although the window cuts it (the override of section 3.8.6.2.1). */
-  #overrideSilly = false
-  #windowProbeDue = false
   readonly #tailProbe = new TailProbe()
   /** What the acknowledgement at hand says came twice; empty: nothing. */
   #duplicateStart = 0
@@ -41,9 +35,6 @@ export class Sender {
   /** Behind the stand-in for the stream's end; Infinity: not ended, or not in band. */
   #inBandEnd = Number.POSITIVE_INFINITY
   #plan: (typeof plans)[keyof typeof plans] = plans.nothing
-  /** Nagle's algorithm off (RFC 9293 section 3.7.4). */
-  noDelay: boolean
-
   constructor(
     position: StreamPosition,
     path: TransportPath,
@@ -55,10 +46,8 @@ export class Sender {
     this.#newReno = hasSack ? undefined : new NewReno()
     this.buffer = new SendBuffer(position.sentBytes)
     this.#board = new Scoreboard(position.sentBytes)
-    this.#peerEdge = position.peerEdge
-    this.#largestWindowBytes = position.largestWindowBytes
-    this.noDelay = position.noDelay
-    this.#peerAckDelayMs = peerAckDelayMs
+    this.#flowControl = new FlowControl(position, this.buffer, this.#board, timers)
+    this.#answerTimers = new AnswerTimers(this.#board, this.#tailProbe, timers, peerAckDelayMs)
     this.#path = path
     this.#timers = timers
     this.#stats = stats
@@ -81,16 +70,8 @@ export class Sender {
     return this.#board.una < this.#board.nxt || this.#timers.armed(streamTimers.persist)
   }
 
-  get peerEdge(): number {
-    return this.#peerEdge
-  }
-
-  get largestWindowBytes(): number {
-    return this.#largestWindowBytes
-  }
-
-  get windowProbeDue(): boolean {
-    return this.#windowProbeDue
+  get flowControl(): FlowControl {
+    return this.#flowControl
   }
 
   /** Whether `end` is that of the stream's end, whose number goes with a flag instead of a byte. */
@@ -115,7 +96,7 @@ export class Sender {
   wantsToSend(nowMs: number): boolean {
     this.#path.noteIdle(nowMs)
     if (this.#planBytes(1, nowMs) > 0) return true
-    this.#armPersist(nowMs)
+    this.#flowControl.armPersist(this.#path, nowMs)
     return false
   }
 
@@ -127,25 +108,18 @@ export class Sender {
     this.#path.noteIdle(nowMs)
     const bytes = this.#planBytes(maxSegments, nowMs)
     if (bytes === 0) {
-      this.#armPersist(nowMs)
+      this.#flowControl.armPersist(this.#path, nowMs)
       return undefined
     }
     const transmission = this.#launch(bytes, nowMs)
     this.#path.handleSent(transmission, nowMs)
     if (this.#tailProbe.due) this.#handleTailProbeSent(transmission, nowMs)
-    else this.#armAfterSending(transmission, nowMs)
+    else {
+      this.#timers.disarm(streamTimers.persist)
+      this.#answerTimers.handleSent(transmission, this.#path, nowMs)
+    }
     this.#count(transmission)
     return transmission
-  }
-
-  /** The peer takes bytes before `edge`. */
-  handleWindow(windowBytes: number, edge: number): void {
-    this.#largestWindowBytes = Math.max(this.#largestWindowBytes, windowBytes)
-    if (edge <= this.#peerEdge) return
-    this.#peerEdge = edge
-    this.#persistBackoffs = 0
-    this.#windowProbeDue = false
-    this.#timers.disarm(streamTimers.persist)
   }
 
   /**
@@ -215,7 +189,7 @@ export class Sender {
   handleProbeTimer(nowMs: number): void {
     this.#tailProbe.handleTimer()
     // Should the probe not get away, the time-out still comes.
-    this.#armRetransmit(nowMs)
+    this.#answerTimers.armRetransmit(this.#path, nowMs)
   }
 
   handleReorderTimer(nowMs: number): void {
@@ -223,27 +197,22 @@ export class Sender {
     this.#armAfterAcknowledgement(false, nowMs)
   }
 
-  /** RFC 9293 section 3.8.6.1: ask for the window; or send into it what it holds, little as that is. */
   handlePersistTimer(nowMs: number): void {
-    this.#persistBackoffs++
-    if (this.#peerEdge > this.#board.nxt) this.#overrideSilly = true
-    else this.#windowProbeDue = true
-    this.#armPersist(nowMs)
+    this.#flowControl.handlePersistTimer(this.#path, nowMs)
   }
 
   handleWindowProbeSent(): void {
-    this.#windowProbeDue = false
+    this.#flowControl.handleWindowProbeSent()
     this.#stats.windowProbes++
   }
 
   /** Moves to `path`: what is in flight elsewhere is sent again there. */
   switchPath(path: TransportPath, nowMs: number): void {
-    this.stop()
+    this.#stop()
     this.#path = path
     path.flight.forgetDeliveries()
     path.recovery.handleSwitched(this.#board.nxt)
     this.#board.markAllLost()
-    this.#persistBackoffs = 0
     if (this.#board.una < this.#board.nxt) this.#timers.arm(streamTimers.retransmit, nowMs + path.rtt.rtoMs)
   }
 
@@ -253,22 +222,6 @@ export class Sender {
    */
   handleShrunk(): void {
     this.#board.markLongerLost(this.#path.mss)
-  }
-
-  /** Disarms every timer of this half; `switchPath` starts it again. */
-  stop(): void {
-    for (const timer of [
-      streamTimers.retransmit,
-      streamTimers.probe,
-      streamTimers.reorder,
-      streamTimers.persist,
-      streamTimers.pace,
-    ] as const) {
-      this.#timers.disarm(timer)
-    }
-    this.#windowProbeDue = this.#overrideSilly = false
-    this.#tailProbe.cancel()
-    this.#tailProbe.forget()
   }
 
   /** How many bytes may leave now, at most `maxSegments` segments; `#plan` says which. */
@@ -291,10 +244,11 @@ export class Sender {
   }
 
   #waitingBytes(maxBytes: number): number {
-    const { frto } = this.#path.recovery
+    const { mss, recovery } = this.#path
+    const { frto } = recovery
     if (frto.forward) {
       this.#plan = plans.forward
-      const bytes = this.#sendableBytes(Math.min(maxBytes, frto.forwardSegments * this.#path.mss))
+      const bytes = this.#flowControl.sendableBytes(Math.min(maxBytes, frto.forwardSegments * mss), mss)
       if (bytes > 0 || frto.forwardSent) return bytes
       // RFC 5682 section 3.1, step 2: there is no new data, or no room for it.
       frto.abandon()
@@ -302,14 +256,14 @@ export class Sender {
     const lostBytes = this.#board.lostBytes === 0 ? 0 : this.#board.lostRunBytes(maxBytes)
     // RFC 6675 section 5 (C): lost data before new data
     this.#plan = lostBytes > 0 ? plans.lost : plans.new
-    return lostBytes > 0 ? lostBytes : this.#sendableBytes(maxBytes)
+    return lostBytes > 0 ? lostBytes : this.#flowControl.sendableBytes(maxBytes, mss)
   }
 
   /** Of `bytes` what pacing lets go now, in whole segments. */
   #paced(bytes: number, allowanceBytes: number, nowMs: number): number {
     const { mss } = this.#path
-    const unsentBytes = Math.min(this.buffer.endOffset, this.#peerEdge) - this.#board.nxt
-    const waitingBytes = Math.min(this.#board.lostBytes + Math.max(unsentBytes, 0), allowanceBytes)
+    const unsentBytes = Math.max(this.#flowControl.admittedBytes, 0)
+    const waitingBytes = Math.min(this.#board.lostBytes + unsentBytes, allowanceBytes)
     const credit = this.#path.pacedBytes(waitingBytes, nowMs)
     if (credit >= bytes) return bytes
     // RFC 9002 section 7.8: who would have used all of the window but for the pacing is not limited by the program.
@@ -319,25 +273,9 @@ export class Sender {
     return 0
   }
 
-  /** New bytes that flow control, silly-window avoidance and Nagle let go. */
-  #sendableBytes(maxBytes: number): number {
-    const { una, nxt } = this.#board
-    const unsent = this.buffer.endOffset - nxt
-    const usable = Math.min(unsent, this.#peerEdge - nxt)
-    if (usable <= 0) return 0
-    if (usable >= maxBytes) return maxBytes
-    const tail = usable % this.#path.mss
-    if (tail === 0) return usable
-    // RFC 9293 section 3.8.6.2.1: a part of a segment goes if it is all there is (2), or half the peer's
-    // window (3).
-    if (usable === unsent && (this.noDelay || una === nxt)) return usable
-    if (tail >= this.#largestWindowBytes / 2 || this.#overrideSilly) return usable
-    return usable - tail
-  }
-
   /** RFC 8985 section 7.3: a new segment if there is one, else the last one again. */
   #planTailProbe(mss: number): number {
-    const fresh = Math.min(this.buffer.endOffset - this.#board.nxt, this.#peerEdge - this.#board.nxt, mss)
+    const fresh = Math.min(this.#flowControl.admittedBytes, mss)
     if (fresh > 0) {
       this.#plan = plans.new
       return fresh
@@ -356,7 +294,7 @@ export class Sender {
     if (this.#plan === plans.lost) return this.#board.resendLost(bytes, mss, flight, nowMs)
     if (this.#plan === plans.tail) return this.#board.resendTail(mss, flight, nowMs)
     if (this.#plan === plans.forward) this.#path.recovery.frto.handleForwardSent(Math.ceil(bytes / mss))
-    this.#overrideSilly = false
+    this.#flowControl.handleSent()
     return this.#board.send(bytes, mss, flight, nowMs)
   }
 
@@ -386,67 +324,17 @@ export class Sender {
     this.#timers.arm(streamTimers.reorder, againAt)
   }
 
-  #armAfterSending(transmission: Transmission, nowMs: number): void {
-    this.#timers.disarm(streamTimers.persist)
-    // The oldest data leaves again: it has an RTO from now (RFC 6298 (5.1)), not from when it left first.
-    const repeatsOldest = transmission.start === this.#board.una && transmission.retransmitted
-    if (this.#mayProbeTail) this.#armProbe(nowMs)
-    else if (repeatsOldest || !this.#timers.armed(streamTimers.retransmit)) this.#armRetransmit(nowMs)
-  }
-
-  /**
-   * RFC 6298 (5.2) and (5.3); RFC 8985 section 7.2. Either the probe's timer runs or the retransmission's.
-   */
   #armAfterAcknowledgement(advanced: boolean, nowMs: number): void {
-    const { retransmit, probe } = streamTimers
-    if (this.#board.una === this.#board.nxt) {
-      this.#timers.disarm(retransmit)
-      this.#timers.disarm(probe)
-      this.#tailProbe.cancel()
-      this.#armPersist(nowMs)
-    } else if (this.#mayProbeTail) {
-      if (advanced) this.#armProbe(nowMs)
-    } else if (advanced || !this.#timers.armed(retransmit)) {
-      this.#armRetransmit(nowMs)
-    }
+    this.#answerTimers.handleAcknowledgement(advanced, this.#path, nowMs)
+    if (this.#board.una === this.#board.nxt) this.#flowControl.armPersist(this.#path, nowMs)
   }
 
-  /**
-   * RFC 8985 section 7.2: one probe at a time, and none while something is known to be missing. But for what it says,
-   * the recovery from a time-out does not exclude it once everything has left again: a repetition that is lost as the
-   * last of all would wait for another time-out. With it, RTO Restart (RFC 7765) has nothing left to hasten.
-   */
-  get #mayProbeTail(): boolean {
-    const { lostBytes, sackedBytes } = this.#board
-    const recovering = this.#path.recovery.active || this.#path.rtt.backoffs > 0
-    return lostBytes === 0 && sackedBytes === 0 && !this.#tailProbe.out && !recovering
-  }
-
-  #armProbe(nowMs: number): void {
-    const { rtt } = this.#path
-    this.#timers.disarm(streamTimers.retransmit)
-    this.#timers.arm(streamTimers.probe, nowMs + Math.min(rtt.ptoMs, rtt.rtoMs) + this.#ackDelayMs)
-  }
-
-  #armRetransmit(nowMs: number): void {
-    this.#timers.disarm(streamTimers.probe)
-    this.#timers.arm(streamTimers.retransmit, nowMs + this.#path.rtt.rtoMs + this.#ackDelayMs)
-  }
-
-  /** RFC 8985 section 7.2, WCDelAckT */
-  get #ackDelayMs(): number {
-    return this.#path.bytesInFlight < 2 * this.#path.mss ? this.#peerAckDelayMs : 0
-  }
-
-  /** With nothing in flight, only the peer's next window lets the rest go, and that may have been lost. */
-  #armPersist(nowMs: number): void {
-    const { una, nxt } = this.#board
-    const blocked = una === nxt && this.buffer.endOffset > nxt && this.#sendableBytes(this.#path.mss) === 0
-    if (!blocked) this.#timers.disarm(streamTimers.persist)
-    else if (!this.#timers.armed(streamTimers.persist)) {
-      const waitMs = Math.min(this.#path.rtt.backedOffMs(this.#persistBackoffs), MAX_PERSIST_MS)
-      this.#timers.arm(streamTimers.persist, nowMs + waitMs)
-    }
+  /** Nothing is waited for any more, on the path that is left. */
+  #stop(): void {
+    for (const timer of PATH_TIMERS) this.#timers.disarm(timer)
+    this.#flowControl.restart()
+    this.#tailProbe.cancel()
+    this.#tailProbe.forget()
   }
 
   #count(transmission: Transmission): void {
@@ -462,7 +350,9 @@ export class Sender {
 }
 
 const END_STAND_IN = new Uint8Array(1)
-/**
- * A probe costs one small packet, and a reader that has made room should not wait a minute for a lost update.
- */
-const MAX_PERSIST_MS = 10_000
+const PATH_TIMERS = [
+  streamTimers.retransmit,
+  streamTimers.probe,
+  streamTimers.reorder,
+  streamTimers.pace,
+] as const

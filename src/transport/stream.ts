@@ -6,74 +6,21 @@
  * It knows nothing of addresses, flowIDs or control packets. Set-up, end and reset are theirs; the end of the
  * stream comes as a number (`handleFinalOffset`). Inside, offsets count from 0 and never wrap.
  */
-import type { SegmentCodec, SegmentFields } from '../wire/segment.ts'
-import { nativeSegment, segmentFlags } from '../wire/segment.ts'
+import { nativeSegment, type SegmentCodec, type SegmentFields, segmentFlags } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { Emitter } from './emit.ts'
 import { Liveness } from './liveness.ts'
 import type { TransportPath } from './path.ts'
-import { firstWindowBytes, ReceiveWindow } from './receive-window.ts'
+import { ReceiveWindow } from './receive-window.ts'
 import { Receiver } from './receiver.ts'
 import { RestingStream, type StreamPosition } from './resting-stream.ts'
+import { SegmentInput, segmentNews } from './segment-input.ts'
 import { Sender } from './sender.ts'
 import { Silence } from './silence.ts'
+import { DEFAULT_BUFFER_BYTES, type StreamOptions } from './stream-options.ts'
+import { StreamSignal } from './stream-signals.ts'
 import type { StreamStats } from './stream-stats.ts'
 import { type StreamTimer, streamTimers, TimerTable } from './timers.ts'
-
-/** What has happened since the last `takeSignals`, as a bit mask. */
-export const StreamSignal = {
-  /** `read` has more. */
-  readable: 0x01,
-  /** `writable` has become true again. */
-  writable: 0x02,
-  /** Every byte of the peer's stream is here, read or not. */
-  end: 0x04,
-  /** All that was written is acknowledged. */
-  allAcknowledged: 0x08,
-  /** The peer has owed an answer for `deadPeerMs`. */
-  dead: 0x10,
-  /** An acknowledgement of what was never sent came; its segment was dropped. */
-  badAck: 0x20,
-} as const
-
-/** What is the same for many streams. */
-export interface StreamLimits {
-  /** Default: the native segment. */
-  readonly codec?: SegmentCodec
-  /** The largest window; default 16 MiB. */
-  readonly receiveBufferBytes?: number
-  /** What comes in at once at most without loss, where that is known. */
-  readonly burstBytes?: number
-  /**
-   * `writable` turns false at 4 MiB, or later on a path that takes more at once, and never later than here; default
-   * 16 MiB. `write` never refuses.
-   */
-  readonly sendBufferBytes?: number
-  /** How long a peer may owe an answer; default 120,000. */
-  readonly deadPeerMs?: number
-  /** How long an acknowledgement may wait, here and at the peer; default 25. */
-  readonly delayedAckMs?: number
-}
-
-export interface StreamOptions extends StreamLimits {
-  readonly path: TransportPath
-}
-
-/** Where one begins. */
-export interface StreamBeginning {
-  /** The number on the wire of the first byte that we send, and of the first that we receive. */
-  readonly sendIsn: number
-  readonly receiveIsn: number
-  readonly nowMs: number
-}
-
-/** A stream at its beginning, at rest until there is something to do. */
-export function openStream(options: StreamBeginning & StreamLimits): RestingStream {
-  const { sendIsn, receiveIsn, nowMs, codec = nativeSegment } = options
-  const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, burstBytes = Number.POSITIVE_INFINITY } = options
-  const windowBytes = firstWindowBytes(receiveBufferBytes, burstBytes)
-  return RestingStream.fresh({ sendIsn, receiveIsn, windowBytes, heardAt: nowMs }, codec)
-}
 
 export class Stream {
   readonly stats: StreamStats
@@ -84,6 +31,7 @@ export class Stream {
   readonly #timers = new TimerTable()
   readonly #sender: Sender
   readonly #receiver: Receiver
+  readonly #input: SegmentInput
   readonly #emitter: Emitter
   readonly #liveness: Liveness
   readonly #silence = new Silence(this.#timers)
@@ -98,8 +46,6 @@ export class Stream {
   #announcedOffset: number
   #endAnnounced = false
   #signals = 0
-  #lastAck = -1
-  #lastWindow = -1
 
   /** Goes on `from` where it stands. */
   constructor(options: StreamOptions, from: RestingStream) {
@@ -117,6 +63,7 @@ export class Stream {
     const repeatsAcks = codec.maxSackRanges === 0
     this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats, repeatsAcks)
     if (from.acknowledgementDue) this.#receiver.requestAcknowledgement()
+    this.#input = new SegmentInput(codec, from, this.#sender, this.#receiver, this.stats)
     this.#emitter = new Emitter(
       codec,
       this.#sendIsn,
@@ -145,7 +92,7 @@ export class Stream {
     this.#finalOffset = this.#sender.buffer.endOffset
     if (this.#codec.endsInBand) this.#sender.endInBand()
     // Nothing comes any more that Nagle's algorithm could wait for.
-    this.#sender.noDelay = true
+    this.#sender.flowControl.noDelay = true
   }
 
   /** The next bytes in order, which the caller owns from now on; undefined if there are none now. */
@@ -190,7 +137,7 @@ export class Stream {
   }
 
   setNoDelay(noDelay: boolean): void {
-    this.#sender.noDelay = noDelay
+    this.#sender.flowControl.noDelay = noDelay
   }
 
   /** After `intervalMs` of silence the peer is asked for a sign of life; 0 switches that off. */
@@ -206,34 +153,23 @@ export class Stream {
    * flow's packet of the same buffer is handled, and at the buffer's end.
    */
   handleSegment(fields: SegmentFields, buffer: Uint8Array, path: TransportPath, nowMs: number): void {
-    const { payloadStart, payloadEnd, segmentBytes } = fields
-    const bytes = payloadEnd - payloadStart
-    this.stats.segmentsIn += bytes <= segmentBytes ? 1 : Math.ceil(bytes / segmentBytes)
     if (this.#liveness.handleHeard(nowMs)) this.#sender.handleReachable(nowMs)
-    // Segments of one batch all carry the same acknowledgement.
-    const news =
-      fields.ack !== this.#lastAck || fields.windowBytes !== this.#lastWindow || fields.sackCount > 0
-    if (news && (fields.flags & segmentFlags.ACK) !== 0 && !this.#handleAcknowledgement(fields, nowMs)) {
+    const news = this.#input.handleSegment(fields, buffer, nowMs)
+    if ((news & segmentNews.acknowledgement) !== 0) {
+      this.#handleAcknowledged((news & segmentNews.drained) !== 0, nowMs)
+    }
+    if ((news & segmentNews.data) !== 0) {
+      this.#newestDataPath = path
+      this.#silence.handleData((news & segmentNews.pushed) !== 0)
+    } else if (news === segmentNews.lie) {
       this.stats.badAcknowledgements++
       this.#signals |= StreamSignal.badAck
-      return
-    }
-    if (this.#codec.endsInBand && this.#handleInBand(fields, news, nowMs)) return
-    if ((fields.flags & segmentFlags.PROBE) !== 0) {
-      // What it carries is padding.
-      this.#receiver.requestAcknowledgement()
-    } else if (bytes > 0) {
-      const offset = this.#receivedOffset(fields.seq)
-      const pushed = (fields.flags & segmentFlags.PSH) !== 0
-      this.#receiver.handlePayload(offset, buffer, payloadStart, payloadEnd, segmentBytes, pushed)
-      this.#newestDataPath = path
-      this.#silence.handleData(pushed)
     }
   }
 
   /** Whether a segment begins where this end expects the peer to go on. */
   isNext(fields: SegmentFields): boolean {
-    return fields.seq === this.#codec.wrap(this.#receiveIsn + this.#receiver.ackOffset)
+    return this.#input.isNext(fields)
   }
 
   /** Bytes of the peer's stream that are here without a gap. */
@@ -398,11 +334,11 @@ export class Stream {
       receiveIsn: this.#receiveIsn,
       sentBytes: this.#sender.nxt,
       readBytes: this.#receiver.nextOffset,
-      peerEdge: this.#sender.peerEdge,
-      largestWindowBytes: this.#sender.largestWindowBytes,
+      peerEdge: this.#sender.flowControl.peerEdge,
+      largestWindowBytes: this.#sender.flowControl.largestWindowBytes,
       windowBytes: this.#receiver.windowBytes,
       advertisedEdge: this.#receiver.advertisedEdge,
-      noDelay: this.#sender.noDelay,
+      noDelay: this.#sender.flowControl.noDelay,
       keepAliveMs: this.#liveness.keepAliveMs,
       keepAliveAt: this.#timers.at(streamTimers.keepAlive),
       heardAt: this.#liveness.heardAt,
@@ -415,61 +351,13 @@ export class Stream {
     this.#signals |= StreamSignal.end
   }
 
-  /** False if the segment acknowledges what was never sent. */
-  #handleAcknowledgement(fields: SegmentFields, nowMs: number): boolean {
-    const sender = this.#sender
-    const ack = this.#sentOffset(fields.ack)
-    if (ack > sender.nxt) return false
-    for (let i = 0; i < fields.sackCount; i++) {
-      if (this.#sentOffset(fields.sackEnds[i]!) > sender.nxt) return false
-    }
-    this.#lastAck = fields.ack
-    this.#lastWindow = fields.windowBytes
-    const duplicate = (fields.flags & segmentFlags.DSACK) !== 0 && fields.sackCount > 0
-    if (duplicate) {
-      sender.handleDuplicate(this.#sentOffset(fields.sackStarts[0]!), this.#sentOffset(fields.sackEnds[0]!))
-    }
-    for (let i = duplicate ? 1 : 0; i < fields.sackCount; i++) {
-      sender.handleSack(this.#sentOffset(fields.sackStarts[i]!), this.#sentOffset(fields.sackEnds[i]!))
-    }
-    sender.handleWindow(fields.windowBytes, ack + fields.windowBytes)
-    const waiting = sender.buffer.bytes > 0
-    sender.handleAcknowledgement(Math.max(ack, sender.una), nowMs)
-    this.#liveness.update(sender.outstanding, nowMs)
-    if (waiting && sender.buffer.bytes === 0) this.#signals |= StreamSignal.allAcknowledged
+  #handleAcknowledged(drained: boolean, nowMs: number): void {
+    this.#liveness.update(this.#sender.outstanding, nowMs)
+    if (drained) this.#signals |= StreamSignal.allAcknowledged
     if (this.#full && this.writable) {
       this.#full = false
       this.#signals |= StreamSignal.writable
     }
-    return true
-  }
-
-  /**
-   * What a header without SACK, PROBE and FIN's own packet says in other ways: the end of the stream by a flag, loss by
-   * an acknowledgement that is repeated, a question by an old number. True if that was all.
-   */
-  #handleInBand(fields: SegmentFields, news: boolean, nowMs: number): boolean {
-    const { flags, payloadStart, payloadEnd } = fields
-    if ((flags & segmentFlags.FIN) !== 0) {
-      const endOffset = this.#receivedOffset(fields.seq) + payloadEnd - payloadStart
-      if (this.#receiver.handleInBandEnd(endOffset) === 'conflict') this.stats.badAcknowledgements++
-      this.#announceEnd()
-    } else if (payloadStart === payloadEnd) {
-      // RFC 5681 section 2, DUPLICATE ACKNOWLEDGMENT
-      if (!news && (flags & segmentFlags.ACK) !== 0) this.#sender.handleDuplicateAck(nowMs)
-      // RFC 9293 section 3.10.7.4: what is not acceptable is answered
-      if (this.#receivedOffset(fields.seq) < this.#receiver.nextOffset)
-        this.#receiver.requestAcknowledgement()
-    }
-    return payloadStart === payloadEnd
-  }
-
-  #receivedOffset(wire: number): number {
-    return this.#codec.unwrap(wire, this.#receiveIsn + this.#receiver.nextOffset) - this.#receiveIsn
-  }
-
-  #sentOffset(wire: number): number {
-    return this.#codec.unwrap(wire, this.#sendIsn + this.#sender.una) - this.#sendIsn
   }
 
   /** Of the path that data comes on. */
@@ -478,11 +366,11 @@ export class Stream {
   }
 
   get #probeDue(): boolean {
-    return this.#sender.windowProbeDue || this.#keepAliveDue
+    return this.#sender.flowControl.windowProbeDue || this.#keepAliveDue
   }
 
   #emitProbe(batch: TransmitBatch, prefix: Uint8Array): void {
-    if (this.#sender.windowProbeDue) this.#sender.handleWindowProbeSent()
+    if (this.#sender.flowControl.windowProbeDue) this.#sender.handleWindowProbeSent()
     if (this.#keepAliveDue) this.stats.keepAlives++
     this.#keepAliveDue = false
     this.#emitter.emitAcknowledgement(batch, prefix, segmentFlags.PROBE)
@@ -527,7 +415,6 @@ export class Stream {
   }
 }
 
-const DEFAULT_BUFFER_BYTES = 16 * 1_024 * 1_024
 /** What a program may write ahead on any path. */
 const SEND_AHEAD_BYTES = 4 * 1_024 * 1_024
 /** Of a path that nothing was measured on: less than most have, so that the reader is looked at often. */

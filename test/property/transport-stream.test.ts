@@ -1,6 +1,6 @@
 /** Two streams on a bad link and virtual time: whatever the link does, the bytes arrive, each once. */
 import { describe, expect, it } from 'vitest'
-import { StreamSignal } from '../../src/transport/stream.ts'
+import { StreamSignal } from '../../src/transport/stream-signals.ts'
 import { Random, replay, testSeed } from '../support/random.ts'
 import { type LabEnd, type LabLink, StreamLab } from '../support/transport/stream-lab.ts'
 

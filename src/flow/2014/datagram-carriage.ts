@@ -3,7 +3,7 @@
  * the set-up's control packets. Nothing is sent again, so nothing is to be waited for before FIN.
  */
 import { ServalError } from '../../errors.ts'
-import { StreamSignal } from '../../transport/stream.ts'
+import { StreamSignal } from '../../transport/stream-signals.ts'
 import type { StreamStats } from '../../transport/stream-stats.ts'
 import { emitDatagram } from '../../wire/datagram.ts'
 import { MAX_RAW_PACKET_BYTES, RAW_DATA_PREFIX_BYTES } from '../../wire/raw-ip.ts'

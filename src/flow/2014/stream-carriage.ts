@@ -2,7 +2,8 @@
  * The stream of a flow in the 2014 profile: TCP's header and numbers (src/wire/README.md, A16.1). SYN and SYN-ACK agree on
  * segment size and window scale and have no timestamps or SACK; the end of the stream is TCP's FIN.
  */
-import { openStream, Stream, type StreamLimits } from '../../transport/stream.ts'
+import { Stream } from '../../transport/stream.ts'
+import { openStream, type StreamLimits } from '../../transport/stream-options.ts'
 import type { StreamStats } from '../../transport/stream-stats.ts'
 import { protocols } from '../../wire/sal-header.ts'
 import { type SegmentCodec, SegmentFields, segmentFlags } from '../../wire/segment.ts'

@@ -21,7 +21,9 @@
  * `cwnd N`, `flight N`, `srtt N`, `next N`, `next none`, `readable N`, `stats name N`.
  */
 import { TransportPath } from '../../../src/transport/path.ts'
-import { type Stream, type StreamOptions, StreamSignal } from '../../../src/transport/stream.ts'
+import type { Stream } from '../../../src/transport/stream.ts'
+import type { StreamOptions } from '../../../src/transport/stream-options.ts'
+import { StreamSignal } from '../../../src/transport/stream-signals.ts'
 import { emitDataPrefix, PacketWalk } from '../../../src/wire/encapsulation.ts'
 import { BASE_HEADER_BYTES } from '../../../src/wire/sal-header.ts'
 import {
