@@ -3,7 +3,7 @@
  * to its SAL through `FlowContext` only.
  *
  *   SAL -- handlePacket, handleData, handleTimeout --> Flow --> ControlInput, Connection, Mobility, FlowTransport
- *   SAL <-- pollTransmit ----------------------------- Flow <-- Outbox (control packets), FlowTransport (data)
+ *   SAL <-- pollTransmit ----------------------------- Flow <-- FlowOutput <-- Outbox (control packets), FlowTransport (data)
  *   program -- write, read, end, reset --------------> Flow -- signals --> program
  *
  * control-input.ts reads the peer's control packets. connection.ts runs the connection table, with opening.ts and
@@ -25,21 +25,21 @@ import type { WireError } from '../wire/wire-error.ts'
 import type { AnyFlow } from './any-flow.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import { Connection } from './connection.ts'
-import { AHEAD_LIMIT, ControlChannel, OUTSTANDING_LIMIT } from './control-channel.ts'
+import { ControlChannel } from './control-channel.ts'
 import { ControlInput } from './control-input.ts'
 import { ControlPacketWriter } from './control-packet.ts'
 import type { FlowContext } from './flow-context.ts'
 import { FlowDatagrams } from './flow-datagrams.ts'
 import { type FlowInfo, flowInfo } from './flow-info.ts'
+import { FlowOutput } from './flow-output.ts'
 import type { FlowParts, PeerControl } from './flow-parts.ts'
 import { FlowStream } from './flow-stream.ts'
 import type { FlowTransport } from './flow-transport.ts'
-import { CANDIDATE_LIMIT } from './migration.ts'
 import { Mobility } from './mobility.ts'
-import { type Due, OUTBOX_LIMIT, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import type { Local, Path } from './path.ts'
-import { FORMER_PATHS_LIMIT, PathSet } from './path-set.ts'
-import type { QueueSize } from './queue-size.ts'
+import { PathSet } from './path-set.ts'
+import { type QueueSize, queuesOf } from './queue-size.ts'
 import { FlowSignal, type FlowState, type MigrationState } from './states.ts'
 import { type FlowTimer, FlowTimers } from './timers.ts'
 
@@ -77,7 +77,7 @@ export class Flow implements AnyFlow {
   readonly #connection: Connection<Flow>
   readonly #mobility: Mobility<Flow>
   readonly #control: ControlInput<Flow>
-  #released = false
+  readonly #output: FlowOutput<Flow>
 
   constructor(options: FlowOptions, context: FlowContext<Flow>, nowMs: number) {
     const { role, flowId, service, serviceName, timeoutMs, newCongestion } = options
@@ -105,6 +105,7 @@ export class Flow implements AnyFlow {
     this.#connection = new Connection(this.#parts, this.#transport, timeoutMs, nowMs)
     this.#mobility = new Mobility(this.#parts, this.#transport, this.#connection)
     this.#control = new ControlInput(this.#parts, this.#transport, this.#connection, this.#mobility)
+    this.#output = new FlowOutput(this.#parts, this.#transport, this.#connection, this.#mobility)
   }
 
   // ---- what the program sees ------------------------------------------------------------------------------
@@ -212,16 +213,8 @@ export class Flow implements AnyFlow {
 
   /** What the peer makes this flow keep. */
   get queues(): readonly QueueSize[] {
-    const { outbox, channel, paths, context } = this.#parts
-    const { receiveBufferBytes } = context.limits
-    return [
-      { name: 'owed control packets', size: outbox.size, limit: OUTBOX_LIMIT },
-      { name: 'control packets ahead', size: channel.aheadCount, limit: AHEAD_LIMIT },
-      { name: 'outstanding control packets', size: channel.outstanding.length, limit: OUTSTANDING_LIMIT },
-      { name: 'candidates', size: this.#mobility.migration?.candidates.length ?? 0, limit: CANDIDATE_LIMIT },
-      { name: 'former paths', size: paths.formerCount, limit: FORMER_PATHS_LIMIT },
-      { name: 'bytes to read', size: this.readableBytes, limit: receiveBufferBytes },
-    ]
+    const candidates = this.#mobility.migration?.candidates.length ?? 0
+    return queuesOf(this.#parts, candidates, this.readableBytes)
   }
 
   /** Whether something of this flow still has to reach the peer, so that the process should not end. */
@@ -350,19 +343,7 @@ export class Flow implements AnyFlow {
 
   /** HOT. Writes what is to be sent next; false when there is nothing. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    const { outbox, paths } = this.#parts
-    for (let due = outbox.take(); due; due = outbox.take()) {
-      // FIN is about to say as much.
-      if (due.kind === 'ACK' && due.echo === undefined && this.#connection.finDueOn(due.path)) continue
-      if (this.#emitControl(due, batch, nowMs)) return true
-    }
-    if (this.#released) return false
-    if (this.state === 'CLOSED') return this.#release()
-    const path = paths.active
-    if (path === undefined || this.#transport.isSuspended || !this.#connection.isOpen) return false
-    const fin = this.#connection.finDueOn(path)
-    if (fin && this.#emitControl(fin, batch, nowMs)) return true
-    return this.#emitData(path, batch, nowMs)
+    return this.#output.pollTransmit(batch, nowMs)
   }
 
   /**
@@ -417,46 +398,5 @@ export class Flow implements AnyFlow {
     if (signals & StreamSignal.allAcknowledged) bits |= FlowSignal.drained
     if (bits !== 0) context.signal(this, bits)
     if (signals & StreamSignal.badAck) context.count('badAck')
-  }
-
-  // ---- output ---------------------------------------------------------------------------------------------
-
-  #emitControl(due: Due, batch: TransmitBatch, nowMs: number): boolean {
-    const { context, paths, writer } = this.#parts
-    const { path } = due
-    if (this.#transport.isSuspended && path === paths.active) return false
-    const author = due.kind === 'RST' && due.writer ? due.writer : writer
-    const length = author.write(due, batch.buffer, this.#transport.riders, nowMs)
-    if (!path.admits(length)) {
-      context.count('amplificationLimit')
-      return false
-    }
-    path.credit.sentBytes += length
-    if (due.kind === 'RSYN_ACK') {
-      path.challenges++
-      path.challengedAt = nowMs
-    } else if (due.kind === 'FIN') this.#connection.handleFinSent(path, due.entry.transmissions === 0, nowMs)
-    if ('entry' in due) {
-      due.entry.transmissions++
-      due.entry.sentAt = nowMs
-    }
-    batch.setPacket(length)
-    batch.setRoute(path.local.id, path.remote)
-    return true
-  }
-
-  /** HOT. */
-  #emitData(path: Path, batch: TransmitBatch, nowMs: number): boolean {
-    if (!this.#transport.emitBatch(batch, path, nowMs)) return false
-    batch.setRoute(path.local.id, path.remote)
-    this.#mobility.handleData(path, batch, nowMs)
-    return true
-  }
-
-  /** The last packet is out: the SAL may forget the flow. */
-  #release(): false {
-    this.#released = true
-    this.#parts.context.release(this)
-    return false
   }
 }
