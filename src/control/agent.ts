@@ -4,32 +4,27 @@
  * reports (`handle*`), then carries out `pollCommand` and takes `pollEvent`, each until undefined, and calls
  * `handleTimeout` when `nextTimeoutAt` has come.
  *
- * What the controller told stays valid while it is away: a data path that is up never depends on it
- * (README.md).
+ * It makes the connection and keeps it; what is said over it is `dealings.ts`.
  */
 import type { Endpoint } from '../wire/endpoint.ts'
 import { WireError } from '../wire/wire-error.ts'
+import type { AgentCommand, AgentEvent } from './agent-events.ts'
 import { type AgentInput, type AgentState, agentTable } from './agent-states.ts'
 import { BackOff } from './back-off.ts'
 import type * as codec from './codec.ts'
 import { controlErrors } from './control-error.ts'
+import { Dealings, type FromController } from './dealings.ts'
 import { INSTANCE_BYTES, instanceId, MAX_ENDPOINTS } from './fields.ts'
 import { FrameReader } from './frame.ts'
-import { KnownRules, type RuleChange } from './known-rules.ts'
 import {
   type AgentKind,
   CONTROL_VERSION,
   type ControlMessage,
-  type ControlRule,
-  type GoneReason,
   type InstanceId,
   type NamedPrefix,
-  type Resolved,
-  type RouterInfo,
   type Welcome,
 } from './messages.ts'
-import { type Registration, type RegistrationOutcome, Registrations } from './registrations.ts'
-import { type Resolution, Resolutions } from './resolutions.ts'
+import type { Registration } from './registrations.ts'
 
 export interface AgentOptions {
   readonly kind: AgentKind
@@ -58,42 +53,6 @@ export interface AgentTimes {
 /** Messages to bytes and back, by the generated code: codec.ts. It is the shell that loads it, with the first connection. */
 export type MessageCodec = Pick<typeof codec, 'emitMessage' | 'parseMessage'>
 
-/** What the shell is to do. `connection` is the agent's number for it, to be given back in reports. */
-export type AgentCommand =
-  | { readonly type: 'connect'; readonly connection: number }
-  | { readonly type: 'send'; readonly connection: number; readonly bytes: Uint8Array }
-  /** After what was sent. No report about the connection is needed, or heard, any longer. */
-  | { readonly type: 'close'; readonly connection: number }
-
-export type AgentEvent =
-  | { readonly type: 'connected'; readonly controller: InstanceId; readonly pid: number }
-  /** An attempt failed or the connection was lost; the next attempt is made at `retryAt`. */
-  | { readonly type: 'disconnected'; readonly reason: string; readonly retryAt: number }
-  | RegistrationOutcome
-  /** Take `remove` away, then put `add` in. */
-  | ({ readonly type: 'rules' } & RuleChange)
-  /** All routers that are alive. */
-  | { readonly type: 'routers'; readonly routers: readonly RouterInfo[] }
-  /** The rules are in force already, by the event before. */
-  | { readonly type: 'resolved'; readonly service: NamedPrefix; readonly rules: readonly ControlRule[] }
-  | {
-      readonly type: 'unresolved'
-      readonly service: NamedPrefix
-      readonly reason: UnresolvedReason
-      /** Who said so, for people; '' where nobody did. */
-      readonly asked: string
-    }
-  /** An instance is no more. `died`: flows to its endpoints have lost their peer; `silent`: perhaps not. */
-  | {
-      readonly type: 'gone'
-      readonly instance: InstanceId
-      readonly endpoints: readonly Endpoint[]
-      readonly reason: GoneReason
-    }
-
-/** not-found: the controller says that nobody serves it. overload: too many questions are open here. */
-export type UnresolvedReason = 'not-found' | 'unreachable' | 'timeout' | 'overload' | 'stopped'
-
 export class Agent {
   /** Drawn at construction; it names this process in rules, whatever its addresses. */
   readonly instance: InstanceId
@@ -101,9 +60,7 @@ export class Agent {
   readonly #options: AgentOptions
   readonly #times: AgentTimes
   readonly #backOff: BackOff
-  readonly #rules: KnownRules
-  readonly #registrations = new Registrations()
-  readonly #resolutions = new Resolutions()
+  readonly #dealings: Dealings
   readonly #commands: AgentCommand[] = []
   readonly #events: AgentEvent[] = []
   #endpoints: readonly Endpoint[] = []
@@ -117,9 +74,8 @@ export class Agent {
   /** Why the connection is being given up, for people. */
   #reason = ''
   #controller: InstanceId | undefined
-  #isNewController = true
   #leaseMs = NEVER
-  /** The agent's timers, with those of #resolutions and #rules; Infinity: not armed. */
+  /** The agent's timers, with those of #dealings; Infinity: not armed. */
   #retryAt = NEVER
   #silentAt = NEVER
 
@@ -129,7 +85,10 @@ export class Agent {
     this.#options = options
     this.#times = { ...DEFAULT_TIMES, ...options.times }
     this.#backOff = new BackOff(this.#times.retryMinMs, this.#times.retryMaxMs, options.randomBytes)
-    this.#rules = new KnownRules(options.kind === 'router')
+    this.#dealings = new Dealings(options.kind, this.#times.resolveMs, {
+      send: message => this.#send(message),
+      tell: event => this.#events.push(event),
+    })
   }
 
   get state(): AgentState {
@@ -159,28 +118,21 @@ export class Agent {
 
   /** Keeps it registered from now on, over every reconnect; outcomes carry the number returned. */
   register(registration: Registration): number {
-    const id = this.#registrations.add(registration)
-    if (this.#state === 'READY') this.#send(this.#registrations.request(id))
-    return id
+    return this.#dealings.register(registration)
   }
 
   unregister(registrationId: number): void {
-    if (!this.#registrations.has(registrationId)) return
-    const request = this.#registrations.withdraw(registrationId)
-    if (this.#state === 'READY' && request !== undefined) this.#send(request)
-    else this.#events.push({ type: 'unregistered', registrationId })
+    this.#dealings.unregister(registrationId)
   }
 
   /** Asks who serves a name; exactly one `resolved` or `unresolved` comes for all who ask meanwhile. */
   resolve(service: NamedPrefix, nowMs: number): void {
-    if (this.#state === 'STOPPED') return this.#unresolved(service, 'stopped')
+    if (this.#state === 'STOPPED') return this.#dealings.unresolved(service, 'stopped')
     // Where no controller was ever reached, waiting for one only delays the error message.
     if (this.#state === 'WAITING' && this.#controller === undefined) {
-      return this.#unresolved(service, 'unreachable')
+      return this.#dealings.unresolved(service, 'unreachable')
     }
-    if (this.#resolutions.isFull) return this.#unresolved(service, 'overload')
-    const resolution = this.#resolutions.add(service, nowMs + this.#times.resolveMs, true)
-    if (resolution !== undefined && this.#state === 'READY') this.#send(this.#resolutions.request(resolution))
+    this.#dealings.resolve(service, nowMs)
   }
 
   /** The connection that a `connect` command asked for is there. */
@@ -216,15 +168,12 @@ export class Agent {
       this.#input('silent', nowMs)
     }
     if (this.#retryAt <= nowMs) this.#input('retryDue', nowMs)
-    const reason = this.#state === 'READY' ? 'timeout' : 'unreachable'
-    for (const resolution of this.#resolutions.takeExpired(nowMs)) this.#giveUp(resolution, reason)
-    if (this.#state === 'READY') this.#tell(this.#rules.expire(nowMs))
+    this.#dealings.handleTimeout(nowMs)
   }
 
   /** Infinity: nothing is to come. */
   nextTimeoutAt(): number {
-    const expiryAt = this.#state === 'READY' ? this.#rules.nextExpiryAt() : NEVER
-    return Math.min(this.#retryAt, this.#silentAt, this.#resolutions.nextDeadlineAt(), expiryAt)
+    return Math.min(this.#retryAt, this.#silentAt, this.#dealings.nextTimeoutAt())
   }
 
   pollCommand(): AgentCommand | undefined {
@@ -260,7 +209,7 @@ export class Agent {
       case 'settle':
         return this.#settle(message as Welcome, nowMs)
       case 'obey':
-        return this.#obey(message as FromController, nowMs)
+        return this.#dealings.handleMessage(message as FromController, nowMs)
       case 'hangUp':
         this.#hangUp(from)
         return this.#backOffUntil(nowMs)
@@ -298,64 +247,13 @@ export class Agent {
   }
 
   #settle({ controller, pid, leaseMs, routers }: Welcome, nowMs: number): void {
-    this.#isNewController = this.#controller !== controller
+    const isNew = this.#controller !== controller
     this.#controller = controller
     this.#leaseMs = Math.max(leaseMs, MIN_LEASE_MS)
     this.#silentAt = nowMs + this.#leaseMs
     this.#backOff.reset()
     this.#events.push({ type: 'connected', controller, pid }, { type: 'routers', routers })
-    for (const request of this.#registrations.requestAll()) this.#send(request)
-    if (this.#options.kind === 'host') this.#refresh(nowMs)
-    for (const resolution of this.#resolutions.unasked()) this.#send(this.#resolutions.request(resolution))
-  }
-
-  /** What is known may have changed meanwhile: it is asked again. */
-  #refresh(nowMs: number): void {
-    this.#rules.postponeExpiry(nowMs + this.#times.resolveMs)
-    for (const service of this.#rules.services()) {
-      this.#resolutions.add(service, nowMs + this.#times.resolveMs, false)
-    }
-  }
-
-  #obey(message: FromController, nowMs: number): void {
-    switch (message.type) {
-      case 'ack': {
-        const outcome = this.#registrations.handleAck(message)
-        if (outcome !== undefined) this.#events.push(outcome)
-        return
-      }
-      case 'ruleUpdate':
-        return this.#tell(this.#rules.handleUpdate(message))
-      case 'resolved':
-        return this.#handleResolved(message, nowMs)
-      case 'routers':
-        this.#events.push({ type: 'routers', routers: message.routers })
-        return
-      case 'instanceGone': {
-        const { instance, endpoints, reason } = message
-        this.#events.push({ type: 'gone', instance, endpoints, reason })
-        return
-      }
-      case 'ping':
-        return this.#send({ type: 'pong' })
-    }
-  }
-
-  #handleResolved({ xid, found, rules, ttlMs, asked }: Resolved, nowMs: number): void {
-    const resolution = this.#resolutions.take(xid)
-    if (resolution === undefined) return
-    const { service, awaited } = resolution
-    const isFound = found && rules.length > 0
-    // A controller that has just started cannot yet tell what is not served from what is not yet back.
-    if (!isFound && !awaited && this.#isNewController) this.#rules.keepUntil(service, nowMs + this.#leaseMs)
-    else this.#tell(this.#rules.handleAnswer(service, isFound ? rules : [], nowMs + ttlMs))
-    if (!awaited) return
-    if (isFound) this.#events.push({ type: 'resolved', service, rules })
-    else this.#unresolved(service, 'not-found', asked)
-  }
-
-  #tell(change: RuleChange): void {
-    if (change.add.length > 0 || change.remove.length > 0) this.#events.push({ type: 'rules', ...change })
+    this.#dealings.begin(isNew, this.#leaseMs, nowMs)
   }
 
   /** The connection is no more, or never was. */
@@ -363,22 +261,19 @@ export class Agent {
     this.#forgetConnection()
     this.#retryAt = nowMs + this.#backOff.nextMs()
     this.#events.push({ type: 'disconnected', reason: this.#reason, retryAt: this.#retryAt })
-    if (this.#controller !== undefined) return
-    for (const resolution of this.#resolutions.takeAll()) this.#giveUp(resolution, 'unreachable')
+    if (this.#controller === undefined) this.#dealings.giveUpAll('unreachable')
   }
 
   #leave(): void {
     this.#forgetConnection()
     this.#retryAt = NEVER
-    for (const resolution of this.#resolutions.takeAll()) this.#giveUp(resolution, 'stopped')
+    this.#dealings.giveUpAll('stopped')
   }
 
   #forgetConnection(): void {
     this.#connection = NO_CONNECTION
     this.#silentAt = NEVER
-    this.#rules.forgetIncoming()
-    this.#resolutions.handleDisconnected()
-    this.#events.push(...this.#registrations.handleDisconnected())
+    this.#dealings.pause()
   }
 
   #hangUp(from: AgentState): void {
@@ -391,21 +286,7 @@ export class Agent {
     const bytes = this.#codec!.emitMessage(message)
     this.#commands.push({ type: 'send', connection: this.#connection, bytes })
   }
-
-  #giveUp({ service, awaited }: Resolution, reason: UnresolvedReason): void {
-    if (awaited) this.#unresolved(service, reason)
-  }
-
-  #unresolved(service: NamedPrefix, reason: UnresolvedReason, asked = ''): void {
-    this.#events.push({ type: 'unresolved', service, reason, asked })
-  }
 }
-
-/** What a controller says once it has said Welcome. */
-type FromController = Extract<
-  ControlMessage,
-  { type: 'ack' | 'ruleUpdate' | 'resolved' | 'routers' | 'instanceGone' | 'ping' }
->
 
 function inputOf({ type }: ControlMessage): AgentInput {
   switch (type) {

@@ -3,7 +3,8 @@
  * and hands on its events. It keeps no process alive.
  */
 import { createConnection, type Socket } from 'node:net'
-import { Agent, type AgentEvent, type AgentOptions } from '../control/agent.ts'
+import { Agent, type AgentOptions } from '../control/agent.ts'
+import type { AgentEvent } from '../control/agent-events.ts'
 import type { NamedPrefix } from '../control/messages.ts'
 import type { Registration } from '../control/registrations.ts'
 import { ServalError } from '../errors.ts'

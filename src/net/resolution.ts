@@ -7,7 +7,7 @@
  *   everything else             FORWARD            to the configured routers, else to those that the controller tells,
  *                               DELAY              else: the controller, where there is one, else the runtime directory
  */
-import type { AgentEvent } from '../control/agent.ts'
+import type { AgentEvent } from '../control/agent-events.ts'
 import type { RouterInfo } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
 import { canonicalAddress } from '../id/address.ts'

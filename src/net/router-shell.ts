@@ -3,7 +3,7 @@
  * a controller.
  */
 import { hostname } from 'node:os'
-import type { AgentEvent } from '../control/agent.ts'
+import type { AgentEvent } from '../control/agent-events.ts'
 import { isLoopback } from '../id/address.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'

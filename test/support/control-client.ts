@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { Agent, type AgentEvent, type AgentOptions } from '../../src/control/agent.ts'
+import { Agent, type AgentOptions } from '../../src/control/agent.ts'
+import type { AgentEvent } from '../../src/control/agent-events.ts'
 import * as codec from '../../src/control/codec.ts'
 import { endpoints } from './control-world.ts'
 

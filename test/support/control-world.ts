@@ -4,7 +4,8 @@
  */
 import { Hub, type HubNotice } from '../../controller/hub.ts'
 import type { HubLimits } from '../../controller/hub-limits.ts'
-import { Agent, type AgentCommand, type AgentEvent, type AgentOptions } from '../../src/control/agent.ts'
+import { Agent, type AgentOptions } from '../../src/control/agent.ts'
+import type { AgentCommand, AgentEvent } from '../../src/control/agent-events.ts'
 import * as codec from '../../src/control/codec.ts'
 import { instanceId } from '../../src/control/fields.ts'
 import type { NamedPrefix } from '../../src/control/messages.ts'
