@@ -2,7 +2,8 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { GoneReason } from '../src/control/messages.ts'
-import type { Hub, HubCommand, HubNotice } from './hub.ts'
+import type { Hub } from './hub.ts'
+import type { HubCommand, HubNotice } from './hub-reports.ts'
 import { type ListenAddress, listenControl, listenUnix, type RuntimeDir } from './listen.ts'
 
 export interface ControlServerOptions {

@@ -19,10 +19,12 @@ import {
 } from '../src/control/messages.ts'
 import type { Endpoint } from '../src/wire/endpoint.ts'
 import { WireError } from '../src/wire/wire-error.ts'
-import { allRules, answer, changeForHost, changeForRouter, ruleUpdates } from './announcements.ts'
+import { answer } from './announcements.ts'
+import { Announcer } from './announcer.ts'
 import { DEFAULT_LIMITS, type HubLimits } from './hub-limits.ts'
+import { type HubCommand, type HubNotice, type LeaveReason, newHubCounters } from './hub-reports.ts'
 import { Leases } from './leases.ts'
-import { exclusiveEndpoints, reachableEndpoints, routersFor } from './policy.ts'
+import { routersFor } from './policy.ts'
 import { type Member, Registry } from './registry.ts'
 import { Session } from './session.ts'
 
@@ -34,46 +36,9 @@ export interface HubOptions {
   readonly limits?: Partial<HubLimits>
 }
 
-export type HubCommand =
-  | { readonly type: 'send'; readonly connection: number; readonly bytes: Uint8Array }
-  /** After what was sent. No report about the connection is needed, or heard, any longer. */
-  | { readonly type: 'close'; readonly connection: number }
-
-/** For logs. `from` is the connection as the server named it. */
-export type HubNotice =
-  | { readonly type: 'joined'; readonly member: Member; readonly from: string }
-  | { readonly type: 'left'; readonly member: Member; readonly reason: LeaveReason }
-  | { readonly type: 'registered' | 'unregistered'; readonly member: Member; readonly name: string }
-  | { readonly type: 'rejected'; readonly from: string; readonly reason: string }
-
-export type LeaveReason = 'goodbye' | 'replaced' | 'rejected' | GoneReason
-
-/** How often something went wrong since the start. */
-export interface HubCounters {
-  /** Messages that could not be read. */
-  malformed: number
-  /** Messages of a kind unknown here; they are ignored. */
-  unknown: number
-  /** Connections closed because of what came over them. */
-  rejected: number
-  /** Registrations refused. */
-  refused: number
-  /** Questions to which the answer was nobody. */
-  unresolved: number
-  /** Members withdrawn because they were silent. */
-  evicted: number
-}
-
 export class Hub {
   readonly registry: Registry
-  readonly counters: HubCounters = {
-    malformed: 0,
-    unknown: 0,
-    rejected: 0,
-    refused: 0,
-    unresolved: 0,
-    evicted: 0,
-  }
+  readonly counters = newHubCounters()
   readonly #options: HubOptions
   readonly #limits: HubLimits
   readonly #leases: Leases<Session>
@@ -83,11 +48,10 @@ export class Hub {
   readonly #byInstance = new Map<InstanceId, Session>()
   readonly #commands: HubCommand[] = []
   readonly #notices: HubNotice[] = []
+  readonly #announcer: Announcer
   #pingAt = NEVER
   /** Until then a router keeps what an earlier controller told it: its servers may not all be back. */
   #settledAt: number
-  /** Routers came, went or moved since everybody was told of them. */
-  #areRoutersChanged = false
 
   constructor(options: HubOptions) {
     this.#options = options
@@ -96,6 +60,11 @@ export class Hub {
     this.#greeting = new Leases({ leaseMs: this.#limits.helloMs, holdMs: 0 })
     this.#settledAt = options.startedAt + this.#limits.leaseMs
     this.registry = new Registry(this.#limits.registrationsPerMember)
+    this.#announcer = new Announcer({
+      registry: this.registry,
+      listeners: () => this.#byInstance.values(),
+      send: (session, message) => this.#send(session, message),
+    })
   }
 
   get connections(): number {
@@ -135,7 +104,7 @@ export class Hub {
       if (message instanceof WireError) this.#handleMalformed(session, message)
       else this.#handleMessage(session, message, nowMs)
     }
-    this.#tellChanges()
+    this.#announcer.tellChanges()
   }
 
   /** The connection ended with no goodbye before: `died` if its other end closed it, as a dying process does. */
@@ -143,7 +112,7 @@ export class Hub {
     const session = this.#sessions.get(connection)
     if (session === undefined) return
     this.#forget(session, reason)
-    this.#tellChanges()
+    this.#announcer.tellChanges()
   }
 
   handleTimeout(nowMs: number): void {
@@ -158,7 +127,7 @@ export class Hub {
       this.#pingAt = this.#sessions.size === 0 ? NEVER : nowMs + this.#limits.leaseMs / PINGS_PER_LEASE
     }
     if (this.#settledAt <= nowMs) this.#settle()
-    this.#tellChanges()
+    this.#announcer.tellChanges()
   }
 
   /** Infinity: nothing is to come. */
@@ -242,7 +211,7 @@ export class Hub {
     if (kind !== 'router') return
     const knowsMore = hello.previousController !== undefined && this.#settledAt !== NEVER
     session.isProvisional = knowsMore && hello.previousController !== this.#options.controller
-    this.#tellAll(session, member)
+    this.#announcer.tellAll(session)
   }
 
   #join(session: Session, hello: Hello & { readonly kind: AgentKind }, nowMs: number): Member {
@@ -259,7 +228,7 @@ export class Hub {
     this.#greeting.remove(session)
     this.#leases.renew(session, nowMs)
     this.registry.join(member)
-    this.#areRoutersChanged ||= kind === 'router'
+    if (kind === 'router') this.#announcer.handleRoutersChanged()
     this.#notices.push({ type: 'joined', member, from: session.from })
     return member
   }
@@ -294,11 +263,9 @@ export class Hub {
     const moved = { ...member, endpoints }
     session.member = moved
     this.registry.join(moved)
-    if (moved.kind === 'router') {
-      this.#areRoutersChanged = true
-      return this.#tellAll(session, moved)
-    }
-    this.#send(session, { type: 'routers', routers: routersFor(this.registry.members.values(), moved) })
+    if (moved.kind === 'host') return this.#announcer.tellRouters(session)
+    this.#announcer.handleRoutersChanged()
+    this.#announcer.tellAll(session)
   }
 
   #resolve(session: Session, member: Member, { xid, service }: Resolve, nowMs: number): void {
@@ -321,38 +288,12 @@ export class Hub {
     })
   }
 
-  #tellAll(session: Session, member: Member): void {
-    for (const update of ruleUpdates(!session.isProvisional, allRules(this.registry, member), [])) {
-      this.#send(session, update)
-    }
-  }
-
   #settle(): void {
     this.#settledAt = NEVER
     for (const session of this.#byInstance.values()) {
       if (!session.isProvisional) continue
       session.isProvisional = false
-      this.#tellAll(session, session.member!)
-    }
-  }
-
-  #tellChanges(): void {
-    const changed = this.registry.takeChanges()
-    if (changed.length > 0) {
-      for (const session of this.#byInstance.values()) {
-        const { member, known } = session
-        const { add, remove } =
-          member!.kind === 'router'
-            ? changeForRouter(this.registry, changed, member!)
-            : changeForHost(this.registry, changed, known, member!)
-        for (const update of ruleUpdates(false, add, remove)) this.#send(session, update)
-      }
-    }
-    if (!this.#areRoutersChanged) return
-    this.#areRoutersChanged = false
-    for (const session of this.#byInstance.values()) {
-      const routers = routersFor(this.registry.members.values(), session.member!)
-      this.#send(session, { type: 'routers', routers })
+      this.#announcer.tellAll(session)
     }
   }
 
@@ -372,19 +313,10 @@ export class Hub {
     if (member === undefined) return
     this.#byInstance.delete(member.instance)
     this.registry.leave(member.instance)
-    this.#areRoutersChanged ||= member.kind === 'router'
+    if (member.kind === 'router') this.#announcer.handleRoutersChanged()
     this.#notices.push({ type: 'left', member, reason })
-    if (member.kind === 'host' && (reason === 'died' || reason === 'silent')) this.#tellGone(member, reason)
-  }
-
-  #tellGone(member: Member, reason: GoneReason): void {
-    const endpoints = exclusiveEndpoints(member, this.registry.members.values())
-    for (const session of this.#byInstance.values()) {
-      const receiver = session.member!
-      if (receiver.kind !== 'host') continue
-      const reachable = reachableEndpoints({ ...member, endpoints }, receiver)
-      if (reachable.length === 0) continue
-      this.#send(session, { type: 'instanceGone', instance: member.instance, endpoints: reachable, reason })
+    if (member.kind === 'host' && (reason === 'died' || reason === 'silent')) {
+      this.#announcer.tellGone(member, reason)
     }
   }
 

@@ -2,8 +2,9 @@
  * A controller's hub and agents on one virtual clock, joined by pipes that take time and cut what goes
  * through them into chunks of any size.
  */
-import { Hub, type HubNotice } from '../../controller/hub.ts'
+import { Hub } from '../../controller/hub.ts'
 import type { HubLimits } from '../../controller/hub-limits.ts'
+import type { HubNotice } from '../../controller/hub-reports.ts'
 import { Agent, type AgentOptions } from '../../src/control/agent.ts'
 import type { AgentCommand, AgentEvent } from '../../src/control/agent-events.ts'
 import * as codec from '../../src/control/codec.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Hub, type HubNotice } from '../../../controller/hub.ts'
+import { Hub } from '../../../controller/hub.ts'
 import type { HubLimits } from '../../../controller/hub-limits.ts'
+import type { HubNotice } from '../../../controller/hub-reports.ts'
 import { emitMessage, parseMessage } from '../../../src/control/codec.ts'
 import { emitFrame, FrameReader, MAX_AGENT_FRAME_BYTES } from '../../../src/control/frame.ts'
 import type { ControlMessage, Hello } from '../../../src/control/messages.ts'
