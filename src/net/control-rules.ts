@@ -1,8 +1,9 @@
 /** The controller's rules in a service table: each instance is a FORWARD target at the best endpoint that can be reached. */
 import type { ControlRule } from '../control/messages.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
+import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import type { Endpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 
 export class ControlRules {
   readonly #table: ServiceTable
@@ -38,10 +39,25 @@ export class ControlRules {
 
   #install(rule: ControlRule): void {
     const { prefix, name, weight, priority, endpoints } = rule
-    const endpoint = bestOf(endpoints, this.#isReachable)
-    if (endpoint === undefined) return
+    const endpoint = bestOf(
+      endpoints.filter(endpoint => targetProblem(endpoint) === undefined),
+      this.#isReachable,
+    )
+    if (endpoint === undefined) return this.#refuse(rule)
     const target = { endpoint, weight, priority }
     this.#table.replace(prefix, [{ type: 'FORWARD', targets: [target] }], { ...selectorOf(rule), name })
+  }
+
+  /** An instance says of itself where it is, and may be wrong: this process goes on without it. */
+  #refuse(rule: ControlRule): void {
+    const { prefix, name, endpoints } = rule
+    this.#table.remove(prefix, selectorOf(rule))
+    const quoted = `${name || prefix} FORWARD ${endpoints.map(formatEndpoint).join(', ')}`
+    const problem = endpoints[0] && targetProblem(endpoints[0])
+    process.emitWarning(
+      `rule "${quoted}" of the controller is left out: ${problem ?? 'it has no target'}; see SERVAL_BIND of that instance`,
+      { code: 'SERVAL_RULE' },
+    )
   }
 }
 

@@ -19,7 +19,7 @@ export function checkRule(rule: Rule, quote: () => string): void {
   for (const { endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY } of targets) {
     if (!(Number.isFinite(weight) && weight >= 0)) throw complain(weight, 'a weight is a number, 0 or more')
     if (!Number.isFinite(priority)) throw complain(priority, 'a priority is a number')
-    const problem = impossible(endpoint)
+    const problem = targetProblem(endpoint)
     if (problem !== undefined) throw complain(formatEndpoint(endpoint), problem)
   }
   const twice =
@@ -47,8 +47,8 @@ function repeated(texts: readonly string[]): string | undefined {
   return texts.find(text => seen.size === seen.add(text).size)
 }
 
-/** Why nothing can be sent to an endpoint as a target. */
-function impossible({ address, port }: Endpoint): string | undefined {
+/** Why nothing can be sent to an endpoint as a target; undefined: something can. */
+export function targetProblem({ address, port }: Endpoint): string | undefined {
   if (!(Number.isInteger(port) && port > 0 && port <= 0xffff)) return 'a target has a port, 1 to 65535'
   const bytes = addressBytes(address)
   if (bytes === undefined) return 'a target is an IP address'
