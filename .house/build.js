@@ -2,7 +2,8 @@
 //
 //   1. control.proto -> src/control/generated/control.{js,d.ts}   when the .proto is newer
 //   2. tsc -p tsconfig.build.json, tsconfig.types.json            src, controller, bench -> dist/, code and declarations
-//   3. copy what tsc does not know (schemas, pages, generated code), remove what lost its source
+//   3. rolldown (bundle.js)                                       src -> dist/lib, what package.json gives to programs
+//   4. copy what tsc does not know (schemas, pages, generated code), remove what lost its source
 //
 // dist/ is mended in place rather than emptied first, so that a build does not pull the floor from under a
 // program that runs from it; tsc compiles only what has changed.
@@ -12,13 +13,15 @@ import { once } from 'node:events'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { bundle } from './bundle.js'
 import { generateControl } from './control.js'
 
 const ROOMS = ['src', 'controller', 'bench']
-const EXECUTABLE = 'dist/src/bin/serval.js'
+const EXECUTABLE = 'dist/lib/serval.js'
 
 await generateControl()
-const compiled = await Promise.all(['tsconfig.build.json', 'tsconfig.types.json'].map(compile))
+const compiling = ['tsconfig.build.json', 'tsconfig.types.json'].map(compile)
+const compiled = await Promise.all([...compiling, bundle().then(() => 0)])
 for (const room of ROOMS) mirrorAssets(room)
 for (const room of [...ROOMS, 'test']) removeOrphans(room) // bench uses the simulator of test/support
 if (existsSync(EXECUTABLE)) chmodSync(EXECUTABLE, 0o755)

@@ -8,7 +8,7 @@
 import { once } from 'node:events'
 import { type HeapProfiler, Session } from 'node:inspector'
 import { basename } from 'node:path'
-import net from '../src/sockets/net.ts'
+import net from 'serval/net'
 import { quantile } from './support/statistics.ts'
 
 const WARM_UP_MS = 1500

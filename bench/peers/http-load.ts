@@ -5,7 +5,7 @@
  * The client keeps 50 connections busy, each with one request at a time, and checks each reply.
  */
 import nodeHttp, { type IncomingMessage, type RequestOptions, type ServerResponse } from 'node:http'
-import servalHttp from '../../src/sockets/http.ts'
+import servalHttp from 'serval/http'
 import { warmUpMs } from '../support/warm-up.ts'
 import { say } from './say.ts'
 

@@ -44,7 +44,7 @@ const transports = {
     return { listen: listenUdx, connect: connectUdx }
   },
   serval: async () => {
-    const { default: serval } = await import('../../src/sockets/net.ts')
+    const { default: serval } = await import('serval/net')
     return {
       listen: (_address, onConnection) =>
         listening(serval.createServer(onConnection as never) as never, { service: SERVICE }),

@@ -117,7 +117,7 @@ const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'
 function canBeNobody(): boolean {
   if (process.getuid?.() !== 0) return false
   try {
-    const [file, ...args] = [...AS_NOBODY, process.execPath, 'dist/src/bin/serval.js', '--version']
+    const [file, ...args] = [...AS_NOBODY, process.execPath, 'dist/lib/serval.js', '--version']
     execFileSync(file!, args, { stdio: 'ignore' })
     return true
   } catch {

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 /** Runs an ES module that has `dgram`; its lines come one by one. */
 function run(code: string, env: Record<string, string> = {}) {
-  const module = pathToFileURL('dist/src/sockets/dgram.js')
+  const module = pathToFileURL('dist/lib/dgram.js')
   const program = `const { default: dgram } = await import('${module}'); ${code}`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     env: { ...process.env, SERVAL_RUNTIME_DIR: stacks.runtimeDir, SERVAL_BIND: '127.0.0.1', ...env },

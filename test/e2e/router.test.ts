@@ -14,7 +14,7 @@ import { peekSrcFlowId } from '../../src/wire/sal-header.ts'
 import { Program } from '../support/lab/program.ts'
 import { packetBytes, parse, routeOf, syn } from '../support/router-trace.ts'
 
-const SERVAL = fileURLToPath(new URL('../../dist/src/bin/serval.js', import.meta.url))
+const SERVAL = fileURLToPath(new URL('../../dist/lib/serval.js', import.meta.url))
 
 let folder: string
 let programs: Program[]

@@ -17,9 +17,9 @@ const runtimeDir = mkdtempSync(join(tmpdir(), 'serval-sockets-'))
 process.env.SERVAL_RUNTIME_DIR = runtimeDir
 const modules = {
   'node:net': 'node:net',
-  'serval/net': String(pathToFileURL('dist/src/sockets/net.js')),
+  'serval/net': String(pathToFileURL('dist/lib/net.js')),
 }
-const servalHttp = String(pathToFileURL('dist/src/sockets/http.js'))
+const servalHttp = String(pathToFileURL('dist/lib/http.js'))
 
 const children: ChildProcess[] = []
 const servers: Net.Server[] = []

@@ -56,8 +56,10 @@ describe('the package', () => {
     )
   })
 
-  it('holds nothing but what is built from src and controller', () => {
-    const rest = packed.filter(file => !/^dist\/(src|controller)\//.test(file))
+  it('holds nothing but modules, their types, schemas and the dissector', () => {
+    const rest = packed.filter(
+      file => !/^dist\/(lib\/[\w-]+\.js(\.map)?|src\/.*\.(d\.ts|schema\.json|lua))$/.test(file),
+    )
     expect(rest.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
     expect(packed.filter(file => /\.test\.|(?<!\.d)\.ts$|\.tsbuildinfo$/.test(file))).toEqual([])
   })
@@ -74,7 +76,7 @@ describe('the package', () => {
   })
 
   it('keeps its other modules to itself', () => {
-    const code = "await import('serval/dist/src/errors.js').catch(error => console.log(error.code))"
+    const code = "await import('serval/dist/lib/worker.js').catch(error => console.log(error.code))"
     expect(run(program, code)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n')
   })
 

@@ -138,7 +138,7 @@ export class Play {
 
   /** Resolves to its pid. */
   async #hireStaff(command: string, options: readonly string[]): Promise<number> {
-    const module = new URL('../serval.js', import.meta.url)
+    const module = new URL('./serval.js', import.meta.url)
     const actor = this.#hire({ name: command, role: command, module, args: [command, ...options] })
     await actor.firstLine()
     return actor.pid

@@ -155,7 +155,7 @@ export class LabHost {
 
   /** Runs a `serval` command, as built. */
   serval(args: readonly string[], options: RunOptions = {}): Program {
-    return this.#start([join(REPOSITORY, 'dist/src/bin/serval.js'), ...args], options)
+    return this.#start([join(REPOSITORY, 'dist/lib/serval.js'), ...args], options)
   }
 
   close(): void {
