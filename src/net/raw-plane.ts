@@ -1,5 +1,5 @@
 /** Forwards a router's packets in the 2014 profile: in this thread, over raw IP. */
-import type { Local } from '../flow/path.ts'
+import { isOnLink, type Local } from '../flow/path.ts'
 import type { AllowList } from '../router/allow-list.ts'
 import { Router2014 } from '../router/router-2014.ts'
 import type { ServiceTable } from '../service/service-table.ts'
@@ -12,10 +12,15 @@ export class RawPlane implements RouterPlane {
   readonly network: Network
   readonly #router: Router2014
   readonly #driver: Driver<unknown>
+  readonly #locals = new Map<number, Local>()
 
   constructor(network: Network, allowed: AllowList, events: RouterPlaneEvents) {
     this.network = network
-    this.#router = new Router2014({ randomBytes, allowed })
+    this.#router = new Router2014({
+      randomBytes,
+      allowed,
+      exitTowards: remote => [...this.#locals.values()].find(local => isOnLink(local, remote))?.id,
+    })
     this.#driver = new Driver<unknown>(
       this.#router,
       () => undefined,
@@ -41,6 +46,7 @@ export class RawPlane implements RouterPlane {
   }
 
   addLink(local: Local, link: Link): void {
+    this.#locals.set(local.id, local)
     this.#driver.attach(link)
     this.#router.addLocal(local)
   }
@@ -48,6 +54,7 @@ export class RawPlane implements RouterPlane {
   begin(): void {}
 
   removeLink(local: Local, link: Link): void {
+    this.#locals.delete(local.id)
     this.#router.removeLocal(local.id)
     this.#driver.detach(link)
   }

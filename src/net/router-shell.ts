@@ -12,6 +12,8 @@ import { checkNoLoop } from '../service/rule-check.ts'
 import { formatRule, parseRule, type RuleLine } from '../service/rule-text.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
+import type { ProfileName } from '../wire/profile.ts'
+import { RAW_PORT } from '../wire/raw-ip.ts'
 import { AgentLink } from './agent-link.ts'
 import { nowMs } from './clock.ts'
 import { type Config, type ConfigOptions, DEFAULT_ROUTER_PORT, loadConfig } from './config.ts'
@@ -76,15 +78,15 @@ export class RouterShell {
    */
   constructor(options: RouterShellOptions = {}) {
     const { rules = [], network, workers = 0, allowed = [], takeOver = false, ...configOptions } = options
-    const lines = rules.map(rule => parseRule(rule))
-    const allowList = AllowList.parse(allowed)
     this.config = loadConfig(configOptions)
+    const isRaw = this.config.profile === '2014' && network === undefined
+    const lines = rules.map(rule => parseRule(rule, portOfRules(this.config.profile)))
+    const allowList = AllowList.parse(allowed)
     const runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     const events = {
       onResolve: (serviceId: ServiceId) => this.#resolve(serviceId),
       onSendError: (code: string) => this.#links.handleSendError(code),
     }
-    const isRaw = this.config.profile === '2014' && network === undefined
     const calls = workers > 0 && network === undefined && !isRaw ? this.#messageCalls() : undefined
     this.#plane = isRaw
       ? new RawPlane(captured(new RawIpNetwork(), this.config.pcap), allowList, events)
@@ -197,6 +199,7 @@ export class RouterShell {
     const { table } = this.#plane
     return new RuleDesk({
       table,
+      defaultPort: portOfRules(this.config.profile),
       own: () => this.endpoints,
       replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
       remove: (prefix, selector) => table.remove(prefix, selector),
@@ -284,4 +287,9 @@ export class RouterShell {
   #isReachable(endpoint: Endpoint): boolean {
     return this.endpoints.some(own => endpointFamily(own) === endpointFamily(endpoint))
   }
+}
+
+/** Raw IP has no ports, so rules of the 2014 profile need not name any. */
+export function portOfRules(profile: ProfileName): number | undefined {
+  return profile === '2014' ? RAW_PORT : undefined
 }

@@ -35,6 +35,8 @@ import {
 
 export interface RuleDeskOptions {
   readonly table: ServiceTable
+  /** Of targets that name none; default: they must. */
+  readonly defaultPort?: number | undefined
   /** Where the process itself can be reached: no rule may lead there. */
   own(): readonly Endpoint[]
   /** Puts rules in the place of the selected targets, as `ServiceTable.replace`. */
@@ -128,7 +130,7 @@ export class RuleDesk {
 
   #read([line, text]: StagedRule): Staged | Complaint {
     try {
-      const rule = parseRule(text)
+      const rule = parseRule(text, this.#options.defaultPort)
       if (rule.rule.type === 'DEMUX') return { line, message: ofListeners(text) }
       checkNoLoop(rule.rule, this.#options.own(), () => text.trim())
       return { line, text: text.trim(), ...rule }

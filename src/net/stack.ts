@@ -457,6 +457,7 @@ export class Stack {
     const table = this.#sal.serviceTable
     return new RuleDesk({
       table,
+      defaultPort: this.config.profile === '2014' ? RAW_PORT : undefined,
       own: () => [],
       replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
       remove: (prefix, selector) => table.remove(prefix, selector),

@@ -3,7 +3,8 @@
  * and sent on with the client's address as their source (src/wire/README.md, A14). It keeps no state of flows.
  *
  * Loops are known by the source extension, which lists the addresses that a packet was sent to; unlike the prototype a
- * packet whose TTL is used up is dropped too. Nobody is answered: that is for whoever a packet reaches.
+ * packet whose TTL is used up is dropped too. Nobody is answered: that is for whoever a packet reaches. What a program of
+ * this host serves needs no forwarding: each raw socket of a host gets every packet for it.
  */
 import type { ServiceId } from '../id/service-id.ts'
 import { affinityOf } from '../service/balance/affinity.ts'
@@ -14,15 +15,16 @@ import type { ServiceTarget } from '../service/target.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { source } from '../wire/extensions/addresses-2014.ts'
 import { IPV4_HEADER_BYTES } from '../wire/ipv4.ts'
-import { emitPacket, parsePacket, SalPacket } from '../wire/packet.ts'
+import { emitPacket, packetLength, parsePacket, SalPacket } from '../wire/packet.ts'
 import { profile2014 } from '../wire/profile-2014.ts'
 import {
-  emitIpv4Envelope,
+  emitForwardedEnvelope,
   finishRawPacket,
   MAX_RAW_PACKET_BYTES,
   parseRawPacket,
   type RawPacket,
 } from '../wire/raw-ip.ts'
+import { MAX_HEADER_BYTES } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
 import type { AllowList } from './allow-list.ts'
@@ -31,6 +33,8 @@ import type { RouterEvent, RouterLocal } from './router.ts'
 export interface Router2014Options {
   readonly randomBytes: (n: number) => Uint8Array
   readonly allowed: AllowList
+  /** From which of this host's addresses, by its id, a neighbour is reached, whatever the host's way to others. */
+  exitTowards(remote: Endpoint): number | undefined
 }
 
 interface Packet {
@@ -61,19 +65,22 @@ export class Router2014 {
     noService: 0,
     droppedByRule: 0,
     noLocal: 0,
+    ownHost: 0,
     queueFull: 0,
   }
   readonly isUrgent = false
   readonly nextTimeoutAt = Number.POSITIVE_INFINITY
   readonly #uniform: () => number
   readonly #allowed: AllowList
+  readonly #exitTowards: Router2014Options['exitTowards']
   readonly #locals = new Map<number, RouterLocal>()
   readonly #output: Packet[] = []
 
-  constructor({ randomBytes, allowed }: Router2014Options) {
+  constructor({ randomBytes, allowed, exitTowards }: Router2014Options) {
     this.table = new ServiceTable(new DataView(randomBytes(4).slice().buffer).getInt32(0))
     this.#uniform = uniformFrom(randomBytes)
     this.#allowed = allowed
+    this.#exitTowards = exitTowards
   }
 
   addLocal(local: RouterLocal): void {
@@ -92,7 +99,7 @@ export class Router2014 {
     else if (!this.#allowed.admits(remote.address)) this.counters.notAllowed++
     else if (packet.service === undefined) this.counters.misdirected++
     else if (!this.#isOwn(raw.destination)) this.counters.broadcast++
-    else this.#route(raw, packet, packet.service, buffer[TTL]!, localId, nowMs)
+    else this.#route(raw, packet, packet.service, buffer.slice(0, IPV4_HEADER_BYTES), localId, nowMs)
   }
 
   handleTimeout(): void {}
@@ -116,13 +123,13 @@ export class Router2014 {
     raw: RawPacket,
     packet: SalPacket,
     serviceId: ServiceId,
-    ttl: number,
+    header: Uint8Array,
     localId: number,
     nowMs: number,
   ): void {
     const before = packet.extension('source')?.addresses
     if (before?.includes(raw.destination) || (before?.length ?? 0) >= MAX_ADDRESSES) this.counters.loop++
-    else if (ttl <= 1) this.counters.hopLimit++
+    else if (header[TTL]! <= 1) this.counters.hopLimit++
     else {
       const choice = {
         uniform: this.#uniform(),
@@ -135,34 +142,39 @@ export class Router2014 {
       if (targets.length === 0) this.counters.noService++
       // A14, step 2: the address that it was sent to, behind the client's where this is the first router.
       const after = before ? [...before, raw.destination] : [raw.source, raw.destination]
-      for (const target of targets) this.#follow(target, raw, withSource(packet, after), ttl - 1, localId)
+      for (const target of targets) this.#follow(target, withSource(packet, after), header, localId)
     }
   }
 
-  #follow(target: ServiceTarget, raw: RawPacket, packet: SalPacket, ttl: number, localId: number): void {
+  #follow(target: ServiceTarget, packet: SalPacket, header: Uint8Array, localId: number): void {
     if (target.type !== 'FORWARD') {
       if (target.type === 'DROP') this.counters.droppedByRule++
       else this.counters.noService++
       return
     }
     const { endpoint } = target
-    const at = IPV4_HEADER_BYTES
-    const bytes = new Uint8Array(MAX_RAW_PACKET_BYTES + 64)
-    const end =
-      packet.transport.length > MAX_RAW_PACKET_BYTES
-        ? bytes.length
-        : at + emitPacket(packet, bytes, at, profile)
-    if (end > MAX_RAW_PACKET_BYTES) this.counters.tooLong++
+    if (this.#isOwn(endpoint.address)) this.counters.ownHost++
     else if (endpoint.address.includes(':')) this.counters.noLocal++
+    else if (!this.#send(packet, header, endpoint, localId)) this.counters.tooLong++
     else {
-      emitIpv4Envelope(bytes, 0, end, raw.source, endpoint.address)
-      bytes[TTL] = ttl
-      finishRawPacket(bytes, 0, end)
-      this.#put({ bytes: bytes.subarray(0, end), localId, remote: endpoint })
       this.counters.forwarded++
       return
     }
     if (packet.service) countDrop(this.table, packet.service, target)
+  }
+
+  /** False where it has become too long. */
+  #send(packet: SalPacket, header: Uint8Array, remote: Endpoint, cameTo: number): boolean {
+    const salBytes = packetLength(packet, profile)
+    const end = IPV4_HEADER_BYTES + salBytes
+    if (end > MAX_RAW_PACKET_BYTES || salBytes - packet.transport.length > MAX_HEADER_BYTES) return false
+    const bytes = new Uint8Array(end)
+    emitForwardedEnvelope(bytes, end, header, remote.address)
+    emitPacket(packet, bytes, IPV4_HEADER_BYTES, profile)
+    finishRawPacket(bytes, 0, end)
+    // A14, step 5: out of the device that the rule leads to.
+    this.#put({ bytes, localId: this.#exitTowards(remote) ?? cameTo, remote })
+    return true
   }
 
   #put(packet: Packet): void {

@@ -34,12 +34,15 @@ export interface RuleLine {
   readonly rule: Rule
 }
 
-/** Reads one rule. Throws ERR_SERVAL_RULE, which quotes the rule, names the value and says what is accepted. */
-export function parseRule(text: string): RuleLine {
+/**
+ * Reads one rule. Throws ERR_SERVAL_RULE, which quotes the rule, names the value and says what is accepted. A target may
+ * leave its port out where there is a `defaultPort`.
+ */
+export function parseRule(text: string, defaultPort?: number): RuleLine {
   const line = text.trim()
   const [, patternText = '', action = '', rest = ''] = /^(\S*)\s*(\S*)\s*(.*)$/s.exec(line) ?? []
   const { pattern, prefix } = parsePattern(line, patternText)
-  const rule = parseAction(line, action, rest)
+  const rule = parseAction(line, action, rest, defaultPort)
   checkRule(rule, () => line)
   return { pattern, prefix, rule }
 }
@@ -81,10 +84,10 @@ function canonicalPattern(text: string, prefix: ServicePrefix): string {
   return text.includes('/') ? prefix.toString() : parseServiceName(text).text
 }
 
-function parseAction(line: string, action: string, rest: string): Rule {
+function parseAction(line: string, action: string, rest: string, defaultPort?: number): Rule {
   switch (action.toUpperCase()) {
     case 'FORWARD':
-      return parseForward(line, rest)
+      return parseForward(line, rest, defaultPort)
     case 'DEMUX':
       return parseDemux(line, rest)
     case 'DELAY':
@@ -108,20 +111,20 @@ function parseDemux(line: string, text: string): DemuxRule {
 }
 
 /** Options stand before the targets: none of those has an equals sign. */
-function parseForward(line: string, text: string): ForwardRule {
+function parseForward(line: string, text: string, defaultPort?: number): ForwardRule {
   const [, options = '', targets = ''] = /^((?:[^\s,]*=[^\s,]*(?:\s+|$))*)(.*)$/s.exec(text) ?? []
-  const rule = { type: 'FORWARD', targets: parseTargets(line, targets) } as const
+  const rule = { type: 'FORWARD', targets: parseTargets(line, targets, defaultPort) } as const
   const sharing = parseSharing(options, (value, expected) => malformed(line, value, expected))
   return sharing === undefined ? rule : { ...rule, sharing }
 }
 
-function parseTargets(line: string, text: string): Target[] {
-  return text.split(',').map(part => parseTarget(line, part.trim()))
+function parseTargets(line: string, text: string, defaultPort?: number): Target[] {
+  return text.split(',').map(part => parseTarget(line, part.trim(), defaultPort))
 }
 
-function parseTarget(line: string, text: string): Target {
+function parseTarget(line: string, text: string, defaultPort?: number): Target {
   const [address = '', ...words] = text.split(/\s+/)
-  const endpoint = parseEndpoint(address)
+  const endpoint = parseEndpoint(address, defaultPort)
   // A host name would have to be looked up again and again; a rule says where to send.
   if (endpoint === undefined || endpoint.port === 0 || addressBytes(endpoint.address) === undefined) {
     throw malformed(line, address, TARGET_FORM)

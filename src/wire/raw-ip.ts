@@ -22,7 +22,7 @@ import { type WireError, wireErrors } from './wire-error.ts'
 
 /** The largest packet: no original takes more (README.md, "Layers"). */
 export const MAX_RAW_PACKET_BYTES = 1500
-/** Raw IP has no ports. Where an endpoint has one this stands for none: that of a router, which a rule may leave out. */
+/** Raw IP has no ports. Where an endpoint has one this stands for none; rules of the profile may leave it out. */
 export const RAW_PORT = 54_325
 /** IPv4 and SAL headers in front of plain data. */
 export const RAW_DATA_PREFIX_BYTES = IPV4_HEADER_BYTES + BASE_HEADER_BYTES
@@ -46,6 +46,23 @@ export function emitIpv4Envelope(
   buffer.set(ipv4Bytes(destination), offset + DESTINATION)
   writeU16(buffer, offset + TOTAL_LENGTH, totalBytes)
   fillIpv4Checksum(buffer, offset)
+}
+
+/**
+ * Writes the header of a packet that is sent on to `destination`: one hop less, and else as `header`, that of the packet
+ * which came, but for options. Its checksum is `finishRawPacket`'s.
+ */
+export function emitForwardedEnvelope(
+  buffer: Uint8Array,
+  totalBytes: number,
+  header: Uint8Array,
+  destination: string,
+): void {
+  buffer.set(header.subarray(0, IPV4_HEADER_BYTES), 0)
+  buffer[0] = 0x45
+  buffer[TTL]!--
+  writeU16(buffer, TOTAL_LENGTH, totalBytes)
+  buffer.set(ipv4Bytes(destination), DESTINATION)
 }
 
 /** Writes what stands in front of all data of a flow; the length is the emitter's. */

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { type Command, Option } from 'commander'
 import { loadConfig } from '../../net/config.ts'
-import { RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
+import { portOfRules, RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
 import { parseRule } from '../../service/rule-text.ts'
 import { formatEndpoint } from '../../wire/endpoint.ts'
 import type { ProfileName } from '../../wire/profile.ts'
@@ -76,12 +76,14 @@ A rule is one of
   PATTERN DELAY
   PATTERN DROP [why]
 and a PATTERN is a name, *.name, a raw ID with an optional /bits, or default.
+With --profile 2014 there are no ports, and :PORT is left out.
 
 Examples:
   $ serval router
   $ serval router --bind 10.0.0.1 --controller 10.0.0.2:54326
   $ serval router --rule 'web.example FORWARD 10.0.0.7:7000'
   $ serval router --allow 10.0.0.0/8,fd00::/8
+  $ serval router --profile 2014 --rule 'web.example FORWARD 10.0.0.7'
 
 To replace a router that runs without losing a packet, start the new one with
 --take-over, wait for its ready line, and stop the old one with SIGTERM.`
@@ -107,7 +109,7 @@ async function router(options: RouterOptions): Promise<void> {
     workers,
     allowed,
     takeOver,
-    rules: [...rule, ...(rules === undefined ? [] : readRules(rules))],
+    rules: [...rule, ...(rules === undefined ? [] : readRules(rules, profile ?? loadConfig().profile))],
   })
   const logger = createLogger(shell.config.log)
   await shell.ready
@@ -148,10 +150,10 @@ function listOf(text: string, others: readonly string[]): readonly string[] {
 }
 
 /** Rules of a file as they stand there. What is malformed is named with its line. */
-function readRules(path: string): string[] {
+function readRules(path: string, profile: ProfileName): string[] {
   return readRuleFile(path, '--rules').map(([line, rule]) => {
     try {
-      parseRule(rule)
+      parseRule(rule, portOfRules(profile))
     } catch (error) {
       throw new UsageError(`${nameOfFile(path)}:${line}: ${(error as Error).message}`)
     }
