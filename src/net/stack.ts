@@ -28,7 +28,7 @@ import { protocols } from '../wire/sal-header.ts'
 import { AgentLink } from './agent-link.ts'
 import { atExit } from './at-exit.ts'
 import { nowMs } from './clock.ts'
-import { type Config, type ConfigOptions, loadConfig } from './config.ts'
+import { type Config, type ConfigOptions, DEFAULT_ROUTER_PORT, loadConfig } from './config.ts'
 import { controllerOf } from './controller-address.ts'
 import { Driver } from './driver.ts'
 import { hostId } from './host-id.ts'
@@ -457,7 +457,7 @@ export class Stack {
     const table = this.#sal.serviceTable
     return new RuleDesk({
       table,
-      defaultPort: this.config.profile === '2014' ? RAW_PORT : undefined,
+      defaultPort: this.config.profile === '2014' ? DEFAULT_ROUTER_PORT : undefined,
       own: () => [],
       replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
       remove: (prefix, selector) => table.remove(prefix, selector),
