@@ -26,7 +26,7 @@ import { type FlowInfo, flowInfo } from '../flow-info.ts'
 import type { Local, Path } from '../path.ts'
 import type { QueueSize } from '../queue-size.ts'
 import { sameBytes } from '../setup.ts'
-import { FlowSignal, type FlowState, type MigrationState } from '../states.ts'
+import { FlowSignal, type FlowState, hasPeer, type MigrationState } from '../states.ts'
 import { type FlowTimer, FlowTimers } from '../timers.ts'
 import type { Carriage, TransportBytes } from './carriage.ts'
 import { ControlSlot } from './control-slot.ts'
@@ -281,7 +281,7 @@ export class Flow2014 implements AnyFlow {
   }
 
   move(local: Local, nowMs: number): void {
-    if (!MOVABLE.has(this.#state)) return
+    if (!this.#isMovable) return
     this.#askedAt = nowMs
     this.#moving.move(local, nowMs)
     this.#context.wake(this)
@@ -293,7 +293,7 @@ export class Flow2014 implements AnyFlow {
   }
 
   localLost(local: Local, other: Local | undefined, nowMs: number): void {
-    if (!MOVABLE.has(this.#state)) return
+    if (!this.#isMovable) return
     if (this.#path?.local === local) this.#suspend()
     if (this.#moving.ownLocal !== local) return
     if (other) this.move(other, nowMs)
@@ -401,7 +401,7 @@ export class Flow2014 implements AnyFlow {
   }
 
   #handleRsyn(verno: number, remote: Endpoint, nowMs: number): void {
-    if (MOVABLE.has(this.#state)) this.#moving.handleRsyn(verno, remote, nowMs)
+    if (this.#isMovable) this.#moving.handleRsyn(verno, remote, nowMs)
     else this.#count('unexpected')
   }
 
@@ -803,6 +803,11 @@ export class Flow2014 implements AnyFlow {
     return false
   }
 
+  /** Whether the flow may change its addresses. */
+  get #isMovable(): boolean {
+    return hasPeer(this.#state) || this.#state === 'TIMEWAIT'
+  }
+
   get #mayHear(): boolean {
     return this.#state !== 'INIT' && this.#state !== 'RESPOND' && this.#state !== 'CLOSED'
   }
@@ -825,15 +830,6 @@ function reset(): ServalError {
   return new ServalError('ECONNRESET', { syscall: 'read' })
 }
 
-const MOVABLE: ReadonlySet<FlowState> = new Set([
-  'CONNECTED',
-  'FINWAIT1',
-  'FINWAIT2',
-  'CLOSING',
-  'CLOSEWAIT',
-  'LASTACK',
-  'TIMEWAIT',
-])
 const AWAITS_FIN_ACK: ReadonlySet<FlowState> = new Set(['FINWAIT1', 'CLOSING', 'LASTACK'])
 const HEARD_FIN: ReadonlySet<FlowState> = new Set(['CLOSED', 'CLOSEWAIT', 'LASTACK', 'CLOSING', 'TIMEWAIT'])
 
