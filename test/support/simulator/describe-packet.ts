@@ -10,6 +10,7 @@ import { protocols } from '../../../src/wire/sal-header.ts'
 import { parseSegment, segmentFlags } from '../../../src/wire/segment.ts'
 import { UDP_HEADER_BYTES } from '../../../src/wire/udp-header.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
+import { describe2014, isRawIp, summarize2014 } from './describe-2014.ts'
 
 /** The SAL packet behind the shim, parsed; undefined where there is none of this version. */
 export function packetOf(bytes: Uint8Array): SalPacket | undefined {
@@ -22,6 +23,7 @@ export function packetOf(bytes: Uint8Array): SalPacket | undefined {
 
 /** Its kind, `RSYN+ACK challenge` or `data 1164`, without numbers that differ from run to run. */
 export function summarize(bytes: Uint8Array): string {
+  if (isRawIp(bytes)) return summarize2014(bytes)
   const packet = packetOf(bytes)
   if (packet === undefined) return 'malformed'
   const words = [...controlWords(packet), ...extensionWords(packet), ...payloadWords(packet)]
@@ -30,6 +32,7 @@ export function summarize(bytes: Uint8Array): string {
 
 /** As tcpdump would print it: every number. */
 export function describe(bytes: Uint8Array): string {
+  if (isRawIp(bytes)) return describe2014(bytes)
   const packet = packetOf(bytes)
   if (packet === undefined) return `malformed, ${bytes.length} bytes`
   const { control } = packet

@@ -6,6 +6,7 @@ import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { type Endpoint, endpointFamily } from '../../../src/wire/endpoint.ts'
 import { peekHeaderBytes } from '../../../src/wire/sal-header.ts'
 import type { Random } from '../random.ts'
+import { isRawIp } from './describe-2014.ts'
 import { EndpointMap } from './endpoint-map.ts'
 import type { EventQueue } from './event-queue.ts'
 import type { Fate, Link } from './link.ts'
@@ -51,6 +52,12 @@ export function sourceOf({ source, from }: Packet): Endpoint {
 export interface Watcher {
   handleSent(packet: Packet, fates: readonly PacketFate[]): void
   handleDelivered(packet: Packet, to: Port): void
+}
+
+/** IP and UDP headers in front of `bytes`; raw packets have theirs. */
+function headerBytesBefore(bytes: Uint8Array, to: Endpoint): number {
+  if (isRawIp(bytes)) return 0
+  return endpointFamily(to) === 6 ? 48 : 28
 }
 
 export type PacketFate = Fate | 'unsent' | 'nowhere' | 'corrupted' | 'intercepted'
@@ -130,7 +137,7 @@ export class Network {
   #crossOnce(packet: Packet, fates: PacketFate[], link: Link, direction: 'up' | 'down'): void {
     const { bytes, from, to } = packet
     const target = this.find(to)
-    const overhead = endpointFamily(to) === 6 ? 48 : 28
+    const overhead = headerBytesBefore(bytes, to)
     // Both ends on one link: each has the way out to itself.
     const pipe = direction === 'up' && target?.link === link ? from.label : direction
     const fate = link.carry(pipe, bytes.length + overhead, this.#queue.nowMs)

@@ -1,4 +1,5 @@
 /** Small worlds that scenarios begin with: two hosts, or three, on links of 10 ms without faults, every packet traced. */
+import type { DialectKind } from '../../../src/sal/dialect.ts'
 import type { Link } from './link.ts'
 import type { SimFlow } from './sim-flow.ts'
 import type { HostOptions, SimHost } from './sim-host.ts'
@@ -22,13 +23,15 @@ export interface Connection extends Pair {
 
 export interface PairOptions {
   readonly seed?: number
+  /** Default: native. */
+  readonly dialect?: DialectKind
   readonly client?: HostOptions
   readonly server?: HostOptions
 }
 
 /** A server that listens, and a client that knows where. */
 export function pair(options: PairOptions = {}): Pair {
-  const world = simulate(options.seed ?? 1, { trace: true })
+  const world = simulate(options.seed ?? 1, { trace: true, dialect: options.dialect })
   const net = world.link('net', { delayMs: 10 })
   const server = world.host('server', net, options.server)
   const client = world.host('client', net, options.client).knows(SERVICE, server)

@@ -8,6 +8,7 @@ import type { FlowState } from '../../../src/flow/states.ts'
 import { serviceIdOf } from '../../../src/id/name.ts'
 import { parsePortService } from '../../../src/id/port-service.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
+import type { DialectKind } from '../../../src/sal/dialect.ts'
 import type { IncomingDatagram, Listener } from '../../../src/sal/listener.ts'
 import { Sal } from '../../../src/sal/sal.ts'
 import type { TraceProbe } from '../../../src/sal/tracer.ts'
@@ -34,6 +35,7 @@ export interface HostOptions {
 export interface HostWorld extends Surroundings {
   readonly random: Random
   readonly hashes: boolean
+  readonly dialect: DialectKind
   nextEndpoint(link: Link): { address: string; port: number }
   handleFlow(flow: SimFlow): void
   handleState(host: SimHost, flow: AnyFlow, from: FlowState, to: FlowState): void
@@ -57,6 +59,7 @@ export class SimHost extends SimNode {
     super(name, world, options.mergeMs)
     this.#world = world
     this.sal = new Sal({
+      dialect: world.dialect,
       randomBytes: world.random.bytes,
       ...(options.limits ? { limits: options.limits } : {}),
       ...(options.congestion ? { congestion: options.congestion } : {}),

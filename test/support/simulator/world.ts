@@ -14,7 +14,10 @@
  */
 import type { AnyFlow } from '../../../src/flow/any-flow.ts'
 import type { FlowState } from '../../../src/flow/states.ts'
+import type { DialectKind } from '../../../src/sal/dialect.ts'
+import { native } from '../../../src/sal/native-dialect.ts'
 import { type Endpoint, formatEndpoint } from '../../../src/wire/endpoint.ts'
+import { RAW_PORT } from '../../../src/wire/raw-ip.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { Random } from '../random.ts'
 import { summarize } from './describe-packet.ts'
@@ -35,6 +38,8 @@ export interface WorldOptions {
   readonly trace?: boolean
   /** Whether flows keep SHA-256 of what they write and read; costs time. Default false. */
   readonly hashes?: boolean
+  /** What its hosts speak. Default: native. In `dialect2014` packets are IP's own, and invariants that read packets are not checked. */
+  readonly dialect?: DialectKind | undefined
 }
 
 export function simulate(seed: number, options: WorldOptions = {}): World {
@@ -58,15 +63,17 @@ export class World implements HostWorld {
   readonly links: Link[] = []
   readonly tracer: Tracer | undefined
   readonly hashes: boolean
+  readonly dialect: DialectKind
   #addresses = 0
   #inspections = 0
 
-  constructor(seed: number, { trace = false, hashes = false }: WorldOptions) {
+  constructor(seed: number, { trace = false, hashes = false, dialect = native }: WorldOptions) {
     this.seed = seed
     this.hashes = hashes
+    this.dialect = dialect
     this.random = new Random(seed)
     this.network = new Network(this.queue, this.random)
-    this.network.watchers.push(this.invariants)
+    if (dialect === native) this.network.watchers.push(this.invariants)
     if (trace) {
       this.tracer = new Tracer(this.queue, this.network)
       this.network.watchers.unshift(this.tracer)
@@ -174,7 +181,8 @@ export class World implements HostWorld {
 
   nextEndpoint(link: Link): Endpoint {
     const number = ++this.#addresses
-    return { address: `10.0.${this.links.indexOf(link)}.${number}`, port: 40_000 + number }
+    const port = this.dialect.profile.name === '2014' ? RAW_PORT : 40_000 + number
+    return { address: `10.0.${this.links.indexOf(link)}.${number}`, port }
   }
 
   handleFlow(flow: SimFlow): void {
