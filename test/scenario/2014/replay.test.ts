@@ -16,6 +16,7 @@ function holds(name: string, options: ReplayOptions): void {
 
 holds('a client of a stream, closed by the server', { file: 'a_tcp', own: ['10.77.1.1'] })
 holds('a server of a stream that closes first', { file: 'a_tcp', own: ['10.77.1.2'] })
+holds('a client whose SYN goes to all hosts', { file: 'a2_broadcast_syn', own: ['10.77.1.1'] })
 holds('a server of connected datagrams that closes first', { file: 'c_udp_connected', own: ['10.77.1.2'] })
 holds('the end that moves', { file: 'd_migrate', own: ['10.77.1.1', '10.77.2.1'] })
 holds('the end whose peer moves', { file: 'd_migrate', own: ['10.77.1.2'] })
