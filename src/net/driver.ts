@@ -16,7 +16,7 @@
 import type { Endpoint } from '../wire/endpoint.ts'
 import { TransmitBatch } from '../wire/transmit-batch.ts'
 import { DeadlineTimer, nowMs } from './clock.ts'
-import type { Link, LinkEvents } from './links/link.ts'
+import type { Link, LinkEvents, PacketTap } from './links/link.ts'
 
 /** What the cores of hosts and of routers have in common. */
 export interface Core<E> {
@@ -62,6 +62,8 @@ export class Driver<E> implements LinkEvents {
   #isRef = true
   /** What could not be sent: `lostBatches` for links that had just been closed, `send:CODE` refused by the system. */
   readonly counters: Record<string, number> = {}
+  /** Whoever looks on. */
+  tap: PacketTap | undefined
 
   /** `onEvent` may throw: the error surfaces as the program's own, and the loop goes on. */
   constructor(
@@ -120,6 +122,7 @@ export class Driver<E> implements LinkEvents {
 
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined {
     const now = nowMs()
+    this.tap?.show(buffer, length, remote, link.endpoint)
     this.#core.handleDatagram(buffer, length, link.id, remote, now)
     this.#burstBytes += length
     if (this.#isDraining || this.#isClosed) return undefined
@@ -200,6 +203,10 @@ export class Driver<E> implements LinkEvents {
     if (link === undefined) {
       this.#count('lostBatches')
       return
+    }
+    if (this.tap !== undefined) {
+      batch.flatten()
+      this.tap.show(batch.buffer, batch.length, link.endpoint, batch.remote)
     }
     const isDone = link.send(batch)
     if (batch.headerBytes > 0) batch.forgetPieces()

@@ -4,7 +4,7 @@ import type { AllowList } from '../router/allow-list.ts'
 import { Router2014 } from '../router/router-2014.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { Driver } from './driver.ts'
-import type { Link, LinkEvents, Network } from './links/link.ts'
+import type { Link, LinkEvents, Network, PacketTap } from './links/link.ts'
 import { randomBytes } from './random.ts'
 import type { RouterPlane, RouterPlaneEvents } from './router-plane.ts'
 
@@ -66,6 +66,10 @@ export class RawPlane implements RouterPlane {
   release(): void {}
 
   refuse(): void {}
+
+  setTap(tap: PacketTap | undefined): void {
+    this.#driver.tap = tap
+  }
 
   async close(): Promise<void> {
     await this.#driver.settled()

@@ -11,7 +11,7 @@ import type { ServiceTable } from '../service/service-table.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
 import { nowMs } from './clock.ts'
 import { Driver } from './driver.ts'
-import type { Link, LinkEvents, Network } from './links/link.ts'
+import type { Link, LinkEvents, Network, PacketTap } from './links/link.ts'
 import { randomBytes } from './random.ts'
 import type { EntryCounts } from './rule-status.ts'
 
@@ -42,6 +42,8 @@ export interface RouterPlane {
   release(under: ServicePrefix): void
   /** Answers what waits under a prefix that nobody serves it. */
   refuse(under: ServicePrefix): void
+  /** Who looks on at what comes and goes; undefined: nobody any more. */
+  setTap(tap: PacketTap | undefined): void
   /** Ends, once all that it has received is on its way; the links close then. */
   close(): Promise<void>
 }
@@ -112,6 +114,10 @@ export class ThreadPlane implements RouterPlane {
   refuse(under: ServicePrefix): void {
     this.#router.refuseDelayed(under, nowMs())
     this.#driver.wake()
+  }
+
+  setTap(tap: PacketTap | undefined): void {
+    this.#driver.tap = tap
   }
 
   async close(): Promise<void> {

@@ -139,6 +139,7 @@ export class RouterShell {
     this.#statusServer = newStatusServer(runtimeDirectory, {
       answer: () => this.#status(),
       rules: () => this.#openRuleDesk(),
+      packets: { isRawIp: isRaw, setTap: tap => plane.setTap(tap) },
     })
     const settled = new Promise<void>(resolve => {
       this.#onSettled = resolve

@@ -153,6 +153,12 @@ export class Stack {
     this.#statusServer = newStatusServer(this.#runtimeDirectory, {
       answer: request => this.#status(request),
       rules: () => this.#openRuleDesk(),
+      packets: {
+        isRawIp: network.isRawIp === true,
+        setTap: tap => {
+          this.#driver.tap = tap
+        },
+      },
     })
     this.#resolution = new Resolution({
       sal: this.#sal,

@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { atExit } from './at-exit.ts'
+import type { PacketSource, PacketsRequest, PacketWatch } from './packet-watch.ts'
 import { randomBytes } from './random.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import type { RuleAnswer } from './rule-status.ts'
@@ -18,6 +19,7 @@ export interface StatusDesk {
   answer(request: StatusRequest): StackStatus
   /** Loads what few processes are ever asked for. */
   rules?(): Promise<RuleDesk>
+  readonly packets?: PacketSource
 }
 
 /**
@@ -38,6 +40,9 @@ export class StatusServer {
   readonly path: string
   readonly #server: Server
   readonly #connections = new Set<Socket>()
+  /** Those who look on are told what they do not know yet. */
+  readonly #beforeEnd = new Map<Socket, () => void>()
+  #packetWatch: Promise<PacketWatch> | undefined
   #forget: (() => void) | undefined
 
   constructor(path: string, desk: StatusDesk) {
@@ -58,7 +63,10 @@ export class StatusServer {
   close(): void {
     this.#forget?.()
     this.#server.close()
-    for (const connection of this.#connections) connection.destroy()
+    for (const connection of this.#connections) {
+      this.#beforeEnd.get(connection)?.()
+      connection.destroySoon()
+    }
   }
 
   #listen(): Promise<void> {
@@ -78,16 +86,33 @@ export class StatusServer {
     connection.setEncoding('utf8')
     connection.setTimeout(IDLE_MS, () => connection.destroy())
     connection.on('error', () => connection.destroy())
-    connection.on('close', () => this.#connections.delete(connection))
+    connection.on('close', () => {
+      this.#connections.delete(connection)
+      this.#beforeEnd.delete(connection)
+    })
     const ask = desk.rules && inOrder(connection, () => desk.rules!())
     forEachLine(connection, line => {
       const value = parseJson(line)
       const request = parseStatusRequest(value)
       if (request !== undefined) connection.write(`${JSON.stringify(desk.answer(request))}\n`)
+      else if (desk.packets && asksForPackets(value)) this.#show(connection, desk.packets)
       else if (ask !== undefined) ask(value)
       else connection.destroy()
       if (request?.ask === 'watch') connection.setTimeout(0)
     })
+  }
+
+  /** Few processes are ever watched: what it takes is loaded then. */
+  #show(connection: Socket, source: PacketSource): void {
+    if (this.#beforeEnd.has(connection)) return
+    this.#beforeEnd.set(connection, () => undefined)
+    connection.setTimeout(0)
+    this.#packetWatch ??= import('./packet-watch.ts').then(({ PacketWatch }) => new PacketWatch(source))
+    this.#packetWatch
+      .then(watch => {
+        if (!connection.destroyed) this.#beforeEnd.set(connection, watch.show(connection))
+      })
+      .catch(() => void connection.destroy())
   }
 }
 
@@ -129,6 +154,10 @@ function say(connection: Socket, answer: RuleAnswer): Promise<void> {
     }
     connection.on('drain', settle).on('close', settle)
   })
+}
+
+function asksForPackets(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && (value as PacketsRequest).ask === 'packets'
 }
 
 function parseStatusRequest(value: unknown): StatusRequest | undefined {

@@ -1,31 +1,38 @@
-/** `serval dump FILE`: prints a capture, a line a packet, also while it is being made. */
-import { type Command, InvalidArgumentError } from 'commander'
+/** `serval dump`: prints packets, a line each: those of running processes as they pass, or of a capture. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { canonicalAddress } from '../../id/address.ts'
 import { parseEndpoint } from '../../wire/endpoint.ts'
 import { formatIpPacket } from '../../wire/format-packet.ts'
-import { PcapReader } from '../../wire/pcap.ts'
+import type { CapturedPacket } from '../../wire/pcap.ts'
 import { integerWithin, parseService } from '../arguments.ts'
-import { captureBytes, nameOfCapture } from '../dump/capture-source.ts'
+import { capturePackets } from '../dump/capture-packets.ts'
+import { type LivePacket, livePackets } from '../dump/live-packets.ts'
 import { PacketFilter, type PacketFilterOptions } from '../dump/packet-filter.ts'
+import { captureWriter, lineWriter } from '../dump/packet-writer.ts'
 import { UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
-import { printLine, printNote } from '../output.ts'
+import { printNote } from '../output.ts'
+import { processOption } from '../processes.ts'
 
 interface DumpOptions extends PacketFilterOptions {
   readonly absolute?: boolean
   readonly follow?: boolean
   readonly count?: number
+  readonly of?: string
+  readonly write?: string
 }
 
 export function addDump(program: Command): void {
   program
     .command('dump')
-    .summary('print captured packets, a line each')
+    .summary('print packets, a line each')
     .description(
-      'Prints the Serval packets of a capture, a line each: of tcpdump, of Wireshark (saved as pcap), or what a program ' +
-        'of ours wrote because SERVAL_PCAP named a file. Both profiles are read. Standard input is printed as it comes.',
+      'Prints Serval packets, a line each, as tcpdump does. Without FILE: those of the programs and routers of this user ' +
+        'on this host, live, behind the pid of who sent or received them. With FILE: those of a capture, of tcpdump, ' +
+        'of Wireshark (saved as pcap), or of a program of ours (--pcap, SERVAL_PCAP). Both profiles are read.',
     )
-    .argument('<file>', 'the capture; - for standard input')
+    .argument('[file]', 'a capture; - for standard input, as it comes')
+    .addOption(processOption())
     .option('-f, --follow', 'go on as the file grows, until it is told to end')
     .option('-c, --count <n>', 'end after so many', integerWithin({ min: 1, max: Number.MAX_SAFE_INTEGER }))
     .option('--name <name>', 'only flows that are seen to be opened to a service', parseService)
@@ -33,54 +40,53 @@ export function addDump(program: Command): void {
     .option('--address <address>', 'only from or to ADDRESS or ADDRESS:PORT', parseAddress)
     .option('--type <type>', 'only SYN, SYN+ACK, RSYN, FIN+ACK ..., or data', parseType)
     .option('--absolute', 'the time of day, rather than seconds since the first packet')
+    .addOption(
+      new Option('-w, --write <file>', 'write a capture instead; - for standard output').conflicts(
+        'absolute',
+      ),
+    )
     .addHelpText('after', EXAMPLES)
     .action(dump)
 }
 
 const EXAMPLES = `
+Programs show their packets to their own user only, and it costs them nothing
+while nobody looks. A packet between two programs of this host is seen twice.
 Wireshark and tshark read captures in full with serval.lua of this package
 (dist/src/wire/wireshark).
 
 Examples:
+  $ serval dump --name web.example                  live
+  $ serval dump --of 4242 -w - | wireshark -k -i -
   $ SERVAL_PCAP=ping.pcap serval ping -c 1 web.example; serval dump ping.pcap
-  $ serval router --pcap live.pcap & serval dump -f --type SYN live.pcap
   $ tcpdump -i eth0 -U -w - udp port 54325 | serval dump --name web.example -`
 
-async function dump(file: string, options: DumpOptions): Promise<void> {
-  const { absolute = false, follow = false, count = Number.POSITIVE_INFINITY } = options
+async function dump(file: string | undefined, options: DumpOptions): Promise<void> {
+  const { absolute = false, follow = false, count = Number.POSITIVE_INFINITY, of, write } = options
+  if (file !== undefined && of !== undefined) {
+    throw new UsageError('--of is for what passes live: give it, or a file')
+  }
   const ending = new AbortController()
   void toldToStop().then(() => ending.abort())
-  const reader = new PcapReader()
+  const source: AsyncIterable<readonly (CapturedPacket | LivePacket)[]> =
+    file === undefined ? livePackets(of, ending.signal) : capturePackets(file, follow, ending.signal)
   const filter = new PacketFilter(options)
-  const counts = { bytes: 0, packets: 0, others: 0, printed: 0 }
-  let firstAt: number | undefined
-  for await (const bytes of captureBytes(file, follow, ending.signal)) {
-    const packets = reader.push(bytes)
-    if (typeof packets === 'string') throw new UsageError(`${nameOfCapture(file)}: ${packets}`)
-    counts.bytes += bytes.length
+  const writer = write === undefined ? lineWriter(absolute) : captureWriter(write)
+  const counts = { packets: 0, others: 0, shown: 0 }
+  for await (const packets of source) {
     for (const packet of packets) {
-      firstAt ??= packet.atMs
       const lines = formatIpPacket(packet.bytes)
-      const time = absolute ? timeOfDay(packet.atMs) : ((packet.atMs - firstAt) / 1000).toFixed(6)
       counts.packets++
       if (lines.length === 0) counts.others++
-      for (const line of lines.filter(text => filter.fits(text))) {
-        printLine(`${time} ${line}`)
-        if (++counts.printed === count) return
-      }
+      const wanted = lines.filter(text => filter.fits(text)).slice(0, count - counts.shown)
+      if (wanted.length === 0) continue
+      writer.write(packet, wanted, of === undefined && 'pid' in packet ? String(packet.pid) : '')
+      counts.shown += wanted.length
+      if (counts.shown === count) return writer.close()
     }
   }
-  if (counts.bytes < MIN_CAPTURE_BYTES && !ending.signal.aborted) {
-    throw new UsageError(`${nameOfCapture(file)}: it is too short for a pcap file`)
-  }
+  writer.close()
   if (counts.others > 0) printNote(`${counts.others} of ${counts.packets} packets are not Serval's`)
-}
-
-/** A capture's own header. */
-const MIN_CAPTURE_BYTES = 24
-
-function timeOfDay(atMs: number): string {
-  return new Date(atMs).toISOString().slice(11, 23)
 }
 
 function parseFlow(text: string): string {

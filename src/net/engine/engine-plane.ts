@@ -16,7 +16,7 @@ import { ROUTE_SECRET_BYTES } from '../../router/route-mac.ts'
 import type { ServiceTable } from '../../service/service-table.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { atExit } from '../at-exit.ts'
-import type { HostAddress, Link, LinkEvents, Network } from '../links/link.ts'
+import type { HostAddress, Link, LinkEvents, Network, PacketTap } from '../links/link.ts'
 import { UdpNetwork } from '../links/udp-network.ts'
 import { randomBytes } from '../random.ts'
 import type { RouterPlane, RouterPlaneEvents } from '../router-plane.ts'
@@ -27,6 +27,7 @@ import {
   type Prefix,
   packPrefix,
   type RuleCounts,
+  type SeenPacket,
   type TableChange,
   type ToWorker,
   type WorkerStart,
@@ -71,6 +72,7 @@ export class EnginePlane implements RouterPlane {
   /** What was asked of workers and is not answered yet. */
   readonly #questions = new Map<number, (counts: RuleCounts) => void>()
   #lastQuestion = 0
+  #tap: PacketTap | undefined
   readonly #forget: () => void
   #isClosing = false
 
@@ -133,6 +135,11 @@ export class EnginePlane implements RouterPlane {
     this.#tell({ type: 'refuse', under: packPrefix(under) })
   }
 
+  setTap(tap: PacketTap | undefined): void {
+    this.#tap = tap
+    this.#tell({ type: 'watch', isWatched: tap !== undefined })
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true
     this.begin()
@@ -168,8 +175,16 @@ export class EnginePlane implements RouterPlane {
 
   #handle(message: FromWorker): void {
     if (message.type === 'resolve') return this.#events.onResolve(ServiceId.fromBytes(message.id))
+    if (message.type === 'seen') return this.#show(message.packets, message.missed)
     this.#questions.get(message.question)?.(message.counts)
     this.#questions.delete(message.question)
+  }
+
+  #show(packets: readonly SeenPacket[], missed: number): void {
+    for (const { bytes, source, destination, atMs } of packets) {
+      this.#tap?.show(bytes, bytes.length, source, destination, atMs)
+    }
+    if (missed > 0) this.#tap?.miss(missed)
   }
 
   /** Nothing is counted by a worker that has ended. */

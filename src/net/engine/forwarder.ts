@@ -9,6 +9,7 @@ import type { Router } from '../../router/router.ts'
 import type { ForwardTarget } from '../../service/target.ts'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import { TransmitBatch } from '../../wire/transmit-batch.ts'
+import type { PacketTap } from '../links/link.ts'
 import { SenderReader, socketAddressOf } from '../links/socket-address.ts'
 import type { MessageCalls } from './message-calls.ts'
 import { BATCH, HEADER_BYTES, MessageSlab } from './message-slab.ts'
@@ -46,6 +47,8 @@ interface Destination {
 export class Forwarder {
   /** What could not be sent. */
   readonly counters = { linkFull: 0, sendErrors: 0 }
+  /** Whoever looks on. */
+  tap: PacketTap | undefined
 
   readonly #calls: MessageCalls
   readonly #router: Router
@@ -124,6 +127,7 @@ export class Forwarder {
     while (this.#router.pollTransmit(output)) {
       const socket = this.#sockets.get(output.localId)
       if (socket === undefined) continue
+      this.tap?.show(output.buffer, output.length, socket.endpoint, output.remote)
       this.#slab.beginMessage(socketAddressOf(output.remote))
       this.#slab.addCopy(output.buffer, output.length)
       this.#sendMessages(socket.fd, 0)
@@ -143,12 +147,14 @@ export class Forwarder {
     for (let i = 0; i < count; i++) {
       const start = slab.packetAt(i)
       const name = slab.addressAt(i)
+      if (this.tap !== undefined) this.#showReceived(socket, i, this.tap)
       const port = (bytes[name + 2]! << 8) | bytes[name + 3]!
       const target = slab.isWhole(i)
         ? fast.forward(start, start + slab.lengthOf(i), name + address, addressBytes, port, nowMs)
         : undefined
       if (target === undefined) this.#handle(socket, i, nowMs)
       else this.#put(i, this.#destinationOf(target))
+      if (target !== undefined && this.tap !== undefined) this.#showForwarded(target, this.tap)
     }
     slab.renew(count)
     this.#send(socket, nowMs)
@@ -157,10 +163,26 @@ export class Forwarder {
 
   /** The long way. */
   #handle(socket: ListeningSocket, i: number, nowMs: number): void {
-    const name = this.#slab.addressAt(i)
-    socket.sender.bytes.set(this.#slab.bytes.subarray(name, name + socket.sender.bytes.length))
     const datagram = this.#slab.datagram(i)
-    this.#router.handleDatagram(datagram, datagram.length, socket.id, socket.sender.read(), nowMs)
+    this.#router.handleDatagram(datagram, datagram.length, socket.id, this.#senderOf(socket, i), nowMs)
+  }
+
+  #senderOf({ sender }: ListeningSocket, i: number): Endpoint {
+    const name = this.#slab.addressAt(i)
+    sender.bytes.set(this.#slab.bytes.subarray(name, name + sender.bytes.length))
+    return sender.read()
+  }
+
+  #showReceived(socket: ListeningSocket, i: number, tap: PacketTap): void {
+    const datagram = this.#slab.datagram(i)
+    tap.show(datagram, datagram.length, this.#senderOf(socket, i), socket.endpoint)
+  }
+
+  /** What the fast path has just made of a packet. */
+  #showForwarded({ endpoint }: ForwardTarget, tap: PacketTap): void {
+    const { start, end } = this.#fastPath
+    const from = this.#socketOf(endpointFamily(endpoint) === 6)!.endpoint
+    tap.show(this.#slab.bytes.subarray(start, end), end - start, from, endpoint)
   }
 
   #put(i: number, destination: Destination): void {

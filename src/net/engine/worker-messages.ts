@@ -41,12 +41,24 @@ export type ToWorker =
   /** Answered by `counted`. */
   | { readonly type: 'count'; readonly question: number; readonly prefixes: readonly Prefix[] }
   | { readonly type: 'routers'; readonly endpoints: readonly string[] }
+  /** Somebody looks on, or nobody any more: answered by `seen` again and again. */
+  | { readonly type: 'watch'; readonly isWatched: boolean }
   | { readonly type: 'end' }
 
 export type FromWorker =
   /** Packets wait for somebody to find out who serves this. */
   | { readonly type: 'resolve'; readonly id: Uint8Array }
   | { readonly type: 'counted'; readonly question: number; readonly counts: RuleCounts }
+  | { readonly type: 'seen'; readonly packets: readonly SeenPacket[]; readonly missed: number }
+
+/** What came or went while somebody looked on. */
+export interface SeenPacket {
+  readonly bytes: Uint8Array
+  readonly source: Endpoint
+  readonly destination: Endpoint
+  /** By the clock of the main thread. */
+  readonly atMs: number
+}
 
 /** Of each prefix that was asked about; undefined: the worker has no rule for it. */
 export type RuleCounts = readonly (EntryCounts | undefined)[]

@@ -13,6 +13,7 @@ import { randomBytes } from '../random.ts'
 import { type EntryCounts, entryCounts } from '../rule-status.ts'
 import { Forwarder } from './forwarder.ts'
 import { MessageCalls } from './message-calls.ts'
+import { SeenPackets } from './seen-packets.ts'
 import {
   applyChange,
   type FromWorker,
@@ -44,6 +45,8 @@ const router = new Router({
   isNear: endpoint => [...locals.values()].some(local => isOnLink(local, endpoint)),
 })
 const forwarder = new Forwarder(MessageCalls.load()!, router, bell, nowMs)
+/** For whoever looks on. */
+let seen: SeenPackets | undefined
 
 /** Sockets that are not read before it begins. */
 const waiting: Extract<ToWorker, { type: 'open' }>[] = []
@@ -66,6 +69,7 @@ function run(): void {
       tell({ type: 'resolve', id: event.serviceId.toBytes() })
     }
     publishCounters()
+    seen?.tell(tell)
     isMore = forwarder.turn(waitMs(isMore, now))
   }
 }
@@ -112,6 +116,10 @@ function handle(message: ToWorker): void {
       return tell({ type: 'counted', question: message.question, counts: message.prefixes.map(countsOf) })
     case 'routers':
       knownRouters = new Set(message.endpoints)
+      return
+    case 'watch':
+      seen = message.isWatched ? new SeenPackets(nowMs) : undefined
+      forwarder.tap = seen
       return
     case 'end':
       publishCounters()

@@ -86,6 +86,7 @@ class CaptureFile {
 
 class CapturedNetwork implements Network {
   readonly id: string
+  readonly isRawIp: boolean
   readonly #network: Network
   readonly #file: CaptureFile
   readonly #recordsOf: PacketRecords
@@ -94,7 +95,8 @@ class CapturedNetwork implements Network {
     this.id = network.id
     this.#network = network
     this.#file = file
-    this.#recordsOf = packetRecords(network.isRawIp === true)
+    this.isRawIp = network.isRawIp === true
+    this.#recordsOf = packetRecords(this.isRawIp)
   }
 
   addresses(): readonly HostAddress[] {

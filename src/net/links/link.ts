@@ -31,6 +31,17 @@ export interface LinkEvents {
   onDrain(link: Link): void
 }
 
+/** Looks at what passes links. */
+export interface PacketTap {
+  /**
+   * `buffer[0, length)` goes from one endpoint to the other: one packet or many, as a link takes and gives them. Nothing of the
+   * buffer is kept. `nowMs`: default: now.
+   */
+  show(buffer: Uint8Array, length: number, source: Endpoint, destination: Endpoint, nowMs?: number): void
+  /** So many packets passed unseen. */
+  miss(packets: number): void
+}
+
 /** A bound socket, or its stand-in. */
 export interface Link {
   readonly id: number
