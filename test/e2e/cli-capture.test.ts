@@ -79,6 +79,34 @@ describe('a capture', () => {
     expect(await dump.stop('SIGINT')).toMatchObject({ status: 0, stderr: '' })
   })
 
+  it('need not be made to see what passes a running program', async () => {
+    const server = await world.start(['perf', 'server', 'speed.example'])
+    const wanted = ['--name', 'speed.example', '--type', 'SYN', '-c', '1']
+    const dump = world.launch(['dump', '--of', String(server.pid), ...wanted])
+    let isSeen = false
+    void dump.ended.then(() => {
+      isSeen = true
+    })
+    do await world.run(['ping', '-c', '1', 'speed.example'])
+    while (!isSeen)
+    const { status, stdout, stderr } = await dump.ended
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^0\.000000 \S+ > \S+ [0-9a-f]{8}>00000000 SYN verno .*\n$/)
+    expect(stderr).toBe(`serval: watching serval.js (pid ${server.pid})\n`)
+  })
+
+  it('of a program that does not run is a failure that says so', async () => {
+    expect(await world.run(['dump', '--of', '9999999'])).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^serval: no process 9999999 of this user can be asked/),
+    })
+    expect(await world.run(['dump', '--of', '9999999', 'some.pcap'])).toMatchObject({
+      status: 2,
+      stderr: 'serval: --of is for what passes live: give it, or a file\n',
+    })
+  })
+
   it('that is none, or cannot be had, is a usage error that names it', async () => {
     writeFileSync(join(world.directory, 'text'), 'x'.repeat(100))
     expect(await world.run(['dump', 'text'])).toMatchObject({
