@@ -4,9 +4,17 @@
  * written for `node:net` need no change.
  */
 
-/** Thrown and emitted everywhere. `code` is a key of `errors`; the details are own properties as well. */
+/**
+ * Thrown and emitted everywhere. `code` is a key of `errors`; the details are own properties as well. Where Node's error of
+ * the same code is a TypeError or a RangeError, this is one too, for programs that ask by `instanceof`.
+ */
 export class ServalError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C
+  readonly #isOurs = true
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && #isOurs in value
+  }
 
   /**
    * `details` fills the `{placeholders}` of the message and stays readable on the error
@@ -18,8 +26,11 @@ export class ServalError<C extends ErrorCode = ErrorCode> extends Error {
     Object.assign(this, details)
     this.code = code
     this.name = row.name ?? 'Error'
+    if (row.name) Object.setPrototypeOf(this, builtIn[row.name].prototype)
   }
 }
+
+const builtIn = { TypeError, RangeError }
 
 interface ErrorRow {
   /** `{name}` stands for a detail. */

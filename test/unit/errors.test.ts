@@ -13,7 +13,16 @@ describe('an error of this package', () => {
   it('has the name that Node gives to the same code', () => {
     const error = new ServalError('ERR_SOCKET_BAD_PORT', { argument: 'options.port', received: 70000 })
     expect(error.name).toBe('RangeError')
+    expect(error).toBeInstanceOf(RangeError)
+    expect(error).toBeInstanceOf(ServalError)
+    expect(error).not.toBeInstanceOf(TypeError)
     expect(error.message).toBe('options.port should be >= 0 and < 65536. Received 70000.')
+  })
+
+  it('is none of other errors', () => {
+    for (const other of [new Error('other'), new RangeError('other'), {}, null, 'text']) {
+      expect(other).not.toBeInstanceOf(ServalError)
+    }
   })
 
   it('cannot have its code changed by a detail', () => {
