@@ -83,7 +83,7 @@ export class Connection<F> {
     if (this.#closing?.isOrphaned || this.#state === 'CLOSED') return
     const closing = this.#closingNow
     closing.orphan()
-    if (this.#transport.owesReading || this.#state === 'REQUEST') return this.abort(nowMs)
+    if (this.#transport.owesReading || !this.isOpen) return this.abort(nowMs)
     this.end(nowMs)
     closing.watchOrphan(nowMs)
     this.#parts.context.rearm(this.#parts.flow)

@@ -257,6 +257,12 @@ describe('a flow', () => {
     expect(codeAfter('CONNECTED', 'abort')).toBeUndefined()
   })
 
+  it('that is let go of in RESPOND, as by a program that ends, is reset', () => {
+    const stage = responding()
+    stage.flow.close(stage.world.nowMs)
+    expect(stage.flow.state).toBe('CLOSED')
+  })
+
   it('is reset with an error in LASTACK where the peer has not all of its bytes', () => {
     const stage = connected()
     stage.flow.write(new Uint8Array(100))
