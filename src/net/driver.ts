@@ -109,6 +109,7 @@ export class Driver<E> implements LinkEvents {
 
   /** Whether the process stays alive for what may come. */
   hold(isRef: boolean): void {
+    if (isRef === this.#isRef) return
     this.#isRef = isRef
     this.#timer.hold(isRef)
     for (const link of this.#links.values()) link.hold(isRef)
