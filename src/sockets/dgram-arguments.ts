@@ -86,7 +86,7 @@ export function connectArguments(args: readonly unknown[]) {
   const [first, second] = args
   const last = args.at(-1)
   const callback = typeof last === 'function' ? (last as () => void) : undefined
-  return { target: destination(first, second), callback }
+  return { target: destination(first, typeof second === 'function' ? undefined : second), callback }
 }
 
 /**

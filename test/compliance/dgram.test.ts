@@ -163,6 +163,15 @@ describe('a datagram socket is bound', () => {
 })
 
 describe('a datagram socket is connected', () => {
+  compare('to this host where a callback stands for the address', async world => {
+    const server = await world.bound('server')
+    const client = world.socket('client')
+    client.connect(server.address().port, () => world.note('client', 'called'))
+    await seen(client, 'connect')
+    client.send('hello')
+    await seen(server, 'message')
+  })
+
   compare('and sends without saying where to', async world => {
     const server = await world.bound('server')
     const client = world.socket('client')
