@@ -1,6 +1,7 @@
 /** What `serval/dgram` exports by name: what `node:dgram` does, with service names where ports stand. */
+import { callable } from './callable.ts'
 import type { MessageListener, SocketOptions, SocketType } from './dgram-arguments.ts'
-import { Socket } from './dgram-socket.ts'
+import { Socket as DatagramSocket } from './dgram-socket.ts'
 
 export type { MigrateTarget } from '../net/stack.ts'
 export type {
@@ -11,10 +12,12 @@ export type {
   SocketOptions,
   SocketType,
 } from './dgram-arguments.ts'
-export { Socket } from './dgram-socket.ts'
 export type { AddressInfo } from './socket-address.ts'
+
+export const Socket = callable(DatagramSocket)
+export type Socket = DatagramSocket
 
 /** A datagram socket; `onMessage` listens to `message`. */
 export function createSocket(options?: SocketType | SocketOptions, onMessage?: MessageListener): Socket {
-  return new Socket(options, onMessage)
+  return new DatagramSocket(options, onMessage)
 }

@@ -38,13 +38,13 @@ export class Agent extends http.Agent {
 
   /** Connections to one service are one pool. */
   override getName(options: RequestOptions = {}): string {
-    const { service, host, port } = targetOfRequest(options)
-    return super.getName(service === undefined ? { ...options, host, port } : { host: service })
+    const { service } = targetOfRequest(options)
+    return super.getName(service === undefined ? options : { host: service })
   }
 }
 
 /** Of all that a request has, what a connection takes; the agent has added its own. */
 function connectionOptions(options: RequestOptions): ConnectOptions {
-  const { timeout, noDelay, keepAlive, keepAliveInitialDelay }: ConnectOptions = options as object
-  return { ...targetOfRequest(options), timeout, noDelay, keepAlive, keepAliveInitialDelay }
+  const { timeout, noDelay, keepAlive, keepAliveInitialDelay, signal }: ConnectOptions = options as object
+  return { ...targetOfRequest(options), timeout, noDelay, keepAlive, keepAliveInitialDelay, signal }
 }

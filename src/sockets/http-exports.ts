@@ -4,13 +4,14 @@
  */
 import http from 'node:http'
 import { urlToHttpOptions } from 'node:url'
-import { Agent, type RequestOptions } from './http-agent.ts'
-import { type RequestListener, Server, type ServerOptions } from './http-server.ts'
+import { callable } from './callable.ts'
+import { type RequestOptions, Agent as ServiceAgent } from './http-agent.ts'
+import { type RequestListener, type ServerOptions, Server as ServiceServer } from './http-server.ts'
 
 export * from 'node:http'
-export { Agent, type AgentOptions, type RequestOptions } from './http-agent.ts'
+export type { AgentOptions, RequestOptions } from './http-agent.ts'
 export { type DispatcherOptions, dispatcher } from './http-dispatcher.ts'
-export { type RequestListener, Server, type ServerOptions } from './http-server.ts'
+export type { RequestListener, ServerOptions } from './http-server.ts'
 
 type ResponseListener = (response: http.IncomingMessage) => void
 type RequestArguments =
@@ -18,19 +19,27 @@ type RequestArguments =
   | readonly [url: string | URL, options: RequestOptions, onResponse?: ResponseListener]
   | readonly [options: RequestOptions, onResponse?: ResponseListener]
 
+export const Agent = callable(ServiceAgent)
+export type Agent = ServiceAgent
+export const Server = callable(ServiceServer)
+export type Server = ServiceServer
+
 /** What requests without an agent of their own go through, with the settings of Node's. It cannot be replaced. */
-export const globalAgent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 })
+export const globalAgent = new ServiceAgent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 })
 
 /** A request to a service: `http://web.example/path`, `{ service, path }`, or a port of a host as with Node. */
-export class ClientRequest extends http.ClientRequest {
+class ServiceRequest extends http.ClientRequest {
   constructor(...args: RequestArguments) {
     const { options, onResponse } = splitRequest(args)
     super(withAgent(options), onResponse)
   }
 }
 
+export const ClientRequest = callable(ServiceRequest)
+export type ClientRequest = ServiceRequest
+
 export function request(...args: RequestArguments): ClientRequest {
-  return new ClientRequest(...args)
+  return new ServiceRequest(...args)
 }
 
 export function get(...args: RequestArguments): ClientRequest {
@@ -41,7 +50,7 @@ export function get(...args: RequestArguments): ClientRequest {
 export function createServer(onRequest?: RequestListener): Server
 export function createServer(options?: ServerOptions, onRequest?: RequestListener): Server
 export function createServer(options?: ServerOptions | RequestListener, onRequest?: RequestListener): Server {
-  return new Server(options as ServerOptions, onRequest)
+  return new ServiceServer(options as ServerOptions, onRequest)
 }
 
 function splitRequest(args: RequestArguments) {
@@ -57,7 +66,7 @@ function splitRequest(args: RequestArguments) {
 function withAgent(options: RequestOptions): RequestOptions {
   const { agent, createConnection, service } = options
   if (service !== undefined) options.host ??= service
-  if (agent === false) options.agent = new Agent()
+  if (agent === false) options.agent = new ServiceAgent()
   else if (!agent && typeof createConnection !== 'function') options.agent = globalAgent
   return options
 }

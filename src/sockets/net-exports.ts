@@ -1,8 +1,9 @@
 /** What `serval/net` exports by name: all that `node:net` does, with service names where ports stand. */
 import type { SocketConnectOpts } from 'node:net'
 import { splitArguments } from './arguments.ts'
-import { Server, type ServerOptions } from './server.ts'
-import { Socket } from './socket.ts'
+import { callable } from './callable.ts'
+import { type ServerOptions, Server as ServiceServer } from './server.ts'
+import { Socket as ActiveSocket } from './socket.ts'
 import type { ConnectOptions } from './socket-options.ts'
 
 export {
@@ -18,10 +19,16 @@ export {
 } from 'node:net'
 export type { MigrateTarget } from '../net/stack.ts'
 export type { OnReadOptions } from './flow-reader.ts'
-export { type ListenOptions, Server, type ServerOptions } from './server.ts'
-export { Socket, Socket as Stream } from './socket.ts'
+export type { ListenOptions, ServerOptions } from './server.ts'
 export type { AddressInfo } from './socket-address.ts'
 export type { ConnectOptions, SocketOptions } from './socket-options.ts'
+
+export const Socket = callable(ActiveSocket)
+export type Socket = ActiveSocket
+export const Stream = Socket
+export type Stream = ActiveSocket
+export const Server = callable(ServiceServer)
+export type Server = ServiceServer
 
 /** A server, whose `listen` takes a service name or a port. */
 export function createServer(onConnection?: (socket: Socket) => void): Server
@@ -30,7 +37,7 @@ export function createServer(
   options?: ServerOptions | ((socket: Socket) => void) | null,
   onConnection?: (socket: Socket) => void,
 ): Server {
-  return new Server(options as ServerOptions, onConnection)
+  return new ServiceServer(options as ServerOptions, onConnection)
 }
 
 /** A new socket that connects: see `Socket.connect`. */
@@ -40,7 +47,7 @@ export function connect(port: number, onConnect?: () => void): Socket
 export function connect(options: ConnectOptions | SocketConnectOpts, onConnect?: () => void): Socket
 export function connect(...args: unknown[]): Socket {
   const { options, callback } = splitArguments<ConnectOptions>(args)
-  const socket = new Socket(options)
+  const socket = new ActiveSocket(options)
   if (options.timeout) socket.setTimeout(options.timeout)
   // Its signal was aborted already.
   return socket.destroyed ? socket : socket.connect(options, callback)

@@ -3,6 +3,21 @@ import type { Socket } from 'node:net'
 import { describe } from 'vitest'
 import { compare, seen, settled, until } from './harness.ts'
 
+describe('classes', () => {
+  compare('are made with new and without', async world => {
+    const { Socket, Server } = world.net as unknown as Record<string, (...args: unknown[]) => object>
+    world.note('seen', Socket!() instanceof world.net.Socket)
+    world.note('seen', Server!() instanceof world.net.Server)
+    world.note('seen', new world.net.Socket().constructor === world.net.Socket)
+  })
+
+  compare('are extended, and objects of the extension are of both', async world => {
+    class Own extends world.net.Socket {}
+    const own = new Own()
+    world.note('seen', [own instanceof Own, own instanceof world.net.Socket, own.constructor === Own])
+  })
+})
+
 describe('settings', () => {
   compare('a time-out fires when nothing happens, and leaves the socket open', async world => {
     const served = await world.serve(socket => socket.resume())
