@@ -3,7 +3,8 @@
  *
  *   kpps      the most at which less than 0.1 % is lost, in thousands a second
  *   loss      at that rate
- *   p50us     from the program that sends to the one that receives, both in one, at half of that rate; p99us
+ *   loadbusy  the share of the time that the program which offers had something to do there: near 1 it is the limit
+ *   p50us     from the program that sends to the socket where it arrives, at half of that rate; p99us
  *   lost      packets, while 10,000 rules are added at nine tenths of that rate
  *   pausems   the longest time without a packet meanwhile
  *
@@ -66,6 +67,8 @@ function rulesRow(): Row {
         await load.event('holding')
         forwarder.say(`rules ${RULES}`)
         const { lost, pausems } = await load.event('held')
+        // They are in force by now, or it was no measurement.
+        await forwarder.event('ruled')
         return { lost, pausems }
       }),
   }

@@ -37,20 +37,21 @@ async function serval(): Promise<void> {
   await shell.ready
   say('ready')
   for await (const line of createInterface(process.stdin)) {
-    addRules(shell, Number(/^rules (\d+)$/.exec(line)?.[1]))
+    await addRules(shell, Number(/^rules (\d+)$/.exec(line)?.[1]))
+    say('ruled')
   }
 }
 
 /** Each is a service of its own at the target, as from a controller. */
-function addRules(shell: RouterShell, count: number): void {
-  const endpoint = { address: target, port: Number(targetPort) }
-  for (let i = 0; i < count; i++) {
+async function addRules(shell: RouterShell, count: number): Promise<void> {
+  const endpoints = [{ address: target, port: Number(targetPort) }]
+  const add = Array.from({ length: count }, (_, i) => {
     const id = new Uint8Array(32)
     new DataView(id.buffer).setUint32(0, Math.imul(i + 1, 0x9e3779b1))
     const prefix = new ServicePrefix(ServiceId.fromBytes(id), 256)
-    const rule = { type: 'FORWARD', targets: [{ endpoint }] } as const
-    shell.serviceTable.replace(prefix, [rule], { source: 'controller', owner: 'bench' })
-  }
+    return { prefix, name: prefix.toString(), instance: 'bench', endpoints, weight: 1, priority: 1 }
+  })
+  await shell.applyRules({ remove: [], add })
 }
 
 /** One worker, as everything else here has one; logs off, and its limits where the load is not theirs. */

@@ -26,6 +26,8 @@ const STEP_SHARE = 1 / 12
 interface Figures {
   readonly sent: number
   readonly received: number
+  /** The share of the time in which the program that offers had something to do: near 1 it is what limits. */
+  readonly busy: number
   readonly kpps: number
   readonly p50us: number
   readonly p99us: number
@@ -52,8 +54,9 @@ async function measure(
   offer: (rate: number, seconds: number, burst: number) => Promise<Figures>,
 ): Promise<void> {
   const time = Number(seconds)
-  // So that code is compiled and a source that is new is known.
+  // So that code is compiled, for whole batches and for single packets, and a source that is new is known.
   await offer(FIRST_RATE, time / 8, BURST)
+  await offer(FIRST_RATE, time / 8, 1)
   let most = await search(rate => offer(rate, time * STEP_SHARE, BURST))
   let whole = await offer(most, time / 6, BURST)
   // What a short step did not show.
@@ -62,7 +65,8 @@ async function measure(
     whole = await offer(most, time / 6, BURST)
   }
   const half = await offer(most / 2, time / 6, 1)
-  const figures = { kpps: whole.kpps, loss: lossOf(whole), p50us: half.p50us, p99us: half.p99us }
+  const { p50us, p99us } = half
+  const figures = { kpps: whole.kpps, loss: lossOf(whole), loadbusy: whole.busy, p50us, p99us }
   say('done', figures)
   for await (const line of createInterface(process.stdin)) {
     if (line !== 'hold') return
