@@ -1,57 +1,115 @@
-/** The controller's rules in a service table: each instance is a FORWARD target at the best endpoint that can be reached. */
+/**
+ * The controller's rules in a service table: each instance is a FORWARD target at the best endpoint that can be reached.
+ *
+ * What changes waits by prefix, and is made a slice at a time, so that packets are served between two of them however
+ * much there is. All that waits for one prefix is made at once, what comes before what goes: no packet finds a service
+ * missing that has an instance before and after.
+ */
 import type { ControlRule } from '../control/messages.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 
-export class ControlRules {
-  readonly #table: ServiceTable
-  readonly #isReachable: (endpoint: Endpoint) => boolean
-  readonly #rules = new Map<string, ControlRule>()
+/** Prefixes that change in one go: well under a millisecond. */
+const SLICE = 64
 
-  constructor(table: ServiceTable, isReachable: (endpoint: Endpoint) => boolean) {
-    this.#table = table
-    this.#isReachable = isReachable
+export interface ControlRulesOptions {
+  readonly table: ServiceTable
+  isReachable(endpoint: Endpoint): boolean
+  /** What waits under a prefix may be able to go on. */
+  onChanged(prefix: ServicePrefix): void
+  /** Resolves when the next slice may be made. */
+  rest(): Promise<unknown>
+}
+
+export class ControlRules {
+  readonly #options: ControlRulesOptions
+  readonly #rules = new Map<string, ControlRule>()
+  readonly #pending = new Map<string, Pending>()
+  #isRunning = false
+  #done: Promise<void> = Promise.resolve()
+
+  constructor(options: ControlRulesOptions) {
+    this.#options = options
   }
 
-  /** Takes some away, then puts others in; returns the prefixes that have changed. */
-  apply(remove: readonly ControlRule[], add: readonly ControlRule[]): ServicePrefix[] {
-    const changed = new Map<string, ServicePrefix>()
+  /**
+   * Takes some away and puts others in; a rule that is in both changes. Resolves when it is done, and all that was asked for
+   * before. The first slice is made before this returns, if nothing else is under way.
+   */
+  apply(remove: readonly ControlRule[], add: readonly ControlRule[]): Promise<void> {
     for (const rule of remove) {
       this.#rules.delete(keyOf(rule))
-      changed.set(rule.prefix.toString(), rule.prefix)
-      // What replaces a rule takes its place at once, so that no packet finds it missing.
-      if (!add.some(other => keyOf(other) === keyOf(rule))) this.#table.remove(rule.prefix, selectorOf(rule))
+      this.#stage(rule, false)
     }
     for (const rule of add) {
       this.#rules.set(keyOf(rule), rule)
-      changed.set(rule.prefix.toString(), rule.prefix)
-      this.#install(rule)
+      this.#stage(rule, true)
     }
-    return [...changed.values()]
+    return this.#run()
   }
 
   /** The addresses of this host have changed: other endpoints may be the best. */
-  refresh(): void {
-    for (const rule of this.#rules.values()) this.#install(rule)
+  refresh(): Promise<void> {
+    for (const rule of this.#rules.values()) this.#stage(rule, true)
+    return this.#run()
+  }
+
+  /** What is said last of an instance counts. */
+  #stage(rule: ControlRule, stays: boolean): void {
+    const key = rule.prefix.toString()
+    const pending = this.#pending.get(key) ?? { prefix: rule.prefix, changes: new Map() }
+    pending.changes.set(rule.instance, { rule, stays })
+    this.#pending.set(key, pending)
+  }
+
+  #run(): Promise<void> {
+    if (!this.#isRunning) this.#done = this.#makeAll()
+    return this.#done
+  }
+
+  async #makeAll(): Promise<void> {
+    this.#isRunning = true
+    this.#makeSlice()
+    while (this.#pending.size > 0) {
+      await this.#options.rest()
+      this.#makeSlice()
+    }
+    this.#isRunning = false
+  }
+
+  #makeSlice(): void {
+    let made = 0
+    for (const [key, { prefix, changes }] of this.#pending) {
+      if (made++ === SLICE) return
+      this.#pending.delete(key)
+      for (const { rule, stays } of changes.values()) if (stays) this.#install(rule)
+      for (const { rule, stays } of changes.values()) {
+        if (!stays) this.#options.table.remove(prefix, selectorOf(rule))
+      }
+      this.#options.onChanged(prefix)
+    }
   }
 
   #install(rule: ControlRule): void {
     const { prefix, name, weight, priority, endpoints } = rule
     const endpoint = bestOf(
       endpoints.filter(endpoint => targetProblem(endpoint) === undefined),
-      this.#isReachable,
+      this.#options.isReachable,
     )
     if (endpoint === undefined) return this.#refuse(rule)
     const target = { endpoint, weight, priority }
-    this.#table.replace(prefix, [{ type: 'FORWARD', targets: [target] }], { ...selectorOf(rule), name })
+    this.#options.table.replace(prefix, [{ type: 'FORWARD', targets: [target] }], {
+      ...selectorOf(rule),
+      name,
+    })
   }
 
   /** An instance says of itself where it is, and may be wrong: this process goes on without it. */
   #refuse(rule: ControlRule): void {
     const { prefix, name, endpoints } = rule
-    this.#table.remove(prefix, selectorOf(rule))
+    this.#options.table.remove(prefix, selectorOf(rule))
     const quoted = `${name || prefix} FORWARD ${endpoints.map(formatEndpoint).join(', ')}`
     const problem = endpoints[0] && targetProblem(endpoints[0])
     process.emitWarning(
@@ -59,6 +117,12 @@ export class ControlRules {
       { code: 'SERVAL_RULE' },
     )
   }
+}
+
+interface Pending {
+  readonly prefix: ServicePrefix
+  /** By instance. */
+  readonly changes: Map<string, { readonly rule: ControlRule; readonly stays: boolean }>
 }
 
 /** The first that can be reached, or the first. */

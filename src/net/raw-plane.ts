@@ -1,4 +1,5 @@
 /** Forwards a router's packets in the 2014 profile: in this thread, over raw IP. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isOnLink, type Local } from '../flow/path.ts'
 import type { AllowList } from '../router/allow-list.ts'
 import { Router2014 } from '../router/router-2014.ts'
@@ -43,6 +44,10 @@ export class RawPlane implements RouterPlane {
   /** All is counted in `table` itself. */
   ruleCounts(): Promise<readonly []> {
     return Promise.resolve([])
+  }
+
+  async caughtUp(): Promise<void> {
+    await nextTurn()
   }
 
   addLink(local: Local, link: Link): void {

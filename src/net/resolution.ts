@@ -7,6 +7,7 @@
  *   everything else             FORWARD            to the configured routers, else to those that the controller tells,
  *                               DELAY              else: the controller, where there is one, else the runtime directory
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AgentEvent } from '../control/agent-events.ts'
 import type { RouterInfo } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
@@ -63,7 +64,12 @@ export class Resolution {
   constructor(options: ResolutionOptions) {
     this.#options = options
     const { sal, isReachable } = options
-    this.#controlRules = new ControlRules(sal.serviceTable, isReachable)
+    this.#controlRules = new ControlRules({
+      table: sal.serviceTable,
+      isReachable,
+      onChanged: prefix => this.#release(prefix),
+      rest: nextTurn,
+    })
     for (const prefix of [ServicePrefix.all, parseServicePattern(LOCAL_NAMES)]) {
       sal.serviceTable.insert(prefix, { type: 'DELAY' }, { source: 'config', owner: 'resolution' })
     }
@@ -92,7 +98,7 @@ export class Resolution {
     const { sal } = this.#options
     switch (event.type) {
       case 'rules':
-        for (const prefix of this.#controlRules.apply(event.remove, event.add)) this.#release(prefix)
+        void this.#controlRules.apply(event.remove, event.add)
         return
       case 'routers':
         this.#tell(event.routers)
@@ -119,7 +125,7 @@ export class Resolution {
 
   /** The addresses of this host have changed. */
   handleLocalsChanged(): void {
-    this.#controlRules.refresh()
+    void this.#controlRules.refresh()
     this.#installRouters()
   }
 

@@ -2,6 +2,7 @@
  * What forwards a router's packets, as the shell around it sees it: this thread, a packet at a time (`ThreadPlane`), or
  * workers that take many with one system call (engine/engine-plane.ts).
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isOnLink, type Local } from '../flow/path.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
@@ -32,6 +33,8 @@ export interface RouterPlane {
   readonly counters: Readonly<Record<string, number>>
   /** What each of those who forward beside `table` has counted for these prefixes, by rules and targets. */
   ruleCounts(prefixes: readonly ServicePrefix[]): Promise<readonly (readonly (EntryCounts | undefined)[])[]>
+  /** Resolves when those who forward beside `table` have made its changes so far; packets were served meanwhile. */
+  caughtUp(): Promise<void>
   addLink(local: Local, link: Link): void
   /** The table has the rules that it begins with: what waits in the sockets, as those of a router that is replaced, may go on. */
   begin(): void
@@ -85,6 +88,10 @@ export class ThreadPlane implements RouterPlane {
   /** All is counted in `table` itself. */
   ruleCounts(): Promise<readonly []> {
     return Promise.resolve([])
+  }
+
+  async caughtUp(): Promise<void> {
+    await nextTurn()
   }
 
   addLink(local: Local, link: Link): void {

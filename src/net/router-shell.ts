@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent-events.ts'
+import type { RuleChange } from '../control/known-rules.ts'
 import { isLoopback } from '../id/address.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
@@ -98,7 +99,12 @@ export class RouterShell {
           )
         : new EnginePlane({ calls, workers, allowed, takeOver, events })
     const plane = this.#plane
-    this.#controlRules = new ControlRules(plane.table, endpoint => this.#isReachable(endpoint))
+    this.#controlRules = new ControlRules({
+      table: plane.table,
+      isReachable: endpoint => this.#isReachable(endpoint),
+      onChanged: prefix => plane.release(prefix),
+      rest: () => plane.caughtUp(),
+    })
     this.#hostId = network === undefined && !isRaw ? hostId() : `${hostId()}/${plane.network.id}`
     this.#agent = new AgentLink({
       agent: {
@@ -164,6 +170,15 @@ export class RouterShell {
   /** Packets by what became of them. */
   get counters(): Readonly<Record<string, number>> {
     return this.#plane.counters
+  }
+
+  /**
+   * Makes changes of a controller's rules, in slices, and so that no packet waits for them or finds a service missing that has
+   * an instance before and after. Resolves when they and all before them are in force wherever packets are forwarded.
+   */
+  async applyRules({ remove, add }: RuleChange): Promise<void> {
+    await this.#controlRules.apply(remove, add)
+    await this.#plane.caughtUp()
   }
 
   /** Withdraws, forwards until nobody asks any more, for `graceMs` (default 0) at most, and ends. */
@@ -236,17 +251,16 @@ export class RouterShell {
       case 'connected':
         this.#onSettled()
         // There may be no rules.
-        setTimeout(() => this.#plane.begin(), FIRST_RULES_MS).unref()
+        setTimeout(() => {
+          void this.applyRules({ remove: [], add: [] }).then(() => this.#plane.begin())
+        }, FIRST_RULES_MS).unref()
         break
       case 'disconnected':
         this.#onSettled()
         this.#plane.begin()
         break
       case 'rules':
-        for (const prefix of this.#controlRules.apply(event.remove, event.add)) {
-          this.#plane.release(prefix)
-        }
-        this.#plane.begin()
+        void this.applyRules(event).then(() => this.#plane.begin())
         break
       case 'routers':
         this.#plane.setKnownRouters(
@@ -282,7 +296,7 @@ export class RouterShell {
       ...reachable.filter(isPublic),
       ...reachable.filter(endpoint => !isPublic(endpoint)),
     ])
-    this.#controlRules.refresh()
+    void this.#controlRules.refresh()
   }
 
   #isReachable(endpoint: Endpoint): boolean {

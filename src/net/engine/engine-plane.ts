@@ -75,6 +75,7 @@ export class EnginePlane implements RouterPlane {
   #tap: PacketTap | undefined
   readonly #forget: () => void
   #isClosing = false
+  #hasEnded = false
 
   constructor({ calls, workers, allowed, takeOver, events }: EngineOptions) {
     this.#calls = calls
@@ -103,6 +104,11 @@ export class EnginePlane implements RouterPlane {
       for (const [w, counts] of answers.entries()) parts[w]!.push(counts)
     }
     return parts.map(counts => counts.flat())
+  }
+
+  async caughtUp(): Promise<void> {
+    this.#flush()
+    await Promise.all(this.#workers.map(worker => this.#count(worker, [])))
   }
 
   addLink({ id, endpoint, prefixBits }: Local, link: Link): void {
@@ -148,6 +154,7 @@ export class EnginePlane implements RouterPlane {
     for (const id of this.network.openIds) this.#tell({ type: 'close', id })
     this.#tell({ type: 'end' })
     await Promise.all(this.#workers.map(({ ended }) => ended))
+    this.#hasEnded = true
     this.#forget()
     for (const { port, bell } of this.#workers) {
       port.close()
@@ -214,6 +221,8 @@ export class EnginePlane implements RouterPlane {
   }
 
   #tellOne({ port, posted, bell }: WorkerHandle, message: ToWorker): void {
+    // What changes the table in slices may not have come to its end.
+    if (this.#hasEnded) return
     port.postMessage(message)
     Atomics.add(posted, 0, 1)
     this.#calls.ring(bell)

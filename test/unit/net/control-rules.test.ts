@@ -20,6 +20,15 @@ function targetsIn(table: ServiceTable): string[] {
   return serving.map(({ endpoint }) => formatEndpoint(endpoint))
 }
 
+function rulesOf(table: ServiceTable): ControlRules {
+  return new ControlRules({
+    table,
+    isReachable: () => true,
+    onChanged: () => undefined,
+    rest: () => Promise.resolve(),
+  })
+}
+
 afterEach(() => {
   vi.restoreAllMocks()
 })
@@ -35,10 +44,10 @@ describe('a rule of the controller', () => {
   ])('to %s is left out, quoted with the reason, and takes away the one before', (at, reason) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const table = new ServiceTable()
-    const rules = new ControlRules(table, () => true)
+    const rules = rulesOf(table)
     const before = ruleTo('10.0.0.7:5000')
-    rules.apply([], [before])
-    rules.apply([before], [ruleTo(at)])
+    void rules.apply([], [before])
+    void rules.apply([before], [ruleTo(at)])
     expect(targetsIn(table)).toEqual([])
     expect(warn).toHaveBeenCalledWith(expect.stringContaining(`rule "web.example FORWARD ${at}"`), {
       code: 'SERVAL_RULE',
@@ -48,7 +57,7 @@ describe('a rule of the controller', () => {
 
   it('leads to the first of its endpoints that is possible', () => {
     const table = new ServiceTable()
-    new ControlRules(table, () => true).apply([], [ruleTo('224.0.0.1:5000 10.0.0.7:5000')])
+    void rulesOf(table).apply([], [ruleTo('224.0.0.1:5000 10.0.0.7:5000')])
     expect(targetsIn(table)).toEqual(['10.0.0.7:5000'])
   })
 })
