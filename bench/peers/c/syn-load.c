@@ -11,9 +11,10 @@
  *
  *     {"event":"done","sent":n,"received":n,"refused":n,"missed":n,"busy":n,"kpps":n,"p50us":n,"p99us":n,"pausems":n}
  *
- * `received` waits for late ones, `kpps` counts what came in time, a pause is a time without any packet at the sink. Packets
- * came when the kernel had them for the sink (SO_TIMESTAMPNS), whenever this program looked. What limits it shows:
- * `missed` came and found the sink's buffer full, `busy` is the share of the time in which there was something to do here.
+ * `received` counts packets of this line, late ones too, and none of an earlier line's. `kpps` counts what came in time, a pause
+ * is a time without any packet at the sink. Packets came when the kernel had them for the sink (SO_TIMESTAMPNS), whenever this
+ * program looked. What limits it shows: `missed` came and found the sink's buffer full, `busy` is the share of the time in
+ * which there was something to do here.
  *
  * It stands for other hosts, so it leaves all processors but the last to the router, and is kept from that by nobody. Like a
  * host of ours the sink lets the kernel hand over equal packets as one (UDP_GRO), whoever sends them.
@@ -110,6 +111,8 @@ static void fill(unsigned char *packet, uint32_t number, uint64_t ns)
 }
 
 static uint64_t received, missed, longest_gap_ns, last_ns;
+/* The number of the first packet of this measurement: those below it are late ones of an earlier one. */
+static uint32_t first_number;
 
 /* What the kernel says of one message: when it came, how long each packet in it is, how many before it found no room. */
 struct arrival {
@@ -157,7 +160,10 @@ static int take(int sink)
                 longest_gap_ns = arrival.ns - last_ns;
             last_ns = arrival.ns;
             missed = arrival.missed;
-            for (int at = 0; at < bytes; at += arrival.segment_bytes, all++, received++) {
+            for (int at = 0; at < bytes; at += arrival.segment_bytes, all++) {
+                /* Numbers go round: those before the first are far ahead of it. */
+                if (get32(in[i] + at + FLOW_ID) - first_number >= 1u << 31) continue;
+                received++;
                 unsigned char *nonce = in[i] + at + NONCE;
                 uint64_t sent = (uint64_t)get32(nonce) << 32 | get32(nonce + 4);
                 uint64_t us = arrival.ns > sent ? (arrival.ns - sent) / 1000 : 0;
@@ -255,7 +261,7 @@ int main(int count, char **words)
         for (uint64_t now = start; now < end;) {
             uint64_t due = (now - start) * 1e-9 * rate, sent_before = sent;
             for (int turn = 0; sent + burst <= due && turn < BURSTS_A_TURN; turn++) {
-                refused += offer(fds[next], sent, burst);
+                refused += offer(fds[next], first_number + sent, burst);
                 sent += burst;
                 next = (next + 1) % sources;
             }
@@ -275,5 +281,6 @@ int main(int count, char **words)
                sent, received, refused, missed - missed_before, 1 - idle / (seconds * 1e9), in_time / seconds / 1000,
                quantile(0.5), quantile(0.99), longest_gap_ns / 1e6);
         fflush(stdout);
+        first_number += sent;
     }
 }
