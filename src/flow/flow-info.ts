@@ -2,11 +2,9 @@
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import { DATA_PREFIX_BYTES } from '../wire/encapsulation.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
-import { SEGMENT_HEADER_BYTES } from '../wire/segment.ts'
 import type { TransportStats } from './flow-transport.ts'
-import { type Path, udpOverheadBytes } from './path.ts'
+import type { Path } from './path.ts'
 import type { FlowState, MigrationState } from './states.ts'
 
 export interface PathInfo {
@@ -68,14 +66,14 @@ export function flowInfo(
 }
 
 function pathInfo(path: Path, active: boolean): PathInfo {
-  const { rtt, shown, mss } = path.transport
+  const { rtt, shown } = path.transport
   return {
     local: formatEndpoint(path.local.endpoint),
     remote: formatEndpoint(path.remote),
     srttMs: rtt.srttMs ?? null,
     cwnd: Math.round(shown.windowBytes),
     congestion: shown.name,
-    mtu: mss + DATA_PREFIX_BYTES + SEGMENT_HEADER_BYTES + udpOverheadBytes(path.remote),
+    mtu: path.mtu.ipPacketBytes,
     active,
   }
 }

@@ -46,6 +46,11 @@ export class PathMtu {
     return this.#packetBytes
   }
 
+  /** The same with IP's header and what stands between. */
+  get ipPacketBytes(): number {
+    return this.#packetBytes + this.#overheadBytes
+  }
+
   /** HOT. When `probeDue` is worth a call. */
   get dueAt(): number {
     return this.#dueAt

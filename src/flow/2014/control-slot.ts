@@ -15,8 +15,9 @@ export class ControlSlot {
   /** What waits for its acknowledgement; 0: nothing. */
   #flags = 0
   #verno = 0
-  /** How often it was sent. */
+  /** How often it was sent, and when last. */
   #sends = 0
+  #sentAt = 0
 
   constructor(initialVerno: number) {
     this.#next = this.#oldest = initialVerno
@@ -46,8 +47,14 @@ export class ControlSlot {
   }
 
   /** Notes a transmission of what waits. */
-  handleSent(): void {
+  handleSent(nowMs: number): void {
     this.#sends++
+    this.#sentAt = nowMs
+  }
+
+  /** How long its answer has taken that is here now; undefined where it may answer more than one (Karn, RFC 6298 section 3). */
+  roundTripMs(nowMs: number): number | undefined {
+    return this.#sends === 1 ? nowMs - this.#sentAt : undefined
   }
 
   /** `flags`, of SYN, RSYN and FIN, are to be sent until they are acknowledged, with what waited before. */

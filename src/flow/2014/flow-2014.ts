@@ -95,9 +95,9 @@ export class Flow2014 implements AnyFlow {
   /** Of the SYN that this end answers. */
   #syn: Syn2014 | undefined
   #due: Due[] = []
-  /** Repeats of the third ACK, and of RSYN-ACK. */
-  #repeats = 0
-  #synSentAt = 0
+  /** Client: when the set-up was done, and when the third ACK left last. */
+  #openedAt = 0
+  #thirdAckAt = 0
   #endsEarly = false
   #hasEnded = false
   #finQueued = false
@@ -358,9 +358,9 @@ export class Flow2014 implements AnyFlow {
     this.#slot.start(control.verno)
     // A14: a SYN that routers sent on is answered with their addresses and, as the last one, the server's.
     const server = packet.extension('source')?.addresses.at(-1)
-    this.#path = this.#openPath(local, server === undefined ? remote : { address: server, port: RAW_PORT })
-    if (this.#slot.sends === 1) this.#path.transport.rtt.sample(nowMs - this.#synSentAt)
-    this.#heardAt = nowMs
+    const peer = server === undefined ? remote : { address: server, port: RAW_PORT }
+    this.#path = this.#openPath(local, peer, this.#slot.roundTripMs(nowMs))
+    this.#heardAt = this.#openedAt = nowMs
     this.#carriage.open(this.#path, nowMs)
     this.#context.answered(this, remote, nowMs)
     this.#input('SYN_ACK', nowMs)
@@ -386,7 +386,7 @@ export class Flow2014 implements AnyFlow {
     }
     if (!this.#slot.accepts(flags, verno)) return this.#acknowledgeAgain(flags, nowMs)
     if (this.#state === 'RESPOND') return this.#handleThirdAck(arrival, control, nowMs)
-    const covered = (flags & ACK) === 0 ? 0 : this.#slot.acknowledge(ackno)
+    const covered = this.#coveredBy(flags, ackno)
     if (covered === undefined) return this.#count('badAckno')
     this.#handleCovered(covered, flags, nowMs)
     this.#heard(nowMs)
@@ -398,6 +398,16 @@ export class Flow2014 implements AnyFlow {
     else if ((flags & ACK) !== 0) this.#moving.handleAck(nowMs)
     if ((flags & FIN) !== 0) this.#handleFin(nowMs)
     this.#handleBehind(arrival, nowMs)
+  }
+
+  /**
+   * What the packet newly acknowledges, 0 for nothing; undefined: its ackno is out of range. FIN has no ACK bit, but always
+   * its ackno (A3.1): who ends as well has seen our FIN, and after its ACK was lost says so nowhere else.
+   */
+  #coveredBy(flags: number, ackno: number): number | undefined {
+    if ((flags & (ACK | FIN)) === 0) return 0
+    const covered = this.#slot.acknowledge(ackno)
+    return (flags & ACK) === 0 ? (covered ?? 0) : covered
   }
 
   #handleRsyn(verno: number, remote: Endpoint, nowMs: number): void {
@@ -418,8 +428,7 @@ export class Flow2014 implements AnyFlow {
     const isThirdAck = flags === ACK && verno === this.#slot.ackno && ackno === this.#slot.verno
     if (!isThirdAck) return this.#count('unexpected')
     this.#slot.acknowledge(ackno)
-    this.#path = this.#openPath(arrival.local, arrival.remote)
-    if (this.#slot.sends === 1) this.#path.transport.rtt.sample(nowMs - this.#synSentAt)
+    this.#path = this.#openPath(arrival.local, arrival.remote, this.#slot.roundTripMs(nowMs))
     this.#heardAt = nowMs
     this.#carriage.open(this.#path, nowMs)
     this.#input('ACK', nowMs)
@@ -430,7 +439,9 @@ export class Flow2014 implements AnyFlow {
   #handleBehind(arrival: Arrival, nowMs: number, isRepeat = true): void {
     const { packet } = arrival
     if (packet.transport.length > 0) this.#carry(transportOf(arrival), nowMs)
-    if (packet.service !== undefined && isRepeat) this.#carriage.acknowledgeNow()
+    if (packet.service === undefined || !isRepeat) return
+    if (this.protocol === protocols.STREAM) this.#carriage.acknowledgeNow()
+    else this.#acknowledge()
   }
 
   #handleData(arrival: Arrival, nowMs: number): void {
@@ -505,7 +516,8 @@ export class Flow2014 implements AnyFlow {
     // A10: the SAL's FIN follows when TCP's has been acknowledged.
     if (this.#hasEnded && !this.#finQueued && carriage.isDone && this.#state !== 'CLOSED') {
       this.#finQueued = true
-      this.#slot.put(FIN)
+      // A11: while RSYN is out FIN carries it on.
+      this.#slot.put(this.#moving.isAsking ? RSYN | FIN : FIN)
       this.#sendSlot(nowMs)
     }
     if (this.#finReceived && carriage.receivedAll && !HEARD_FIN.has(this.#state)) this.#input('FIN', nowMs)
@@ -583,9 +595,8 @@ export class Flow2014 implements AnyFlow {
     if (target === 'waiting') return this.#timers.disarm('setup')
     const { local, remote } = target
     if (this.#slot.flags === 0) this.#slot.put(SYN)
-    this.#synSentAt = nowMs
     this.#timers.arm('setup', nowMs + this.#backedOffMs(this.#slot.sends))
-    this.#slot.handleSent()
+    this.#slot.handleSent(nowMs)
     this.#put(() => ({
       flags: SYN,
       verno: this.#slot.slotVerno,
@@ -602,8 +613,7 @@ export class Flow2014 implements AnyFlow {
     const path = this.#path
     if (path === undefined) return
     if (this.#slot.flags === 0) this.#slot.put(SYN)
-    this.#slot.handleSent()
-    this.#synSentAt = nowMs
+    this.#slot.handleSent(nowMs)
     this.#put(() => ({
       ...this.#towards(path),
       flags: SYN_ACK,
@@ -616,19 +626,30 @@ export class Flow2014 implements AnyFlow {
 
   /**
    * A8: an original does not repeat its SYN-ACK, so a third ACK that is lost would end the connection. It is repeated
-   * until the server is heard, and not for ever: an idle one says nothing.
+   * until the server is heard, as long as that remembers the SYN: an idle one says nothing, and later nobody would listen.
    */
   #sendThirdAck(nowMs: number): void {
     const path = this.#path
     if (path === undefined) return
-    if (this.#repeats < THIRD_ACK_LIMIT)
-      this.#timers.arm('setup', nowMs + path.transport.rtt.rtoMs * 2 ** this.#repeats++)
+    this.#thirdAckAt = nowMs
+    this.#armThirdAck(nowMs + path.transport.rtt.rtoMs)
     this.#put(() => ({
       ...this.#towards(path),
       ...this.#numbers(ACK),
       service: this.service,
       transport: (buffer, offset) => this.#carriage.emitThirdAck(buffer, offset, nowMs),
     }))
+  }
+
+  #armThirdAck(at: number): void {
+    if (at < this.#openedAt + this.#context.profile.policy.halfOpenMs) this.#timers.arm('setup', at)
+  }
+
+  /** Silence is a sign early where an answer is due. */
+  #repeatThirdAck(nowMs: number): void {
+    const idleUntil = this.#thirdAckAt + IDLE_THIRD_ACK_MS
+    if (this.bufferedBytes === 0 && nowMs < idleUntil) this.#armThirdAck(idleUntil)
+    else this.#sendThirdAck(nowMs)
   }
 
   #sendReset(): void {
@@ -662,7 +683,7 @@ export class Flow2014 implements AnyFlow {
     switch (timer) {
       case 'setup':
         if (this.#state === 'REQUEST') this.#sendSyn(nowMs)
-        else this.#sendThirdAck(nowMs)
+        else this.#repeatThirdAck(nowMs)
         return
       case 'deadline':
         return this.#input('gaveUp', nowMs)
@@ -671,7 +692,7 @@ export class Flow2014 implements AnyFlow {
         return this.#moving.handleDue(nowMs)
       case 'rsyn':
         if (this.#isDead(nowMs)) return this.#input('gaveUp', nowMs)
-        return this.#answerRsyn(nowMs)
+        return this.#moving.handleAnswerDue(nowMs)
       case 'linger':
         return this.#input('lingered', nowMs)
       case 'orphan':
@@ -693,22 +714,26 @@ export class Flow2014 implements AnyFlow {
     if (this.#slot.flags === 0) return
     if (this.#slot.sends === 0) this.#askedAt = nowMs
     this.#timers.arm('fin', nowMs + this.#backedOffMs(this.#slot.sends))
-    this.#slot.handleSent()
+    this.#slot.handleSent(nowMs)
     this.#put(() => this.#slotPacket())
   }
 
-  /** RSYN leaves from the new address; FIN alone from the one in use. */
+  /** RSYN leaves from the new address, FIN alone from the one in use; to a mover it goes as RSYN-ACK does (A11). */
   #slotPacket(): ControlPacket | undefined {
-    const { flags, slotVerno } = this.#slot
-    const path = this.#path
-    const local = (flags & RSYN) === 0 ? path?.local : this.#moving.ownLocal
-    if (flags === 0 || path === undefined || local === undefined) return undefined
-    return { flags, verno: slotVerno, ackno: this.#slot.ackno, local, remote: path.remote }
+    const { flags, slotVerno: verno, ackno } = this.#slot
+    const [path, moving] = [this.#path, this.#moving]
+    if (flags === 0 || path === undefined) return undefined
+    if (moving.isAnswering) {
+      const { ownLocal: local = path.local, peerEndpoint: remote = path.remote } = moving
+      return { flags: flags | RSYN_ACK, verno, ackno, local, remote }
+    }
+    const local = (flags & RSYN) === 0 ? path.local : moving.ownLocal
+    return local && { flags, verno, ackno, local, remote: path.remote }
   }
 
   /** RSYN-ACK, now and again until it is acknowledged. */
-  #answerRsyn(nowMs: number): void {
-    this.#timers.arm('rsyn', nowMs + this.#backedOffMs(this.#repeats++))
+  #answerRsyn(repeats: number, nowMs: number): void {
+    this.#timers.arm('rsyn', nowMs + this.#backedOffMs(repeats))
     this.#put(() => {
       const [local, remote] = [this.#moving.ownLocal, this.#moving.peerEndpoint]
       return local && remote && { ...this.#numbers(RSYN_ACK), local, remote }
@@ -740,17 +765,14 @@ export class Flow2014 implements AnyFlow {
         return flow.#path
       },
       sendSlot: (nowMs: number) => this.#sendSlot(nowMs),
-      answer: (nowMs: number) => {
-        this.#repeats = 0
-        this.#answerRsyn(nowMs)
-      },
+      answer: (repeats: number, nowMs: number) => this.#answerRsyn(repeats, nowMs),
       stopAnswering: () => this.#timers.disarm('rsyn'),
       acknowledge: (local: Local, remote: Endpoint) =>
         this.#put(() => ({ ...this.#numbers(ACK), local, remote })),
-      adopt: (local: Local, remote: Endpoint, nowMs: number) => {
+      adopt: (local: Local, remote: Endpoint, rttMs: number | undefined, nowMs: number) => {
         // A copy of a move that is done.
         if (!this.#isSuspended && this.#path?.joins(local.id, remote)) return
-        this.#path = this.#openPath(local, remote)
+        this.#path = this.#openPath(local, remote, rttMs)
         this.#isSuspended = false
         this.#askedAt = nowMs
         this.#carriage.adopt(this.#path, nowMs)
@@ -776,8 +798,12 @@ export class Flow2014 implements AnyFlow {
       : new DatagramCarriage(this.serviceName ?? this.service.toString())
   }
 
-  #openPath(local: Local, remote: Endpoint): Path {
-    return openPath2014(this.#pathsOpened++, local, remote, this.#context.profile, this.#newCongestion)
+  /** `rttMs`: what the exchange of control packets has shown of it, if anything. */
+  #openPath(local: Local, remote: Endpoint, rttMs?: number): Path {
+    const { profile } = this.#context
+    const path = openPath2014(this.#pathsOpened++, local, remote, profile, this.#newCongestion)
+    if (rttMs !== undefined) path.transport.rtt.sample(rttMs)
+    return path
   }
 
   #towards({ local, remote }: Path): Pick<ControlPacket, 'local' | 'remote'> {
@@ -835,5 +861,6 @@ const HEARD_FIN: ReadonlySet<FlowState> = new Set(['CLOSED', 'CLOSEWAIT', 'LASTA
 
 /** Beyond it what is owed is forgotten: what matters is repeated. */
 const DUE_LIMIT = 64
-const THIRD_ACK_LIMIT = 6
+/** RFC 6298 (2.1): before anything is known. */
+const IDLE_THIRD_ACK_MS = 1_000
 const NO_BYTES = new Uint8Array(0)

@@ -12,12 +12,13 @@ export interface MovingFlow {
   readonly activePath: Path | undefined
   /** Sends what waits in the slot now, and again until it is acknowledged. */
   sendSlot(nowMs: number): void
-  /** Sends RSYN-ACK now, and again until `stopAnswering`. */
-  answer(nowMs: number): void
+  /** Sends RSYN-ACK, and again when it is `handleAnswerDue`; `repeats` were in vain. */
+  answer(repeats: number, nowMs: number): void
   stopAnswering(): void
   /** Sends one ACK. */
   acknowledge(local: Local, remote: Endpoint): void
-  adopt(local: Local, remote: Endpoint, nowMs: number): void
+  /** `rttMs`: what the exchange has shown of the new path, if anything. */
+  adopt(local: Local, remote: Endpoint, rttMs: number | undefined, nowMs: number): void
   suspend(): void
   moved(): void
   count(counter: string): void
@@ -32,6 +33,9 @@ export class Moving {
   #peerNext: Endpoint | undefined
   /** Of the peer's newest RSYN: it is answered again as it was. */
   #peerVerno: number | undefined
+  /** How often that was answered, and when last. */
+  #answers = 0
+  #answeredAt = 0
 
   constructor(flow: MovingFlow) {
     this.#flow = flow
@@ -62,6 +66,7 @@ export class Moving {
 
   /** RSYN of a new number, or of the newest again, from `remote`. */
   handleRsyn(verno: number, remote: Endpoint, nowMs: number): void {
+    if (verno !== this.#peerVerno) this.#answers = 0
     this.#peerVerno = verno
     this.#peerNext = remote
     this.#input('RSYN', nowMs)
@@ -75,10 +80,19 @@ export class Moving {
 
   /** `isNewest`: it acknowledges the newest RSYN of this end. */
   handleRsynAck(local: Local, remote: Endpoint, isNewest: boolean, nowMs: number): void {
-    const isWaiting = this.#state === 'RSYN_SENT' || this.#state === 'RSYN_SENT_RECV'
-    if (isWaiting && !isNewest) return this.#flow.count('rsynAckStale')
-    if (!isWaiting) this.#flow.acknowledge(local, remote)
+    if (this.isAsking && !isNewest) return this.#flow.count('rsynAckStale')
+    if (!this.isAsking) this.#flow.acknowledge(local, remote)
     else this.#input('RSYN_ACK', nowMs)
+  }
+
+  /** This end asks the peer to take its new address. */
+  get isAsking(): boolean {
+    return this.#state === 'RSYN_SENT' || this.#state === 'RSYN_SENT_RECV'
+  }
+
+  /** This end has answered the peer, and waits for its ACK. */
+  get isAnswering(): boolean {
+    return this.#state === 'RSYN_RECV'
   }
 
   /** An ACK without RSYN. */
@@ -88,9 +102,14 @@ export class Moving {
 
   /** RSYN is out and has not been answered by RSYN-ACK, though it may have been acknowledged: a new number is. */
   handleDue(nowMs: number): void {
-    const isWaiting = this.#state === 'RSYN_SENT' || this.#state === 'RSYN_SENT_RECV'
-    if (isWaiting && this.#flow.slot.flags === 0) this.#flow.slot.put(controlFlags.RSYN)
+    if (this.isAsking && this.#flow.slot.flags === 0) this.#flow.slot.put(controlFlags.RSYN)
     this.#flow.sendSlot(nowMs)
+  }
+
+  /** No ACK has come for RSYN-ACK. */
+  handleAnswerDue(nowMs: number): void {
+    this.#answeredAt = nowMs
+    this.#flow.answer(this.#answers++, nowMs)
   }
 
   #input(input: MovingInput, nowMs: number): void {
@@ -109,19 +128,20 @@ export class Moving {
         flow.slot.put(controlFlags.RSYN)
         return flow.sendSlot(nowMs)
       case 'answerRsyn':
-        return flow.answer(nowMs)
+        return this.handleAnswerDue(nowMs)
       case 'sendAck':
         return path && flow.acknowledge(path.local, this.#peerNext ?? path.remote)
       case 'adoptOwn': {
         const own = this.#ownNext
         this.#ownNext = undefined
-        return own && path && flow.adopt(own, path.remote, nowMs)
+        return own && path && flow.adopt(own, path.remote, flow.slot.roundTripMs(nowMs), nowMs)
       }
       case 'adoptPeer': {
         const peer = this.#peerNext
         this.#peerNext = undefined
         flow.stopAnswering()
-        return peer && path && flow.adopt(path.local, peer, nowMs)
+        const rttMs = this.#answers === 1 ? nowMs - this.#answeredAt : undefined
+        return peer && path && flow.adopt(path.local, peer, rttMs, nowMs)
       }
       case 'moved':
         return flow.moved()

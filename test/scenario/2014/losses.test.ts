@@ -53,13 +53,13 @@ function live(lost: number): string[] {
   reaches(() => flow.moves > 0 && served.moves > 0)
   flow.send(1000)
   served.send(1000)
-  reaches(() => flow.receivedBytes === 5000 && served.receivedBytes === 5000)
+  reaches(() => flow.receivedBytes === 5000 && served.receivedBytes === 5000, 1_000)
 
   flow.end()
-  reaches(() => served.isEnded)
+  reaches(() => served.isEnded, 1_000)
   served.end()
-  // Of an end that is gone nobody acknowledges the FIN: then it takes until the other gives up (A10, A13).
-  reaches(() => flow.isClosed && served.isClosed, 240_000)
+  // TIMEWAIT is a minute (A13).
+  reaches(() => flow.isClosed && served.isClosed, 62_000)
   expect([flow.error, served.error]).toEqual([undefined, undefined])
   expect([client.sal.flows.size, server.sal.flows.size]).toEqual([0, 0])
   return world.exchange()
