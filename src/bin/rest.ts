@@ -31,7 +31,8 @@ export async function readServices(api: string): Promise<RestService[] | undefin
   return services
 }
 
-const PATIENCE_MS = 2000
+/** As long as a busy machine may take: where nobody is, that is refused at once. */
+const PATIENCE_MS = 10_000
 
 async function read<T>(api: string, path: string): Promise<T | undefined> {
   const { SERVAL_API_TOKEN } = process.env

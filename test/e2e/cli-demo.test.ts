@@ -22,9 +22,7 @@ interface Summary {
 
 describe('the demo', () => {
   it('does all that it is to show, with every hash right, and leaves nothing behind', async () => {
-    const { status, stdout, stderr } = await world.run(['demo', '--seconds', '8', '--json'])
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    const summary: Summary = JSON.parse(stdout)
+    const summary = await world.json<Summary>(['demo', '--seconds', '8'])
     expect(schemaErrors('demo', summary)).toBe('')
     expect(summary).toMatchObject({ ok: true, seconds: 8, service: 'files.demo', mismatches: 0, errors: [] })
     expect(summary.downloads).toBeGreaterThan(4)
@@ -102,11 +100,8 @@ describe('the demo', () => {
   it.runIf(canBeNobody())('needs no privileges', async () => {
     chmodSync(world.directory, 0o755)
     chmodSync(world.temporary, 0o777)
-    const { status, stdout, stderr } = await world.run(['demo', '--seconds', '5', '--json'], {
-      by: AS_NOBODY,
-    })
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(JSON.parse(stdout)).toMatchObject({ ok: true, errors: [] })
+    const summary = await world.json(['demo', '--seconds', '5'], { by: AS_NOBODY })
+    expect(summary).toMatchObject({ ok: true, errors: [] })
     expect(readdirSync(world.temporary)).toEqual([])
   })
 })

@@ -30,9 +30,9 @@ describe('rules of a running router', () => {
     expect(stdout).toMatch(/^PATTERN +ACTION +TO .* ORIGIN .* PACKETS +BYTES +DROPS\n/)
     expect(stdout).toMatch(/^speed\.example +FORWARD +\S+:\d+ .* controller .* 3 +\d+ B +0$/m)
     expect(stdout).toMatch(/^closed\.example +DROP +not yet .* config .* 1 +\d+ B +1$/m)
-    const json = JSON.parse((await rules('list', 'closed.example', '--json')).stdout)
+    const json = await world.json<{ processes: { rules: unknown[] }[] }>(['rules', 'list', 'closed.example'])
     expect(schemaErrors('rules', json)).toBe('')
-    const [first] = json.processes
+    const first = json.processes[0]!
     expect(first).toMatchObject({ kind: 'router', pid: router.pid })
     expect(first.rules).toMatchObject([
       {
@@ -55,7 +55,7 @@ describe('rules of a running router', () => {
       stdout: `serval router (pid ${router.pid}): 1 rule set\n`,
     })
     expect((await ping()).stderr).toContain('dropped by a rule')
-    const changed = JSON.parse((await rules('mod', 'web.example DELAY', '--json')).stdout)
+    const changed = await world.json(['rules', 'mod', 'web.example DELAY'])
     expect(schemaErrors('rules-change', changed)).toBe('')
     expect(changed).toMatchObject({ pid: router.pid, set: 1, removed: 1 })
     expect((await rules('del', 'web.example')).stdout).toContain('1 target taken away')

@@ -21,6 +21,10 @@ const line = (number: number, from: string, role: string) =>
     'm',
   )
 
+interface TraceReport {
+  readonly hops: readonly { readonly probes: readonly { readonly from: string }[] }[]
+}
+
 describe('a trace', () => {
   it('shows routers, then the instance, a line each as they answer', async () => {
     await world.start(['controller', '--bind', '127.0.0.1:0', '--api', '127.0.0.1:0'])
@@ -28,27 +32,25 @@ describe('a trace', () => {
     const first = await router(`default FORWARD ${last.udp}`)
     await world.start(['perf', 'server', 'speed.example'])
     const env = { SERVAL_ROUTER: last.udp }
-    const { status, stdout, stderr } = await world.run(['trace', 'speed.example'], { env })
+    const { status, stdout, stderr } = await world.run(['trace', '-w', '60s', 'speed.example'], { env })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/^trace to speed\.example, 10 hops at most\n/)
     expect(stdout).toMatch(line(1, last.udp, 'router'))
     expect(stdout).toMatch(line(2, '\\S+', 'instance'))
     expect(stdout).toMatch(/\nspeed\.example is 2 hops away\n$/)
     for (const text of stdout.split('\n')) expect(text.length).toBeLessThanOrEqual(80)
-    const json = await world.run(['trace', 'other.example', '--json'], { env: { SERVAL_ROUTER: first.udp } })
-    expect(json.status).toBe(1)
-    const report = JSON.parse(json.stdout)
+    const report = await world.json<TraceReport>(['trace', '-w', '60s', 'other.example'], {
+      env: { SERVAL_ROUTER: first.udp },
+      status: 1,
+    })
     expect(schemaErrors('trace', report)).toBe('')
     expect(report).toMatchObject({ service: 'other.example', reached: false, ended: 'no service' })
-    expect(report.hops.map(({ probes }: { probes: { from: string }[] }) => probes[0]?.from)).toEqual([
-      first.udp,
-      last.udp,
-    ])
+    expect(report.hops.map(({ probes }) => probes[0]?.from)).toEqual([first.udp, last.udp])
   })
 
   it('reaches a program of this host without any router', async () => {
     await world.start(['perf', 'server', 'speed.example'])
-    const { status, stdout } = await world.run(['trace', '-q', '1', 'speed.example'])
+    const { status, stdout } = await world.run(['trace', '-q', '1', '-w', '60s', 'speed.example'])
     expect(status).toBe(0)
     expect(stdout).toMatch(/\n 1 {2}\S+:\d+ +instance {2}[\d.]+ ms\nspeed\.example is 1 hop away\n$/)
   })
@@ -60,7 +62,7 @@ describe('a trace', () => {
     const of = ['--of', String(first.running.pid)]
     await world.run(['rules', 'add', `round.example FORWARD ${second.udp}`, ...of])
     const env = { SERVAL_ROUTER: first.udp }
-    const { status, stdout, stderr } = await world.run(['trace', 'round.example'], { env })
+    const { status, stdout, stderr } = await world.run(['trace', '-w', '60s', 'round.example'], { env })
     expect(status).toBe(1)
     expect(stdout).toMatch(/^ 3 {2}\S+ +router [^(]*\(loop, it was hop 1\)$/m)
     expect(stderr).toBe(`serval: the rules of the routers lead round.example back to ${first.udp}: a loop\n`)

@@ -44,6 +44,22 @@ export class CliWorld {
     return new Running(this.#spawn(args, options)).ended
   }
 
+  /** Runs it with `--json`, to its end. Throws with all that it said unless it ends with `status` and printed JSON. */
+  async json<Report = Record<string, unknown>>(
+    args: readonly string[],
+    { status = 0, ...options }: RunOptions & { readonly status?: number } = {},
+  ): Promise<Report> {
+    const outcome = await this.run([...args, '--json'], options)
+    try {
+      if (outcome.status !== status) throw new Error(`its status is not ${status}`)
+      return JSON.parse(outcome.stdout)
+    } catch (cause) {
+      const { signal, stdout, stderr } = outcome
+      const ended = signal === null ? `with status ${outcome.status}` : `by ${signal}`
+      throw new Error(`serval ${args.join(' ')} --json ended ${ended}:\n${stdout}${stderr}`, { cause })
+    }
+  }
+
   /** Starts it and waits for its first line. */
   async start(args: readonly string[], options: RunOptions = {}): Promise<Running> {
     const running = new Running(this.#spawn(args, options))
