@@ -9,7 +9,10 @@ export const bulk: Benchmark = {
   rounds: 5,
   rows: [
     bulkRow('serval:plain', { transport: 'serval' }),
+    // The kernel cuts and merges nothing; a system call still takes many datagrams.
     bulkRow('serval:plain-dgram', { transport: 'serval', env: { SERVAL_OFFLOAD: '0' } }),
+    // No native code at all: a call of node:dgram for each datagram.
+    bulkRow('serval:plain-js', { transport: 'serval', env: { SERVAL_OFFLOAD: 'dgram' } }),
     bulkRow('node:net', { transport: 'net', isPeer: true }),
     bulkRow('node:tls', { transport: 'tls', isPeer: true }),
     bulkRow('udx-native', { transport: 'udx', isPeer: true }),

@@ -11,6 +11,7 @@ import { canonicalAddress } from '../id/address.ts'
 import { type CongestionName, congestionNames } from '../transport/congestion/congestion.ts'
 import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
 import type { ProfileName } from '../wire/profile.ts'
+import type { OffloadUse } from './links/offload.ts'
 
 export const DEFAULT_ROUTER_PORT = 54325
 export const DEFAULT_CONTROLLER_PORT = 54326
@@ -31,8 +32,8 @@ export interface Config {
   readonly congestion: CongestionName
   readonly runtimeDir: string
   readonly log: LogLevel
-  /** Whether the kernel may cut and merge datagrams for us. */
-  readonly offload: boolean
+  /** Whether the kernel may cut and merge datagrams for us; 'dgram': nor take many with one call, node:dgram does all. */
+  readonly offload: OffloadUse
   /** A file to write a capture of all datagrams to; undefined: none. */
   readonly pcap: string | undefined
 }
@@ -56,7 +57,7 @@ export interface ConfigOptions {
   readonly congestion?: CongestionName | undefined
   readonly runtimeDir?: string | undefined
   readonly log?: LogLevel | undefined
-  readonly offload?: boolean | undefined
+  readonly offload?: OffloadUse | undefined
   readonly pcap?: string | undefined
 }
 
@@ -157,9 +158,9 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
   },
   offload: {
     variable: 'SERVAL_OFFLOAD',
-    accepted: 'true or false (in the variable 1 or 0)',
+    accepted: 'true, false (in the variable 1 or 0), or dgram',
     initial: () => true,
-    parse: value => booleans.get(value),
+    parse: value => offloadUses.get(value),
   },
   pcap: {
     variable: 'SERVAL_PCAP',
@@ -169,7 +170,8 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
   },
 }
 
-const booleans: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+const offloadUses: ReadonlyMap<unknown, OffloadUse> = new Map<unknown, OffloadUse>([
+  ['dgram', 'dgram'],
   [true, true],
   [false, false],
   ['1', true],

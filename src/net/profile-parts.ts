@@ -8,11 +8,12 @@ import { native } from '../sal/native-dialect.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { ProfileName } from '../wire/profile.ts'
 import type { Network } from './links/link.ts'
+import type { OffloadUse } from './links/offload.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 
 export interface ProfileParts {
   readonly dialect: DialectKind
-  newNetwork(offload: boolean): ProfileNetwork
+  newNetwork(offload: OffloadUse): ProfileNetwork
 }
 
 export interface ProfileNetwork extends Network {

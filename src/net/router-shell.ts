@@ -285,7 +285,7 @@ export class RouterShell {
 
   /** What workers need: this system may not have it, and a capture is made in this thread alone. */
   #messageCalls(): MessageCalls | undefined {
-    return this.config.offload && this.config.pcap === undefined ? MessageCalls.load() : undefined
+    return this.config.offload === true && this.config.pcap === undefined ? MessageCalls.load() : undefined
   }
 
   #handleLocalsChanged(): void {

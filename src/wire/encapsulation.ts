@@ -39,6 +39,11 @@ export function emitShim(buffer: Uint8Array, offset: number, lengthBytes: number
   writeU16(buffer, offset + LENGTH, lengthBytes)
 }
 
+/** What the shim at `offset` says of its packet's length, itself included. */
+export function shimLength(buffer: Uint8Array, offset: number): number {
+  return readU16(buffer, offset + LENGTH)
+}
+
 /** Changes the hops of the packet whose shim is at `offset`: neither a checksum nor TAG covers them. */
 export function setHops(buffer: Uint8Array, offset: number, hops: number): void {
   buffer[offset + HOPS] = hops

@@ -2,13 +2,10 @@
  * The system calls of a router's worker, through koffi: many datagrams with one of them, recvmmsg(2) and sendmmsg(2), and
  * a wait for several sockets at once, poll(2). Structures are passed by where they lie (message-slab.ts).
  */
-import { constants } from 'node:os'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { type Koffi, loadKoffi, type Offload, systemOffload } from '../links/offload.ts'
 import { SOCKET_ADDRESS_BYTES, socketAddressOf } from '../links/socket-address.ts'
 
-const MSG_DONTWAIT = 0x40
-const MSG_NOSIGNAL = 0x4000
 const EFD_CLOEXEC = 0o2000000
 const EFD_NONBLOCK = 0o4000
 /** The discard service (RFC 863): any port will do from which nothing comes. */
@@ -17,10 +14,7 @@ const NOBODYS_PORT = 9
 type Call = (...args: (number | Uint8Array | Uint32Array)[]) => number
 
 export class MessageCalls {
-  readonly #koffi: Koffi
   readonly #offload: Offload
-  readonly #recvmmsg: Call
-  readonly #sendmmsg: Call
   readonly #poll: Call
   readonly #connect: Call
   readonly #getsockname: Call
@@ -34,17 +28,12 @@ export class MessageCalls {
   static load(): MessageCalls | undefined {
     const koffi = loadKoffi()
     const offload = systemOffload()
-    return koffi === undefined || offload === undefined ? undefined : new MessageCalls(koffi, offload)
+    return koffi === undefined || !offload?.cuts ? undefined : new MessageCalls(koffi, offload)
   }
 
   private constructor(koffi: Koffi, offload: Offload) {
     const libc = koffi.load(null)
-    this.#koffi = koffi
     this.#offload = offload
-    this.#recvmmsg = libc.func(
-      'int recvmmsg(int fd, uintptr_t messages, uint count, int flags, uintptr_t timeout)',
-    )
-    this.#sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, uint count, int flags)')
     this.#poll = libc.func('int poll(uintptr_t descriptors, ulong count, int timeout)')
     this.#connect = libc.func('int connect(int fd, const void *address, uint32_t length)')
     this.#getsockname = libc.func('int getsockname(int fd, void *address, void *length)')
@@ -89,13 +78,12 @@ export class MessageCalls {
 
   /** Fills `count` struct mmsghdr with what is there; returns how many. */
   receive(fd: number, messages: number, count: number): number {
-    return this.#recvmmsg(fd, messages, count, MSG_DONTWAIT, 0)
+    return this.#offload.receiveMany(fd, messages, count)
   }
 
   /** Sends `count` struct mmsghdr; returns how many before one failed, or the negative error number if the first did. */
   send(fd: number, messages: number, count: number): number {
-    const sent = this.#sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL)
-    return sent < 0 ? -(this.#koffi.errno() || constants.errno.EIO) : sent
+    return this.#offload.sendMany(fd, messages, count)
   }
 
   /** Waits until one of `count` struct pollfd has something, for `timeoutMs` at most. */

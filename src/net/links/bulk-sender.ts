@@ -1,19 +1,21 @@
 /**
- * HOT: hands a batch to the kernel in one call, `sendmsg`, without dgram, which allocates a request and three closures for
- * each datagram. The kernel reads headers from the batch and payload from the program's own buffers, and cuts the whole
- * into datagrams (UDP_SEGMENT, udp(7)).
+ * HOT: hands a batch to the kernel in one call, without dgram, which allocates a request and three closures for each
+ * datagram. The kernel reads headers from the batch and payload from the program's own buffers. With `sendmsg` it cuts the
+ * whole into datagrams (UDP_SEGMENT, udp(7)); where it may not, `sendmmsg` takes each packet as a message of its own.
  *
- * All that the call needs lies in one block, laid out as on 64-bit little-endian Linux (sendmsg(2), cmsg(3)):
+ * All that a call needs lies in one block, laid out as on 64-bit little-endian Linux (sendmsg(2), cmsg(3), sendmmsg(2)):
  *
- *     0 struct msghdr | 56 struct cmsghdr + uint16 | 80 struct sockaddr | 112 struct iovec, and so on
+ *     0 struct msghdr | 56 struct cmsghdr + uint16 | 80 struct sockaddr | 112 struct mmsghdr ... | struct iovec ...
  */
 import type { Endpoint } from '../../wire/endpoint.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
 import type { Offload } from './offload.ts'
 import { socketAddressOf } from './socket-address.ts'
 
-/** What one call takes (UIO_MAXIOV). */
+/** What one message takes (UIO_MAXIOV). */
 const MAX_VECTORS = 1024
+/** What one call of `sendmmsg` is given: more than a batch has packets, unless they are tiny. */
+const MAX_MESSAGES = 64
 
 const NAME = 0
 const NAME_BYTES = 8
@@ -25,8 +27,11 @@ const CMSG = 56
 const SEGMENT_BYTES = CMSG + 16
 const CMSG_SPACE = 24
 const ADDRESS = CMSG + CMSG_SPACE
-const FIRST_VECTOR = 112
-const BLOCK_BYTES = FIRST_VECTOR + 16 * MAX_VECTORS
+const FIRST_MESSAGE = 112
+const MESSAGE_BYTES = 64
+const FIRST_VECTOR = FIRST_MESSAGE + MESSAGE_BYTES * MAX_MESSAGES
+const VECTOR_BYTES = 16
+const BLOCK_BYTES = FIRST_VECTOR + VECTOR_BYTES * MAX_VECTORS
 const IPPROTO_UDP = 17
 const UDP_SEGMENT = 103
 const TWO_TO_32 = 2 ** 32
@@ -44,6 +49,8 @@ export class BulkSender {
   #buffer: Uint8Array | undefined
   #bufferAddress = 0
   #vectors = 0
+  /** Number of each packet's first vector, and behind the last packet that of all. */
+  readonly #firstVectors = new Uint16Array(MAX_VECTORS + 1)
 
   constructor(offload: Offload, fd: number) {
     this.#offload = offload
@@ -66,11 +73,20 @@ export class BulkSender {
     return this.#send(batch.remote, batch.packets > 1 ? batch.segmentBytes : 0)
   }
 
-  /** Sends one packet of a batch that is not gathered. */
-  sendPacket({ buffer, remote }: TransmitBatch, offset: number, length: number): number {
+  /**
+   * Sends packets of the batch, each a datagram as it is, from the `first` on and at most `limit`. How many the kernel has
+   * taken, which may be fewer than there are, or the negative error number if it took none.
+   */
+  sendPackets(batch: TransmitBatch, first: number, limit = MAX_MESSAGES): number {
     this.#vectors = 0
-    this.#add(this.#addressOf(buffer) + offset, length)
-    return this.#send(remote, 0)
+    if (2 * batch.packets + batch.pieces.length > MAX_VECTORS) batch.flatten()
+    const count = Math.min(batch.packets - first, limit, MAX_MESSAGES)
+    const isGathered = batch.headerBytes > 0
+    if (isGathered) this.#addGathered(batch)
+    else this.#addPackets(batch, first, count)
+    if (batch.remote !== this.#remote) this.#setRemote(batch.remote)
+    for (let i = 0; i < count; i++) this.#putMessage(i, isGathered ? first + i : i)
+    return this.#offload.sendMany(this.#fd, this.#block + FIRST_MESSAGE, count)
   }
 
   #send(remote: Endpoint, segmentBytes: number): number {
@@ -84,13 +100,35 @@ export class BulkSender {
     return this.#offload.send(this.#fd, this.#block)
   }
 
+  /** The i-th message of a call: one packet, whose vectors are laid out. */
+  #putMessage(i: number, packet: number): void {
+    const words = this.#words
+    const at = FIRST_MESSAGE + MESSAGE_BYTES * i
+    const vector = this.#firstVectors[packet]!
+    this.#putAddress(at + NAME, this.#block + ADDRESS)
+    words[(at + NAME_BYTES) / 4] = words[NAME_BYTES / 4]!
+    this.#putAddress(at + VECTORS, this.#block + FIRST_VECTOR + VECTOR_BYTES * vector)
+    words[(at + VECTOR_COUNT) / 4] = this.#firstVectors[packet + 1]! - vector
+  }
+
+  #addPackets({ buffer, segmentBytes, length }: TransmitBatch, first: number, count: number): void {
+    const start = this.#addressOf(buffer)
+    for (let i = 0, at = first * segmentBytes; i < count; i++, at += segmentBytes) {
+      this.#firstVectors[i] = i
+      this.#add(start + at, Math.min(segmentBytes, length - at))
+    }
+    this.#firstVectors[count] = count
+  }
+
   /** Each packet is its header, and as much of the pieces as is its turn. */
   #addGathered({ buffer, headerBytes, segmentBytes, pieces, length }: TransmitBatch): void {
     const headers = this.#addressOf(buffer)
     let index = 0
     let from = this.#offload.addressOf(pieces[0]!)
     let left = pieces[0]!.length
+    let packet = 0
     for (let at = 0, header = 0; at < length; at += segmentBytes, header += headerBytes) {
+      this.#firstVectors[packet++] = this.#vectors
       this.#add(headers + header, headerBytes)
       let wanted = Math.min(segmentBytes, length - at) - headerBytes
       while (wanted > 0) {
@@ -106,6 +144,7 @@ export class BulkSender {
         wanted -= bytes
       }
     }
+    this.#firstVectors[packet] = this.#vectors
   }
 
   #add(address: number, length: number): void {

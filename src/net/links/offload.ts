@@ -1,16 +1,19 @@
 /**
  * The kernel's help with batches on Linux: UDP_SEGMENT cuts one send into many datagrams, UDP_GRO merges those that come
- * in (udp(7)). Node has no name for either, so the descriptor is made here, through koffi (optional), and handed to
- * dgram by its public `bind({ fd })`. A call costs half a microsecond more than the system's own time.
+ * in (udp(7)); where it may not, sendmmsg(2) and recvmmsg(2) take many with one call. Node has no name for any of them, so
+ * the descriptor is made here, through koffi (optional), and handed to dgram by its public `bind({ fd })`. A call costs
+ * half a microsecond more than the system's own time.
  */
 import { createRequire } from 'node:module'
-import { endianness } from 'node:os'
+import { constants, endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import { socketAddressOf } from './socket-address.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
 
 export interface Offload {
+  /** Whether this kernel cuts and merges (Linux 4.18 and 5.0). */
+  readonly cuts: boolean
   /**
    * A bound descriptor, the caller's to close; throws the system's error. `isShared`: beside others of this user's
    * (SO_REUSEPORT), each taking its part. `merges` false: what comes is not merged. Default: alone, merged.
@@ -27,7 +30,17 @@ export interface Offload {
    * the socket address of their sender. Negative: there is nothing.
    */
   receive(fd: number, buffer: Uint8Array, from: Uint8Array): number
+  /** Sends `count` struct mmsghdr; returns how many before one failed, or the negative error number if the first did. */
+  sendMany(fd: number, messages: number, count: number): number
+  /** Fills `count` struct mmsghdr with what is there at once; returns how many. Negative: there is nothing. */
+  receiveMany(fd: number, messages: number, count: number): number
 }
+
+/**
+ * What is used of it: true all; false: no cutting and merging, so that datagrams go one by one, many with a call;
+ * 'dgram': nothing, node:dgram alone.
+ */
+export type OffloadUse = boolean | 'dgram'
 
 let loaded: { readonly offload: Offload | undefined } | undefined
 
@@ -39,9 +52,7 @@ export function systemOffload(): Offload | undefined {
 
 function loadOffload(): Offload | undefined {
   const koffi = loadKoffi()
-  if (koffi === undefined) return undefined
-  const offload = new LinuxOffload(koffi)
-  return offload.works() ? offload : undefined
+  return koffi === undefined ? undefined : new LinuxOffload(koffi)
 }
 
 /** Where the ABI is the one that this code knows; undefined elsewhere, and where it is not installed: plain dgram does everything, slower. */
@@ -90,6 +101,7 @@ const LINUX = {
 } as const
 
 class LinuxOffload implements Offload {
+  readonly cuts: boolean
   readonly #koffi: Koffi
   readonly #socket: (domain: number, type: number, protocol: number) => number
   readonly #bind: (fd: number, address: Uint8Array, length: number) => number
@@ -104,6 +116,8 @@ class LinuxOffload implements Offload {
     from: Uint8Array,
     fromLength: Uint32Array,
   ) => number
+  readonly #sendmmsg: (fd: number, messages: number, count: number, flags: number) => number
+  readonly #recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: number) => number
   readonly #value = new Int32Array(1)
   readonly #fromLength = new Uint32Array(1)
 
@@ -120,15 +134,11 @@ class LinuxOffload implements Offload {
     this.#recvfrom = libc.func(
       'intptr_t recvfrom(int fd, void *buffer, size_t length, int flags, void *from, void *fromLength)',
     )
-  }
-
-  /** Whether this kernel knows the options (Linux 4.18 and 5.0). */
-  works(): boolean {
-    const fd = this.#socket(LINUX.AF_INET, LINUX.SOCK_DGRAM | LINUX.SOCK_CLOEXEC, 0)
-    if (fd < 0) return false
-    const works = this.#enableOffloads(fd)
-    this.#close(fd)
-    return works
+    this.#sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, uint count, int flags)')
+    this.#recvmmsg = libc.func(
+      'int recvmmsg(int fd, uintptr_t messages, uint count, int flags, uintptr_t timeout)',
+    )
+    this.cuts = this.#hasOffloads()
   }
 
   openSocket(local: Endpoint, { isShared = false, merges = true } = {}): number {
@@ -163,6 +173,23 @@ class LinuxOffload implements Offload {
   receive(fd: number, buffer: Uint8Array, from: Uint8Array): number {
     this.#fromLength[0] = from.length
     return this.#recvfrom(fd, buffer, buffer.length, LINUX.MSG_DONTWAIT, from, this.#fromLength)
+  }
+
+  sendMany(fd: number, messages: number, count: number): number {
+    const sent = this.#sendmmsg(fd, messages, count, LINUX.MSG_DONTWAIT | LINUX.MSG_NOSIGNAL)
+    return sent < 0 ? -(this.#koffi.errno() || constants.errno.EIO) : sent
+  }
+
+  receiveMany(fd: number, messages: number, count: number): number {
+    return this.#recvmmsg(fd, messages, count, LINUX.MSG_DONTWAIT, 0)
+  }
+
+  #hasOffloads(): boolean {
+    const fd = this.#socket(LINUX.AF_INET, LINUX.SOCK_DGRAM | LINUX.SOCK_CLOEXEC, 0)
+    if (fd < 0) return false
+    const hasThem = this.#enableOffloads(fd)
+    this.#close(fd)
+    return hasThem
   }
 
   #enableOffloads(fd: number): boolean {

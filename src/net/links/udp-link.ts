@@ -1,6 +1,7 @@
 /**
  * One UDP socket of one local address. Where the kernel can, a batch is one call, and what comes merged is received so
- * (bulk-sender.ts, bulk-receiver.ts); elsewhere, and while the kernel's buffer is full, each packet is a call of dgram's.
+ * (bulk-sender.ts, bulk-receiver.ts). Where it may not cut and merge, a call still takes many datagrams
+ * (batch-receiver.ts). Without help, and while the kernel's buffer is full, each packet is a call of dgram's.
  *
  * A send over dgram is synchronous, given an address that needs no look-up: afterwards the kernel has the bytes, or libuv
  * holds a pointer to them and its queue is not empty. Then the batch's buffer is the link's, and the link is full until
@@ -12,20 +13,32 @@ import { getSystemErrorName } from 'node:util'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
 import { nowMs } from '../clock.ts'
+import { BatchReceiver } from './batch-receiver.ts'
 import { BulkReceiver } from './bulk-receiver.ts'
 import { BulkSender } from './bulk-sender.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { Offload } from './offload.ts'
 import { checkSocketBuffer, SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
 
-/** Where so much comes at once there is more behind it. */
-const BULK_BYTES = 16_384
-/** Datagrams that are received in one go. */
+/** Where so much comes merged there is more behind it. */
+const MERGED_BYTES = 16_384
+/** Where datagrams of this size come, each by itself, there are more. */
+const SINGLE_BYTES = 1000
+/** Buffers that are received in one go: of a merged datagram, or as much as a call brings. */
 const BULK_LIMIT = 16
 /** A way on which the kernel would not cut is asked again after this: routes and devices change. */
 const REFUSAL_MS = 30_000
 
 const { EAGAIN, EIO, EINVAL } = constants.errno
+
+/** What the kernel may do for a link. */
+export interface KernelHelp {
+  readonly offload: Offload
+  /** Whether it cuts and merges; else a call takes many datagrams as they are. */
+  readonly cuts: boolean
+  /** Of the link's interface, bytes. */
+  readonly mtu: number
+}
 
 export class UdpLink implements Link {
   readonly id: number
@@ -36,7 +49,10 @@ export class UdpLink implements Link {
   readonly #events: LinkEvents
   readonly #sent: (error: Error | null) => void
   readonly #sender: BulkSender | undefined
-  readonly #receiver: BulkReceiver | undefined
+  readonly #receiver: BulkReceiver | BatchReceiver | undefined
+  /** The receiver, if it takes many with a call. */
+  readonly #batches: BatchReceiver | undefined
+  readonly #cuts: boolean
   /** Until when batches to a remote are not left to the kernel to cut. */
   readonly #refusals = new WeakMap<Endpoint, number>()
   #hasRefusals = false
@@ -45,17 +61,21 @@ export class UdpLink implements Link {
   #isClosed = false
 
   /** Binds; port 0 is any free one. Throws the system's error. */
-  constructor(id: number, local: Endpoint, events: LinkEvents, offload: Offload | undefined) {
+  constructor(id: number, local: Endpoint, events: LinkEvents, help: KernelHelp | undefined) {
     const { address, port } = local
     this.#socket = newSocket(local)
-    if (offload === undefined) {
+    this.#cuts = help?.cuts === true
+    if (help === undefined) {
       bind(this.#socket, { address, port, exclusive: true })
       this.#socket.setRecvBufferSize(SOCKET_BUFFER_BYTES)
       this.#socket.setSendBufferSize(SOCKET_BUFFER_BYTES)
     } else {
-      const fd = bindTo(this.#socket, local, offload)
+      const { offload, mtu } = help
+      const fd = bindTo(this.#socket, local, help)
       this.#sender = new BulkSender(offload, fd)
-      this.#receiver = new BulkReceiver(offload, fd, local)
+      this.#batches =
+        !help.cuts && BatchReceiver.suits(mtu) ? new BatchReceiver(offload, fd, local) : undefined
+      this.#receiver = this.#batches ?? new BulkReceiver(offload, fd, local)
     }
     this.receiveBufferBytes = this.#socket.getRecvBufferSize()
     checkSocketBuffer(this.receiveBufferBytes)
@@ -86,7 +106,9 @@ export class UdpLink implements Link {
     const sender = this.#sender
     if (sender === undefined || this.#full) return this.#sendByDgram(batch, 0)
     const isCut = batch.packets > 1
-    if (isCut && this.#hasRefusals && this.#refuses(batch.remote)) return this.#sendSingly(sender, batch, 0)
+    if (isCut && (!this.#cuts || (this.#hasRefusals && this.#refuses(batch.remote)))) {
+      return this.#sendSingly(sender, batch, 0)
+    }
     const error = sender.send(batch)
     if (error === 0) return true
     if (isCut && (error === EIO || error === EINVAL)) return this.#sendUncut(sender, batch)
@@ -106,14 +128,18 @@ export class UdpLink implements Link {
 
   #handleMessage(buffer: Uint8Array, from: RemoteInfo): void {
     const isEnough = this.#events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from))
-    if (!isEnough && this.#receiver && buffer.length >= BULK_BYTES) this.#receiveBulk(this.#receiver)
+    if (isEnough || this.#receiver === undefined) return
+    if (buffer.length >= (this.#batches ? SINGLE_BYTES : MERGED_BYTES)) this.#receiveBulk(this.#receiver)
   }
 
-  #receiveBulk(receiver: BulkReceiver): void {
-    for (let i = 0; i < BULK_LIMIT && !this.#isClosed; i++) {
+  /** What has come with a call is told, even when it is enough. */
+  #receiveBulk(receiver: BulkReceiver | BatchReceiver): void {
+    let isEnough: boolean | undefined = false
+    for (let i = 0; !this.#isClosed; ) {
+      if (!this.#batches?.hasMore && (isEnough || i++ === BULK_LIMIT)) return
       const bytes = receiver.receive()
       if (bytes === undefined) return
-      if (this.#events.onDatagram(this, bytes, bytes.length, receiver.remote())) return
+      isEnough = this.#events.onDatagram(this, bytes, bytes.length, receiver.remote()) || isEnough
     }
   }
 
@@ -127,20 +153,19 @@ export class UdpLink implements Link {
 
   /** The path or the device refuses to cut (udp(7)), or the address has gone: one packet tells which. */
   #sendUncut(sender: BulkSender, batch: TransmitBatch): boolean {
-    batch.flatten()
-    const error = sender.sendPacket(batch, 0, batch.segmentBytes)
-    if (error !== 0) return this.#handleRefused(batch, 0, error)
+    const sent = sender.sendPackets(batch, 0, 1)
+    if (sent < 0) return this.#handleRefused(batch, 0, -sent)
     this.#refusals.set(batch.remote, nowMs() + REFUSAL_MS)
     this.#hasRefusals = true
-    return this.#sendSingly(sender, batch, batch.segmentBytes)
+    return this.#sendSingly(sender, batch, sent)
   }
 
-  #sendSingly(sender: BulkSender, batch: TransmitBatch, from: number): boolean {
-    batch.flatten()
-    const { length, segmentBytes } = batch
-    for (let at = from; at < length; at += segmentBytes) {
-      const error = sender.sendPacket(batch, at, Math.min(segmentBytes, length - at))
-      if (error !== 0) return this.#handleRefused(batch, at, error)
+  /** From packet `first` on. */
+  #sendSingly(sender: BulkSender, batch: TransmitBatch, first: number): boolean {
+    for (let i = first; i < batch.packets; ) {
+      const sent = sender.sendPackets(batch, i)
+      if (sent < 0) return this.#handleRefused(batch, i * batch.segmentBytes, -sent)
+      i += sent
     }
     return true
   }
@@ -222,8 +247,8 @@ function bind(socket: Socket, options: NonNullable<Exclude<Parameters<Socket['bi
 }
 
 /** Makes dgram take over a descriptor of ours, and returns it. */
-function bindTo(socket: Socket, local: Endpoint, offload: Offload): number {
-  const fd = offload.openSocket(local)
+function bindTo(socket: Socket, local: Endpoint, { offload, cuts }: KernelHelp): number {
+  const fd = offload.openSocket(local, { merges: cuts })
   try {
     bind(socket, { fd, exclusive: true })
   } catch (error) {

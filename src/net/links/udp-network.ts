@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { canonicalAddress } from '../../id/address.ts'
 import type { HostAddress, Link, LinkEvents, Network } from './link.ts'
-import { type Offload, systemOffload } from './offload.ts'
-import { UdpLink } from './udp-link.ts'
+import { type Offload, type OffloadUse, systemOffload } from './offload.ts'
+import { type KernelHelp, UdpLink } from './udp-link.ts'
 
 /** Where the system does not tell: what every Ethernet carries (RFC 894). */
 const DEFAULT_MTU = 1500
@@ -12,10 +12,12 @@ const DEFAULT_MTU = 1500
 export class UdpNetwork implements Network {
   readonly id = 'udp'
   readonly #offload: Offload | undefined
+  readonly #mayCut: boolean
 
-  /** `useOffload` false: plain dgram, even where the kernel could do more. */
-  constructor(useOffload = true) {
-    this.#offload = useOffload ? systemOffload() : undefined
+  /** `use`: what is used of what this system can. */
+  constructor(use: OffloadUse = true) {
+    this.#offload = use === 'dgram' ? undefined : systemOffload()
+    this.#mayCut = use === true
   }
 
   addresses(): readonly HostAddress[] {
@@ -40,7 +42,7 @@ export class UdpNetwork implements Network {
   /** What a socket keeps that is not received yet, as the kernel counts; undefined where none can be opened. */
   receiveBufferBytes(): number | undefined {
     try {
-      const link = new UdpLink(0, { address: '127.0.0.1', port: 0 }, silent, this.#offload)
+      const link = new UdpLink(0, { address: '127.0.0.1', port: 0 }, silent, this.#help(DEFAULT_MTU))
       link.close()
       return link.receiveBufferBytes
     } catch {
@@ -48,8 +50,13 @@ export class UdpNetwork implements Network {
     }
   }
 
-  open(id: number, { address }: HostAddress, port: number, events: LinkEvents): Link {
-    return new UdpLink(id, { address, port }, events, this.#offload)
+  open(id: number, { address, mtu }: HostAddress, port: number, events: LinkEvents): Link {
+    return new UdpLink(id, { address, port }, events, this.#help(mtu))
+  }
+
+  #help(mtu: number): KernelHelp | undefined {
+    const offload = this.#offload
+    return offload && { offload, cuts: this.#mayCut && offload.cuts, mtu }
   }
 }
 

@@ -36,7 +36,8 @@ export function networkKinds(): [string, (index: number) => StackOptions][] {
   return [
     ['memory', index => ({ network: memory.host(`10.0.0.${index}`) })],
     ['UDP', () => ({ bind: '127.0.0.1' })],
-    ['plain UDP', () => ({ bind: '127.0.0.1', offload: false })],
+    ['UDP without offloads', () => ({ bind: '127.0.0.1', offload: false })],
+    ['plain UDP', () => ({ bind: '127.0.0.1', offload: 'dgram' })],
     ['UDP over IPv6', () => ({ bind: '::1' })],
   ]
 }

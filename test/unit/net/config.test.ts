@@ -106,7 +106,7 @@ const cases: [keyof ConfigOptions, readonly unknown[], readonly unknown[]][] = [
   ['congestion', ['cubic', 'bbr'], ['reno', 3]],
   ['runtimeDir', ['/run/x', 'here'], ['', 5]],
   ['log', ['silent', 'trace'], ['loud', 5]],
-  ['offload', [true, false], ['yes', 2]],
+  ['offload', [true, false, 'dgram'], ['yes', 2]],
 ]
 
 describe.each(cases)('the key %s', (key, accepted, refused) => {
