@@ -50,6 +50,9 @@ export default defineConfig({
           pool: 'forks',
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+          // Whose machine it is and what else it does is not known here: what fails is tried once more, and
+          // .ci/count.js names it.
+          retry: 1,
           testTimeout: 180_000,
           hookTimeout: 60_000,
         },

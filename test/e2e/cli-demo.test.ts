@@ -20,13 +20,16 @@ interface Summary {
   readonly [key: string]: unknown
 }
 
+/** As src/bin/demo/files.ts makes them. */
+const SMALLEST_FILE_BYTES = 4e6
+
 describe('the demo', () => {
   it('does all that it is to show, with every hash right, and leaves nothing behind', async () => {
     const summary = await world.json<Summary>(['demo', '--seconds', '8'])
     expect(schemaErrors('demo', summary)).toBe('')
     expect(summary).toMatchObject({ ok: true, seconds: 8, service: 'files.demo', mismatches: 0, errors: [] })
-    expect(summary.downloads).toBeGreaterThan(4)
-    expect(summary.bytes).toBeGreaterThan(20e6)
+    expect(summary.downloads).toBeGreaterThanOrEqual(4)
+    expect(summary.bytes).toBeGreaterThanOrEqual(summary.downloads * SMALLEST_FILE_BYTES)
     expect(summary.moves).toMatchObject([
       { client: 'client 1', from: '127.0.0.1', to: '127.0.0.2' },
       { client: 'client 2', from: '127.0.0.1', to: '127.0.0.3' },
@@ -35,7 +38,7 @@ describe('the demo', () => {
     expect(resumed!.atBytes).toBeGreaterThan(0)
     expect(resumed!.from).not.toBe(resumed!.to)
     expect(summary.replicas.map(({ fate }) => fate).sort()).toEqual(['killed', 'left', 'left', 'left'])
-    expect(summary.replicas.at(-1)).toMatchObject({ name: 'replica D', fate: 'left' })
+    expect(summary.replicas.at(-1)).toMatchObject({ name: 'replica D' })
     expect(summary.processes).toHaveLength(10)
     expect(summary.processes.filter(({ pid }) => isRunning(pid))).toEqual([])
     expect(readdirSync(world.temporary)).toEqual([])
