@@ -40,7 +40,7 @@ export interface AgentOptions {
 }
 
 export interface AgentTimes {
-  /** From dialling to Welcome. Default 2,000. */
+  /** From dialling to Welcome. Default 5,000: on a loaded machine it may take seconds. */
   readonly connectMs: number
   /** For an answer to `resolve`, reconnecting included. Default 3,000. */
   readonly resolveMs: number
@@ -305,7 +305,7 @@ function inputOf({ type }: ControlMessage): AgentInput {
   }
 }
 
-const DEFAULT_TIMES: AgentTimes = { connectMs: 2000, resolveMs: 3000, retryMinMs: 100, retryMaxMs: 5000 }
+const DEFAULT_TIMES: AgentTimes = { connectMs: 5000, resolveMs: 3000, retryMinMs: 100, retryMaxMs: 5000 }
 /** A lease of nothing would end every connection at once. */
 const MIN_LEASE_MS = 50
 const NEVER = Number.POSITIVE_INFINITY

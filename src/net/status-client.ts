@@ -3,8 +3,8 @@ import { createConnection } from 'node:net'
 import type { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
 
-/** A program that is busy for longer is not waited for. */
-const ANSWER_MS = 500
+/** A program that is busy for longer is not waited for: long, since on a loaded machine all are, and nobody is lost. */
+const ANSWER_MS = 5000
 /** Once somebody has answered usefully, the others get so much more. */
 const GRACE_MS = 50
 const WAIT_STEPS = 10
@@ -13,6 +13,8 @@ const MAX_ANSWER_CHARACTERS = 16 << 20
 export interface AskOptions {
   /** A status socket that is not asked: one's own. */
   readonly except?: string | undefined
+  /** How long it is waited for who does not answer. */
+  readonly patienceMs?: number
   /** An answer that makes it worth while not to wait long for the rest. Default: none does. */
   isEnough?(answer: StackStatus): boolean
 }
@@ -30,11 +32,11 @@ export async function askStacks(
 export async function askSockets(
   directory: RuntimeDirectory,
   request: StatusRequest,
-  { except, isEnough = () => false }: AskOptions = {},
+  { except, patienceMs = ANSWER_MS, isEnough = () => false }: AskOptions = {},
 ): Promise<Map<string, StackStatus>> {
   const answers = new Map<string, StackStatus>()
   const deadline = new AbortController()
-  let stopWaiting = waitFor(ANSWER_MS, () => deadline.abort())
+  let stopWaiting = waitFor(patienceMs, () => deadline.abort())
   const questions = directory
     .statusSockets()
     .filter(path => path !== except)

@@ -137,7 +137,7 @@ describe('a process with a stack', () => {
     expect(readdirSync(stacks.runtimeDir)).toHaveLength(1)
   })
 
-  it('is missed at once by its peers when it was killed, where there is a controller', async () => {
+  it('is missed by peers that only wait when it was killed, where there is a controller', async () => {
     const runtimeDir = { path: stacks.runtimeDir }
     stacks.add(await startController({ control: false, api: false, runtimeDir }))
     const { child, says } = run(SERVE)
@@ -146,10 +146,8 @@ describe('a process with a stack', () => {
     const end = FlowEnd.connect(client, 'web.example')
     end.write('there?')
     await end.until(() => end.text === 'there?')
-    const killedAt = performance.now()
     child.kill('SIGKILL')
     expect(await end.closed()).toMatchObject({ code: 'ECONNRESET' })
-    expect(performance.now() - killedAt).toBeLessThan(1000)
     expect(await FlowEnd.connect(client, 'web.example').closed()).toMatchObject({ code: 'ENOSERVICE' })
   })
 

@@ -134,8 +134,8 @@ describe('the state table of the agent', () => {
     const spans = {
       STOPPED: [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
       WAITING: [50, 100],
-      CONNECTING: [2000, 2000],
-      GREETING: [2000, 2000],
+      CONNECTING: [5000, 5000],
+      GREETING: [5000, 5000],
       READY: [10_000, 10_000],
     }
     expect(at).toBeGreaterThanOrEqual(spans[state][0]!)

@@ -112,11 +112,12 @@ describe('asking the stacks of a host', () => {
     servers.push(silent)
     await new Promise<void>(resolve => silent.listen(join(directory.path, '1-00000001.sock'), resolve))
     await serve('2-00000002.sock', status(2))
-    const startedAt = performance.now()
-    const answers = await askStacks(directory, { ask: 'status' }, { isEnough: ({ pid }) => pid === 2 })
+    const isEnough = ({ pid }: StackStatus) => pid === 2
+    const request = { ask: 'status' } as const
+    // Were it waited for, this test would take too long.
+    const answers = await askStacks(directory, request, { isEnough, patienceMs: 3_600_000 })
     expect(answers.map(({ pid }) => pid)).toEqual([2])
-    expect(performance.now() - startedAt).toBeLessThan(450)
-    expect(await askStacks(directory, { ask: 'status' })).toHaveLength(1)
+    expect(await askStacks(directory, request, { patienceMs: 500 })).toHaveLength(1)
   })
 
   it('leaves out what is no answer', async () => {
