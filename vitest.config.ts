@@ -1,11 +1,21 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { generateControl } from './.house/control.js'
 
 await generateControl()
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** What takes longest begins first, so that in the end no CPU waits for one file alone. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ project }: TestSpecification) => project.name === 'sim'
+    return [...sorted.filter(isLong), ...sorted.filter(file => !isLong(file))]
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -17,6 +27,7 @@ export default defineConfig({
   },
   test: {
     maxWorkers: availableParallelism(),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         // Cores and what stands on them in one process: quick, and as many files at a time as there are CPUs.
@@ -26,7 +37,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/{sim,e2e}/**'],
           pool: 'threads',
-          // Against what hangs: none takes a tenth of it on a machine that has nothing else to do.
+          // Against what hangs. On a machine that does much besides, a few seconds become a minute.
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -43,13 +54,14 @@ export default defineConfig({
         },
       },
       {
-        // Real processes, real time: alone, one file after another, when the machine has nothing else to do.
+        // Real processes, real time: when the machine has nothing else to do, and two files at a time, since each
+        // mostly waits for its processes.
         extends: true,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
-          maxWorkers: 1,
+          maxWorkers: Math.min(2, availableParallelism()),
           sequence: { groupOrder: 1 },
           // Whose machine it is and what else it does is not known here: what fails is tried once more, and
           // .ci/count.js names it.

@@ -42,7 +42,7 @@ export interface AnyFlow {
   /** Bytes written that the peer has not acknowledged; of them those that have never left. */
   readonly bufferedBytes: number
   readonly unsentBytes: number
-  /** Whether the send buffer is below its high-water mark. */
+  /** Whether the send buffer is below its high-water mark; if not, `FlowSignal.writable` tells when it is again. */
   readonly writable: boolean
   /** Whether every byte that the peer sent, to its end of stream, has come. */
   readonly endReceived: boolean

@@ -83,7 +83,7 @@ export class Stream {
   write(chunk: Uint8Array): void {
     if (this.#finalOffset !== undefined) return
     this.#sender.buffer.write(chunk)
-    if (!this.writable) this.#full = true
+    if (!this.#hasRoom) this.#full = true
   }
 
   /** Nothing more will be written: `finalOffset` is fixed. */
@@ -119,11 +119,12 @@ export class Stream {
     return this.#sender.buffer.endOffset - this.#sender.nxt
   }
 
-  /** Advice: more may be written without filling memory. */
+  /** Advice: more may be written without filling memory. Whoever reads that it is not so is signalled when it is. */
   get writable(): boolean {
-    const { bytes } = this.#sender.buffer
-    if (bytes < SEND_AHEAD_BYTES) return bytes < this.#sendBufferBytes
-    return bytes < Math.min(this.#sendBufferBytes, 2 * this.path.congestion.windowBytes)
+    // Room that was signalled may be gone before it is looked at: the window shrinks, the path changes.
+    const hasRoom = this.#hasRoom
+    if (!hasRoom) this.#full = true
+    return hasRoom
   }
 
   /** Bytes of the whole stream we send, once `end` was called: what FIN tells the peer. */
@@ -354,10 +355,16 @@ export class Stream {
   #handleAcknowledged(drained: boolean, nowMs: number): void {
     this.#liveness.update(this.#sender.outstanding, nowMs)
     if (drained) this.#signals |= StreamSignal.allAcknowledged
-    if (this.#full && this.writable) {
+    if (this.#full && this.#hasRoom) {
       this.#full = false
       this.#signals |= StreamSignal.writable
     }
+  }
+
+  get #hasRoom(): boolean {
+    const { bytes } = this.#sender.buffer
+    if (bytes < SEND_AHEAD_BYTES) return bytes < this.#sendBufferBytes
+    return bytes < Math.min(this.#sendBufferBytes, 2 * this.path.congestion.windowBytes)
   }
 
   /** Of the path that data comes on. */

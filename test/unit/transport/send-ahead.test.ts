@@ -1,5 +1,6 @@
 /** How much a program may write ahead of what the peer has. */
 import { describe, expect, it } from 'vitest'
+import { StreamSignal } from '../../../src/transport/stream-signals.ts'
 import { Random } from '../../support/random.ts'
 import { StreamLab } from '../../support/transport/stream-lab.ts'
 
@@ -44,5 +45,22 @@ describe('a program may write ahead', () => {
 
   it('no more than it has asked for', () => {
     expect(fill(lab(50, MIB), 8 * MIB)).toBeLessThanOrEqual(MIB + 65_536)
+  })
+
+  it('again once there is room, also where the window shrank between the signal and the look', () => {
+    const streams = lab(50)
+    const { a } = streams
+    const hearsOfRoom = () => (a.signals & StreamSignal.writable) !== 0
+    streams.run(() => {
+      while (a.stream.writable) a.write(65_536)
+      return a.stream.bufferedBytes > 8 * MIB
+    })
+    a.signals = 0
+    streams.run(hearsOfRoom)
+    a.signals = 0
+    a.stream.switchPath(a.freshPath(), streams.nowMs)
+    expect(a.stream.writable).toBe(false)
+    streams.run(() => a.stream.acknowledgedAll)
+    expect(hearsOfRoom()).toBe(true)
   })
 })
