@@ -66,8 +66,8 @@ export default defineConfig({
           // Whose machine it is and what else it does is not known here: what fails is tried once more, and
           // .ci/count.js names it.
           retry: 1,
-          testTimeout: 180_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
     ],

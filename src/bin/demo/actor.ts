@@ -121,7 +121,7 @@ export class Actor {
 }
 
 const READY_MS = 30_000
-const STOP_MS = 5000
+const STOP_MS = 15_000
 const MAX_LAST_WORDS = 5
 
 const all = new Set<Actor>()

@@ -227,7 +227,7 @@ export class Play {
 /** How often it looks whether something has happened. */
 const LOOK_MS = 10
 /** Until something must have happened. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 
 function isInMiddle({ atBytes, fileBytes }: ClientView): boolean {
   return atBytes > 0.15 * fileBytes && atBytes < 0.7 * fileBytes

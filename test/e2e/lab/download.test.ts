@@ -91,7 +91,7 @@ async function expectWhole(run: {
   bytes: number
 }): Promise<{ gaps: Gap[] }> {
   const { server, download, bytes } = run
-  const done = await download.event('done', undefined, 120_000)
+  const done = await download.event('done', undefined, 240_000)
   expect(done).toMatchObject({ bytes, isComplete: true, sha256: keystreamHash(bytes) })
   expect(await download.exited).toEqual({ code: 0, signal: null })
   expect(download.all('error')).toEqual([])

@@ -17,7 +17,7 @@ afterEach(() => stacks.close())
 /** One in the runtime directory alone, as on a host of its own. */
 async function openController(): Promise<RunningController> {
   const runtimeDir = { path: stacks.runtimeDir }
-  return stacks.add(await startController({ control: false, api: false, runtimeDir, leaseMs: 5000 }))
+  return stacks.add(await startController({ control: false, api: false, runtimeDir, leaseMs: 60_000 }))
 }
 
 async function openRouter(options = {}): Promise<{ router: RouterShell; address: string }> {
@@ -110,8 +110,8 @@ describe('a controller of this host', () => {
     await accepting(server, 'web.example', echo)
     expect(await echoOf(FlowEnd.connect(client, 'web.example'), 'once')).toBe('once')
     // The first flow may have been resolved before the router was told of.
-    expect(await echoOf(FlowEnd.connect(client, 'web.example'), 'twice')).toBe('twice')
-    expect(router.counters.forwarded).toBeGreaterThan(0)
+    do expect(await echoOf(FlowEnd.connect(client, 'web.example'), 'again')).toBe('again')
+    while (router.counters.forwarded === 0)
   })
 
   it('is asked by a router whose rule says to wait', async () => {

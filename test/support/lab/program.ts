@@ -22,8 +22,8 @@ export interface ProgramOptions {
   readonly cwd?: string | undefined
 }
 
-/** How long a program may take for what is expected of it. */
-const PATIENCE_MS = 30_000
+/** How long a program may take for what is expected of it, on a machine that does much besides. */
+const PATIENCE_MS = 120_000
 
 export class Program {
   readonly exited: Promise<ProgramExit>
