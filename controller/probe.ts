@@ -13,7 +13,10 @@ export type Occupant =
   /** Nobody listens. */
   | { readonly type: 'nobody' }
 
-/** Says Hello as a probe and waits for Welcome, 500 ms at most. `target` is as for `net.connect`. */
+/**
+ * Says Hello as a probe and waits for Welcome, 5 s at most: a controller of a loaded machine may be slow. `target` is as
+ * for `net.connect`.
+ */
 export function probe(target: { path: string } | { host: string; port: number }): Promise<Occupant> {
   return new Promise(resolve => {
     const socket = connect(target)
@@ -53,7 +56,7 @@ export async function probeApi(url: string): Promise<Occupant> {
   }
 }
 
-const PROBE_MS = 500
+const PROBE_MS = 5000
 
 const HELLO = emitMessage({
   type: 'hello',
