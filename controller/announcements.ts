@@ -1,7 +1,14 @@
 /** What there is to say about the registry, as values: the whole to a new router, answers, changes. */
 import type { KnownRules, RuleChange } from '../src/control/known-rules.ts'
-import type { ControlRule, ControlRuleKey, NamedPrefix, RuleUpdate } from '../src/control/messages.ts'
+import type {
+  ControlRule,
+  ControlRuleKey,
+  LoadReport,
+  NamedPrefix,
+  RuleUpdate,
+} from '../src/control/messages.ts'
 import { SERVICE_ID_BITS } from '../src/id/service-id.ts'
+import type { InstanceLoad } from './loads.ts'
 import { ruleFor } from './policy.ts'
 import type { Member, Registry, Service } from './registry.ts'
 
@@ -57,6 +64,25 @@ export function changeForHost(
     remove.push(...change.remove)
   }
   return { add, remove }
+}
+
+/** What of these loads a host is to hear that was told what `known` holds: by the names that it asked for. */
+export function loadsForHost(loads: readonly InstanceLoad[], known: KnownRules): InstanceLoad[] {
+  return loads.flatMap(load => {
+    const services = affected(known, [load]).filter(service =>
+      known.find({ ...service, instance: load.instance }),
+    )
+    return services.map(({ name, prefix }) => ({ ...load, name, prefix }))
+  })
+}
+
+/** As many messages as it takes. */
+export function loadReports(loads: readonly InstanceLoad[]): LoadReport[] {
+  const reports: LoadReport[] = []
+  for (let from = 0; from < loads.length; from += RULES_PER_MESSAGE) {
+    reports.push({ type: 'load', loads: loads.slice(from, from + RULES_PER_MESSAGE) })
+  }
+  return reports
 }
 
 /** As many updates as it takes; always one if `full`, none if there is nothing to say. */

@@ -1,6 +1,14 @@
 /** Tells members what has changed: each router everything, each host what it has asked about, everybody the routers. */
 import type { ControlMessage, GoneReason } from '../src/control/messages.ts'
-import { allRules, changeForHost, changeForRouter, ruleUpdates } from './announcements.ts'
+import {
+  allRules,
+  changeForHost,
+  changeForRouter,
+  loadReports,
+  loadsForHost,
+  ruleUpdates,
+} from './announcements.ts'
+import type { InstanceLoad } from './loads.ts'
 import { exclusiveEndpoints, reachableEndpoints, routersFor } from './policy.ts'
 import type { Member, Registry } from './registry.ts'
 import type { Session } from './session.ts'
@@ -55,6 +63,16 @@ export class Announcer {
     if (!this.#areRoutersChanged) return
     this.#areRoutersChanged = false
     for (const session of listeners()) this.tellRouters(session)
+  }
+
+  /** How busy instances are: to routers, and to hosts that know them. */
+  tellLoads(loads: readonly InstanceLoad[]): void {
+    const { listeners, send } = this.#options
+    for (const session of listeners()) {
+      const isRouter = session.member!.kind === 'router'
+      for (const report of loadReports(isRouter ? loads : loadsForHost(loads, session.known)))
+        send(session, report)
+    }
   }
 
   /** To hosts: flows to a member may have lost their peer. */

@@ -15,6 +15,7 @@ import {
   type Register,
   type Resolve,
   type RouterInfo,
+  type ServiceLoad,
   type Unregister,
 } from '../src/control/messages.ts'
 import type { Endpoint } from '../src/wire/endpoint.ts'
@@ -24,6 +25,7 @@ import { Announcer } from './announcer.ts'
 import { DEFAULT_LIMITS, type HubLimits } from './hub-limits.ts'
 import { type HubCommand, type HubNotice, type LeaveReason, newHubCounters } from './hub-reports.ts'
 import { Leases } from './leases.ts'
+import { Loads } from './loads.ts'
 import { routersFor } from './policy.ts'
 import { type Member, Registry } from './registry.ts'
 import { Session } from './session.ts'
@@ -49,6 +51,7 @@ export class Hub {
   readonly #commands: HubCommand[] = []
   readonly #notices: HubNotice[] = []
   readonly #announcer: Announcer
+  readonly #loads = new Loads()
   #pingAt = NEVER
   /** Until then a router keeps what an earlier controller told it: its servers may not all be back. */
   #settledAt: number
@@ -127,12 +130,19 @@ export class Hub {
       this.#pingAt = this.#sessions.size === 0 ? NEVER : nowMs + this.#limits.leaseMs / PINGS_PER_LEASE
     }
     if (this.#settledAt <= nowMs) this.#settle()
+    if (this.#loads.dueAt <= nowMs) this.#announcer.tellLoads(this.#loads.take())
     this.#announcer.tellChanges()
   }
 
   /** Infinity: nothing is to come. */
   nextTimeoutAt(): number {
-    return Math.min(this.#pingAt, this.#settledAt, this.#greeting.nextExpiryAt(), this.#leases.nextExpiryAt())
+    return Math.min(
+      this.#pingAt,
+      this.#settledAt,
+      this.#loads.dueAt,
+      this.#greeting.nextExpiryAt(),
+      this.#leases.nextExpiryAt(),
+    )
   }
 
   /** Says goodbye to everybody; they keep what they know, and look for a controller again. */
@@ -180,6 +190,8 @@ export class Hub {
         return this.#move(session, member, message.endpoints)
       case 'resolve':
         return this.#resolve(session, member, message, nowMs)
+      case 'load':
+        return this.#takeLoads(member, message.loads, nowMs)
       case 'ping':
         return this.#send(session, { type: 'pong' })
       case 'pong':
@@ -256,6 +268,15 @@ export class Hub {
       this.#notices.push({ type: 'unregistered', member, name: nameOf(service) })
     }
     this.#send(session, { type: 'ack', xid, code: '', message: '' })
+  }
+
+  /** What it has not registered, it may have withdrawn meanwhile. */
+  #takeLoads({ instance }: Member, loads: readonly ServiceLoad[], nowMs: number): void {
+    for (const { prefix, flows, load } of loads) {
+      const registration = this.registry.report(instance, prefix, { flows, load })
+      if (registration === undefined) continue
+      this.#loads.add({ name: registration.name, prefix, instance, flows, load }, nowMs)
+    }
   }
 
   /** Its addresses changed: others reach it elsewhere, and it reaches others in another order. */

@@ -7,6 +7,7 @@ import type { AgentKind, ControlRuleKey, InstanceId, NamedPrefix } from '../src/
 import { ServalError } from '../src/errors.ts'
 import { parseServicePattern } from '../src/id/name.ts'
 import { ServicePrefix } from '../src/id/service-prefix.ts'
+import type { Load } from '../src/service/balance/observed.ts'
 import type { Endpoint } from '../src/wire/endpoint.ts'
 
 /** A process with a control connection: a host's stack, which may serve, or a router. */
@@ -27,6 +28,8 @@ export interface Registration extends NamedPrefix {
   readonly weight: number
   readonly priority: number
   readonly registeredAt: number
+  /** As the instance has said last. */
+  readonly load?: Load
 }
 
 /** A name or prefix with everyone who serves it; never nobody. */
@@ -114,6 +117,16 @@ export class Registry {
     entry.registrations.set(instance, { name, prefix, instance, weight, priority, registeredAt })
     this.#note({ name, prefix, instance })
     return undefined
+  }
+
+  /** An instance says how busy it is with a service; undefined if it has not registered that. */
+  report(instance: InstanceId, prefix: ServicePrefix, { flows, load }: Load): Registration | undefined {
+    const service = this.#services.get(prefix.toString())
+    const registration = service?.registrations.get(instance)
+    if (service === undefined || registration === undefined) return undefined
+    const reported = { ...registration, load: { flows, load } }
+    service.registrations.set(instance, reported)
+    return reported
   }
 
   /** False if it was not registered. */

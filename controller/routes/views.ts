@@ -23,10 +23,11 @@ export function serviceDetail(state: ControllerState, { name, prefix, registrati
     name,
     serviceId: prefix.id.toString(),
     bits: prefix.bits,
-    instances: [...registrations.values()].map(({ instance, weight, priority, registeredAt }) => ({
+    instances: [...registrations.values()].map(({ instance, weight, priority, registeredAt, load }) => ({
       ...process(state.hub.registry.members.get(instance)!),
       weight,
       priority,
+      ...load,
       registeredForMs: Math.round(nowMs - registeredAt),
     })),
   }

@@ -1,7 +1,7 @@
 /** What an agent wants of its shell, and what it tells it. */
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { RuleChange } from './known-rules.ts'
-import type { ControlRule, GoneReason, InstanceId, NamedPrefix, RouterInfo } from './messages.ts'
+import type { ControlRule, GoneReason, InstanceId, NamedPrefix, RouterInfo, ServiceLoad } from './messages.ts'
 import type { RegistrationOutcome } from './registrations.ts'
 
 /** What the shell is to do. `connection` is the agent's number for it, to be given back in reports. */
@@ -18,6 +18,8 @@ export type AgentEvent =
   | RegistrationOutcome
   /** Take `remove` away, then put `add` in. */
   | ({ readonly type: 'rules' } & RuleChange)
+  /** How busy instances are that this agent has rules for. */
+  | { readonly type: 'loads'; readonly loads: readonly ServiceLoad[] }
   /** All routers that are alive. */
   | { readonly type: 'routers'; readonly routers: readonly RouterInfo[] }
   /** The rules are in force already, by the event before. */

@@ -22,6 +22,7 @@ import {
   type ControlMessage,
   type InstanceId,
   type NamedPrefix,
+  type ServiceLoad,
   type Welcome,
 } from './messages.ts'
 import type { Registration } from './registrations.ts'
@@ -36,6 +37,8 @@ export interface AgentOptions {
   readonly pid: number
   /** n bytes of a CSPRNG. */
   readonly randomBytes: (n: number) => Uint8Array
+  /** How busy this process is with each service that it serves; asked once a second while there is a controller. Default: unsaid. */
+  readonly loads?: (() => Iterable<ServiceLoad>) | undefined
   readonly times?: Partial<AgentTimes>
 }
 
@@ -88,6 +91,7 @@ export class Agent {
     this.#dealings = new Dealings(options.kind, this.#times.resolveMs, {
       send: message => this.#send(message),
       tell: event => this.#events.push(event),
+      loads: options.loads ?? (() => []),
     })
   }
 
@@ -298,6 +302,7 @@ function inputOf({ type }: ControlMessage): AgentInput {
     case 'resolved':
     case 'routers':
     case 'instanceGone':
+    case 'load':
     case 'ping':
       return 'message'
     default:

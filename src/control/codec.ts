@@ -9,6 +9,7 @@ import {
   emitEndpoint,
   emitInstance,
   emitKnown,
+  emitLoad,
   emitRouter,
   emitRule,
   emitRuleKey,
@@ -17,6 +18,7 @@ import {
   parseEndpoints,
   parseInstance,
   parseKnown,
+  parseLoads,
   parseRouters,
   parseRuleKeys,
   parseRules,
@@ -179,6 +181,10 @@ const codecs: { readonly [T in MessageType]: BodyCodec<T> } = {
   goodbye: {
     parse: fields => ({ reason: parseText(fields.reason) }),
     emit: ({ reason }) => ({ reason: clip(reason) }),
+  },
+  load: {
+    parse: fields => ({ loads: parseLoads(fields.loads) }),
+    emit: ({ loads }) => ({ loads: loads.map(emitLoad) }),
   },
 }
 

@@ -6,29 +6,37 @@
  */
 import type { AgentEvent, UnresolvedReason } from './agent-events.ts'
 import { KnownRules, type RuleChange } from './known-rules.ts'
+import { LoadReports, REPORT_MS } from './load-reports.ts'
 import type {
   Ack,
   AgentKind,
   ControlMessage,
   InstanceGone,
+  LoadReport,
   NamedPrefix,
   Ping,
   Resolved,
   Routers,
   RuleUpdate,
+  ServiceLoad,
 } from './messages.ts'
 import { type Registration, Registrations } from './registrations.ts'
 import { type Resolution, Resolutions } from './resolutions.ts'
 
 /** What a controller says once it has said Welcome. */
-export type FromController = Ack | RuleUpdate | Resolved | Routers | InstanceGone | Ping
+export type FromController = Ack | RuleUpdate | Resolved | Routers | InstanceGone | LoadReport | Ping
 
 /** Where it goes: over the connection, to the shell. */
 export interface Outlets {
   /** Only while there is a connection. */
   send(message: ControlMessage): void
   tell(event: AgentEvent): void
+  /** How busy this process is with what it serves. */
+  loads(): Iterable<ServiceLoad>
 }
+
+/** In one message, the longest names and all, as what an agent sends is at most 64 KiB. */
+const LOADS_PER_MESSAGE = 128
 
 export class Dealings {
   readonly #kind: AgentKind
@@ -37,6 +45,8 @@ export class Dealings {
   readonly #rules: KnownRules
   readonly #registrations = new Registrations()
   readonly #resolutions = new Resolutions()
+  readonly #loadReports = new LoadReports()
+  #reportAt = Number.POSITIVE_INFINITY
   #isConnected = false
   #isNewController = true
   #leaseMs = Number.POSITIVE_INFINITY
@@ -80,6 +90,8 @@ export class Dealings {
     this.#isConnected = true
     this.#isNewController = isNew
     this.#leaseMs = leaseMs
+    this.#loadReports.begin()
+    this.#reportAt = nowMs
     for (const request of this.#registrations.requestAll()) this.#outlets.send(request)
     if (this.#kind === 'host') this.#refresh(nowMs)
     for (const resolution of this.#resolutions.unasked()) {
@@ -116,6 +128,8 @@ export class Dealings {
         const { instance, endpoints, reason } = message
         return this.#outlets.tell({ type: 'gone', instance, endpoints, reason })
       }
+      case 'load':
+        return this.#outlets.tell({ type: 'loads', loads: message.loads })
       case 'ping':
         return this.#outlets.send({ type: 'pong' })
     }
@@ -124,13 +138,29 @@ export class Dealings {
   handleTimeout(nowMs: number): void {
     const reason = this.#isConnected ? 'timeout' : 'unreachable'
     for (const resolution of this.#resolutions.takeExpired(nowMs)) this.#giveUp(resolution, reason)
-    if (this.#isConnected) this.#tellRules(this.#rules.expire(nowMs))
+    if (!this.#isConnected) return
+    this.#tellRules(this.#rules.expire(nowMs))
+    if (this.#nextReportAt() <= nowMs) this.#report(nowMs)
   }
 
   /** Infinity: nothing is to come. */
   nextTimeoutAt(): number {
-    const expiryAt = this.#isConnected ? this.#rules.nextExpiryAt() : Number.POSITIVE_INFINITY
-    return Math.min(this.#resolutions.nextDeadlineAt(), expiryAt)
+    const deadlineAt = this.#resolutions.nextDeadlineAt()
+    if (!this.#isConnected) return deadlineAt
+    return Math.min(deadlineAt, this.#rules.nextExpiryAt(), this.#nextReportAt())
+  }
+
+  /** Who serves nothing has nothing to report. */
+  #nextReportAt(): number {
+    return this.#registrations.isEmpty ? Number.POSITIVE_INFINITY : this.#reportAt
+  }
+
+  #report(nowMs: number): void {
+    this.#reportAt = nowMs + REPORT_MS
+    const loads = this.#loadReports.take(this.#outlets.loads(), nowMs)
+    for (let from = 0; from < loads.length; from += LOADS_PER_MESSAGE) {
+      this.#outlets.send({ type: 'load', loads: loads.slice(from, from + LOADS_PER_MESSAGE) })
+    }
   }
 
   /** What is known may have changed meanwhile: it is asked again. */

@@ -8,7 +8,14 @@ import { ServicePrefix } from '../id/service-prefix.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlErrors } from './control-error.ts'
 import type { serval } from './generated/control.js'
-import type { ControlRule, ControlRuleKey, InstanceId, NamedPrefix, RouterInfo } from './messages.ts'
+import type {
+  ControlRule,
+  ControlRuleKey,
+  InstanceId,
+  NamedPrefix,
+  RouterInfo,
+  ServiceLoad,
+} from './messages.ts'
 
 /** What a list in one message may hold. */
 export const MAX_ENDPOINTS = 32
@@ -20,6 +27,7 @@ type ServiceFields = serval.control.Service.$Properties
 type EndpointFields = serval.control.Endpoint.$Properties
 type RuleFields = serval.control.Rule.$Properties
 type RuleKeyFields = serval.control.RuleKey.$Properties
+type LoadFields = serval.control.ServiceLoad.$Properties
 type RouterFields = serval.control.Router.$Properties
 
 export function parseService(fields: Maybe<ServiceFields>): NamedPrefix {
@@ -99,6 +107,28 @@ export function parseShare(
   const isShare = Number.isFinite(share.weight) && share.weight >= 0 && Number.isFinite(share.priority)
   if (!isShare) throw controlErrors.badNumber
   return share
+}
+
+export function parseLoads(list: Maybe<LoadFields[]>): ServiceLoad[] {
+  return parseList(list, MAX_RULES, ({ service, instance, flows, load }) => {
+    const isLoad = load == null || (load >= 0 && load <= 1)
+    if (!isLoad) throw controlErrors.badLoad
+    return {
+      ...parseService(service),
+      instance: parseKnown(instance),
+      flows: flows ?? 0,
+      load: load ?? undefined,
+    }
+  })
+}
+
+export function emitLoad({ instance, flows, load, ...service }: ServiceLoad): LoadFields {
+  return {
+    service: emitService(service),
+    instance: emitKnown(instance),
+    flows,
+    ...(load !== undefined && { load }),
+  }
 }
 
 export function parseInstance(bytes: Maybe<Uint8Array>): InstanceId {

@@ -46,6 +46,11 @@ export class KnownRules {
     return this.#groups.has(keyOf(service))
   }
 
+  /** The rule that a key names. */
+  find(key: ControlRuleKey): ControlRule | undefined {
+    return this.#groups.get(keyOf(key))?.rules.get(key.instance)
+  }
+
   /**
    * An answer: from now on these, and only these, are the rules of `service`. Without an instant of expiry
    * the one that it had stays.
@@ -104,19 +109,15 @@ export class KnownRules {
   #applyIncrement(update: RuleUpdate): RuleChange {
     const add = update.add.filter(rule => this.#takesUnasked || this.#groups.has(keyOf(rule)))
     const touched = new Map([...update.remove, ...add].map(key => [ruleKeyOf(key), key]))
-    const before = [...touched.values()].map(key => this.#find(key))
+    const before = [...touched.values()].map(key => this.find(key))
     for (const key of update.remove) this.#groups.get(keyOf(key))?.rules.delete(key.instance)
     for (const rule of add) putRule(this.#groups, rule)
-    const after = [...touched.values()].map(key => this.#find(key))
+    const after = [...touched.values()].map(key => this.find(key))
     for (const key of update.remove) this.#dropIfEmpty(keyOf(key))
     return {
       remove: before.filter((rule, i): rule is ControlRule => rule !== undefined && !isSame(rule, after[i])),
       add: after.filter((rule, i): rule is ControlRule => rule !== undefined && !isSame(rule, before[i])),
     }
-  }
-
-  #find(key: ControlRuleKey): ControlRule | undefined {
-    return this.#groups.get(keyOf(key))?.rules.get(key.instance)
   }
 
   #replaceAll(): RuleChange {

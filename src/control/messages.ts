@@ -1,5 +1,6 @@
 /** What agents and controllers say to each other, as values. The bytes are `codec.ts`, the meaning control.proto's. */
 import type { ServicePrefix } from '../id/service-prefix.ts'
+import type { Load } from '../service/balance/observed.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 
 export const CONTROL_VERSION = 1
@@ -19,6 +20,7 @@ export type ControlMessage =
   | Ping
   | Pong
   | Goodbye
+  | LoadReport
 
 /** A service or prefix with the name it was written as: names are what is compared, hashes only route. */
 export interface NamedPrefix {
@@ -162,4 +164,15 @@ export interface Pong {
 export interface Goodbye {
   readonly type: 'goodbye'
   readonly reason: string
+}
+
+/** What an instance has to do for a service. */
+export interface ServiceLoad extends NamedPrefix, Load {
+  /** Undefined where an agent speaks of itself. */
+  readonly instance?: InstanceId | undefined
+}
+
+export interface LoadReport {
+  readonly type: 'load'
+  readonly loads: readonly ServiceLoad[]
 }

@@ -29,6 +29,10 @@ export class Registrations {
   #lastId = 0
   #lastXid = 0
 
+  get isEmpty(): boolean {
+    return this.#desired.size === 0
+  }
+
   /** Wants it from now on; the number names it in `withdraw` and in outcomes. */
   add(registration: Registration): number {
     this.#desired.set(++this.#lastId, registration)

@@ -66,6 +66,9 @@ export interface AnyFlow {
 
   // ---- what the SAL does ----------------------------------------------------------------------------------
 
+  /** Who has accepted it and counts it, as long as it is open. */
+  countedBy: { flows: number } | undefined
+
   /** The SAL's own: bits of FlowSignal that the program has not heard of yet, and the flow's place in the schedule. */
   pendingSignals: number
   scheduledAt: number

@@ -67,6 +67,7 @@ export class Flow implements AnyFlow {
   readonly serviceName: string | undefined
   /** The shell's own reference (a socket); the core never reads it. */
   owner: unknown
+  countedBy: { flows: number } | undefined
   /** The SAL's own: bits of FlowSignal that the program has not heard of yet, and the flow's place in the schedule. */
   pendingSignals = 0
   scheduledAt = Number.POSITIVE_INFINITY

@@ -5,7 +5,7 @@
  * much there is. All that waits for one prefix is made at once, what comes before what goes: no packet finds a service
  * missing that has an instance before and after.
  */
-import type { ControlRule } from '../control/messages.ts'
+import type { ControlRule, ServiceLoad } from '../control/messages.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
@@ -56,6 +56,15 @@ export class ControlRules {
     return this.#run()
   }
 
+  /** How busy instances are, to whoever shares packets among them. */
+  report(loads: readonly ServiceLoad[], nowMs: number): void {
+    for (const { prefix, instance = '', flows, load } of loads) {
+      const rule = this.#rules.get(keyOf({ prefix, instance }))
+      const endpoint = rule && this.#targetOf(rule)
+      if (endpoint !== undefined) this.#options.table.reportLoad(prefix, endpoint, { flows, load }, nowMs)
+    }
+  }
+
   /** What is said last of an instance counts. */
   #stage(rule: ControlRule, stays: boolean): void {
     const key = rule.prefix.toString()
@@ -92,12 +101,16 @@ export class ControlRules {
     }
   }
 
-  #install(rule: ControlRule): void {
-    const { prefix, name, weight, priority, endpoints } = rule
-    const endpoint = bestOf(
+  #targetOf({ endpoints }: ControlRule): Endpoint | undefined {
+    return bestOf(
       endpoints.filter(endpoint => targetProblem(endpoint) === undefined),
       this.#options.isReachable,
     )
+  }
+
+  #install(rule: ControlRule): void {
+    const { prefix, name, weight, priority } = rule
+    const endpoint = this.#targetOf(rule)
     if (endpoint === undefined) return this.#refuse(rule)
     const target = { endpoint, weight, priority }
     this.#options.table.replace(prefix, [{ type: 'FORWARD', targets: [target] }], {
@@ -137,6 +150,6 @@ function selectorOf({ instance }: ControlRule) {
   return { source: 'controller', owner: instance } as const
 }
 
-function keyOf({ prefix, instance }: ControlRule): string {
+function keyOf({ prefix, instance }: Pick<ControlRule, 'prefix' | 'instance'>): string {
   return `${prefix} ${instance}`
 }

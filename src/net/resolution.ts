@@ -100,6 +100,8 @@ export class Resolution {
       case 'rules':
         void this.#controlRules.apply(event.remove, event.add)
         return
+      case 'loads':
+        return this.#controlRules.report(event.loads, nowMs())
       case 'routers':
         this.#tell(event.routers)
         return this.#installRouters()

@@ -262,6 +262,9 @@ export class RouterShell {
       case 'rules':
         void this.applyRules(event).then(() => this.#plane.begin())
         break
+      case 'loads':
+        this.#controlRules.report(event.loads, nowMs())
+        break
       case 'routers':
         this.#plane.setKnownRouters(
           event.routers.flatMap(({ instance, endpoints }) =>

@@ -2,6 +2,7 @@
  * What this process serves: listeners of the SAL, with the names that lead to them, and their registration with a
  * controller. A name may be served by several processes of a host, as replicas; a port by one alone.
  */
+import type { ServiceLoad } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { ServiceName } from '../id/name.ts'
@@ -97,6 +98,11 @@ export class Services {
     } finally {
       if (claim !== undefined) this.#claims.delete(claimKey(claim))
     }
+  }
+
+  /** How busy this process is with what it has registered. */
+  *loads(): Generator<ServiceLoad, void> {
+    for (const listener of this.#listeners) yield* listener.loads()
   }
 
   /** The addresses of this host have changed, and with them the names of its ports. */
@@ -219,6 +225,20 @@ export class StackListener {
       state: 'listening',
       protocol: this.#datagrams && 'datagram',
     }
+  }
+
+  /**
+   * How busy the program is, from 0, idle, to 1, no more, where it knows better than the number of its flows tells: who
+   * shares flows by load hears of it within some 2 seconds. Undefined, as at first: it does not say.
+   */
+  load: number | undefined
+
+  /** By each of the names that the controller knows. */
+  loads(): ServiceLoad[] {
+    const { flows } = this.#listener
+    return this.#publicNames.map(({ text, id }) => {
+      return { name: text, prefix: new ServicePrefix(id, 256), flows, load: this.load }
+    })
   }
 
   /** The next datagram that belongs to no flow. */

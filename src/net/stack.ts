@@ -137,6 +137,7 @@ export class Stack {
         program: programName(),
         pid: process.pid,
         randomBytes,
+        loads: () => this.#services.loads(),
       },
       isConfigured: this.config.controller !== undefined,
       where: () => controllerOf(this.config.controller, this.#runtimeDirectory),

@@ -44,6 +44,8 @@ export class Listener {
   /** The shell's own reference (a server); the core never reads it. */
   owner: unknown
   halfOpen = 0
+  /** Flows that it has accepted and that are open. */
+  flows = 0
 
   constructor(options: ListenerOptions) {
     const { id, serviceIds, name, backlog, congestion, protocol = protocols.STREAM, port } = options

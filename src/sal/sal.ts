@@ -398,7 +398,10 @@ export class Sal {
       signal: (flow, bits) => this.#signal(flow, bits),
       accepted: flow => this.#accept(flow),
       release: flow => this.#release(flow),
-      trace,
+      trace: (flow, from, to) => {
+        if (to === 'CLOSED' || to === 'TIMEWAIT') uncount(flow)
+        trace(flow, from, to)
+      },
       count,
       nextInstance: (flow, nowMs) => this.#nextInstance(flow, nowMs),
       answered: (flow, remote, nowMs) => this.#resolver.handleAnswered(flow, remote, nowMs),
@@ -450,7 +453,10 @@ export class Sal {
 
   #accept(flow: AnyFlow): void {
     const listener = this.#dialect.halfOpen.remove(flow)
-    if (listener) this.#news.push({ type: 'accept', listener, flow })
+    if (listener === undefined) return
+    flow.countedBy = listener
+    listener.flows++
+    this.#news.push({ type: 'accept', listener, flow })
   }
 
   #release(flow: AnyFlow): void {
@@ -499,4 +505,11 @@ export class Sal {
   #count(counter: string): void {
     this.counters[counter] = (this.counters[counter] ?? 0) + 1
   }
+}
+
+/** A flow that is over, or about to be forgotten. */
+function uncount(flow: AnyFlow): void {
+  if (flow.countedBy === undefined) return
+  flow.countedBy.flows--
+  flow.countedBy = undefined
 }

@@ -10,7 +10,7 @@ import { SERVICE_ID_BITS, type ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { Choice } from './balance/balancer.ts'
-import type { Observation } from './balance/observed.ts'
+import type { Load, Observation } from './balance/observed.ts'
 import { zeroCounters } from './counters.ts'
 import { GatheredEntry, selects } from './gathered-entry.ts'
 import { Numbered } from './numbered.ts'
@@ -155,6 +155,13 @@ export class ServiceTable {
       if (entry instanceof GatheredEntry && entry.observe(endpoint, observation, nowMs)) return true
     }
     return false
+  }
+
+  /** As `observe`, what the target at an endpoint says of itself, where exactly this prefix leads there. */
+  reportLoad(prefix: ServicePrefix, endpoint: Endpoint, load: Load, nowMs: number): boolean {
+    const slot = this.#slotOf(prefix)
+    const entry = slot === NO_SLOT ? undefined : this.#gatheredAt(slot)
+    return entry?.observe(endpoint, { type: 'load', ...load }, nowMs) ?? false
   }
 
   /** Whether a target for `id` is left that `choice` does not avoid. */

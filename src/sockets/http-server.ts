@@ -84,6 +84,15 @@ export class Server extends http.Server {
     return this
   }
 
+  /** As `net.Server.load` of this package. */
+  get load(): number | undefined {
+    return this.#listener.load
+  }
+
+  set load(load: number | undefined) {
+    this.#listener.load = load
+  }
+
   override ref(): this {
     this.#listener.ref()
     return this

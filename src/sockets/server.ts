@@ -62,6 +62,7 @@ export class Server extends EventEmitter implements net.Server {
   /** The service that was served last is being withdrawn. */
   #withdrawal: Promise<void> | undefined
   #connections = 0
+  #load: number | undefined
   #isReferenced = true
   /** The stack that waits for this server. */
   #heldStack: Stack | undefined
@@ -147,6 +148,27 @@ export class Server extends EventEmitter implements net.Server {
     return this.#connections
   }
 
+  /**
+   * How busy this instance is, from 0, idle, to 1, no more, where the program knows better than the number of its
+   * connections tells; `balance=least-loaded` and `locality` steer by it. Undefined, as at first: it does not say.
+   */
+  get load(): number | undefined {
+    return this.#load
+  }
+
+  /** Throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. */
+  set load(load: number | undefined) {
+    if (load !== undefined && !(checkNumber(load, 'load') >= 0 && load <= 1)) {
+      throw new ServalError('ERR_OUT_OF_RANGE', {
+        argument: 'load',
+        expected: '>= 0 and <= 1',
+        received: load,
+      })
+    }
+    this.#load = load
+    this.#reportLoad()
+  }
+
   /** The process waits for this server, as it does by default. */
   ref(): this {
     this.#isReferenced = true
@@ -206,7 +228,14 @@ export class Server extends EventEmitter implements net.Server {
   }
 
   #handleListening(binding: Binding): void {
-    if (this.#binding === binding) this.emit('listening')
+    if (this.#binding !== binding) return
+    this.#reportLoad()
+    this.emit('listening')
+  }
+
+  #reportLoad(): void {
+    const listener = this.#binding?.listener
+    if (listener !== undefined) listener.load = this.#load
   }
 
   #handleFailure(binding: Binding, error: Error): void {

@@ -47,4 +47,11 @@ export const controlSamples: readonly ControlMessage[] = [
   { type: 'ping' },
   { type: 'pong' },
   { type: 'goodbye', reason: 'stopped' },
+  {
+    type: 'load',
+    loads: [
+      { ...named('web.example'), instance: INSTANCE, flows: 12, load: 0.25 },
+      { ...named('*.shop.example'), flows: 0 },
+    ],
+  },
 ]

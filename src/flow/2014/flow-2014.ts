@@ -74,6 +74,7 @@ export class Flow2014 implements AnyFlow {
   readonly protocol: Protocol
   readonly peerPort = 0
   owner: unknown
+  countedBy: { flows: number } | undefined
   pendingSignals = 0
   scheduledAt = Number.POSITIVE_INFINITY
   ready = false

@@ -5,6 +5,7 @@
  * balancers and their observations too, and be locked against readers while it grows.)
  */
 import { ServicePrefix } from '../../id/service-prefix.ts'
+import type { Load } from '../../service/balance/observed.ts'
 import type { Rule, RuleOrigin } from '../../service/rule.ts'
 import type { TargetSelector } from '../../service/service-entry.ts'
 import { ServiceTable } from '../../service/service-table.ts'
@@ -50,5 +51,11 @@ export class PublishedTable extends ServiceTable {
     const changed = super.setAlive(prefix, endpoint, alive)
     if (changed > 0) this.#publish({ verb: 'setAlive', prefix: packPrefix(prefix), endpoint, alive })
     return changed
+  }
+
+  override reportLoad(prefix: ServicePrefix, endpoint: Endpoint, load: Load, nowMs: number): boolean {
+    const isKnown = super.reportLoad(prefix, endpoint, load, nowMs)
+    if (isKnown) this.#publish({ verb: 'reportLoad', prefix: packPrefix(prefix), endpoint, load, nowMs })
+    return isKnown
   }
 }

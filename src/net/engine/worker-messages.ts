@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { ServiceId } from '../../id/service-id.ts'
 import { ServicePrefix } from '../../id/service-prefix.ts'
+import type { Load } from '../../service/balance/observed.ts'
 import type { Rule, RuleOrigin } from '../../service/rule.ts'
 import type { TargetSelector } from '../../service/service-entry.ts'
 import type { ServiceTable } from '../../service/service-table.ts'
@@ -96,6 +97,14 @@ export type TableChange =
       readonly endpoint: Endpoint
       readonly alive: boolean
     }
+  | {
+      readonly verb: 'reportLoad'
+      readonly prefix: Prefix
+      readonly endpoint: Endpoint
+      readonly load: Load
+      /** By the clock of the main thread. */
+      readonly nowMs: number
+    }
 
 export function packPrefix({ id, bits }: ServicePrefix): Prefix {
   return { id: id.toBytes(), bits }
@@ -120,5 +129,8 @@ export function applyChange(table: ServiceTable, change: TableChange): void {
       return
     case 'setAlive':
       table.setAlive(unpackPrefix(change.prefix), change.endpoint, change.alive)
+      return
+    case 'reportLoad':
+      table.reportLoad(unpackPrefix(change.prefix), change.endpoint, change.load, change.nowMs)
   }
 }

@@ -2,9 +2,17 @@
 import { PeakLatency } from './peak-latency.ts'
 import { RecentTimes } from './recent-times.ts'
 
-/** `load`: from 0, idle, to 1, no more, by the target's own word. The others are seen by who asks it. */
+/** What a target says that it has to do. */
+export interface Load {
+  /** Flows that it has of the service. */
+  readonly flows: number
+  /** From 0, idle, to 1, no more, where its program says so. */
+  readonly load?: number | undefined
+}
+
+/** `load` is the target's own word. The others are seen by who asks it. */
 export type Observation =
-  | { readonly type: 'load'; readonly load: number }
+  | ({ readonly type: 'load' } & Load)
   | { readonly type: 'asked' }
   | { readonly type: 'answered'; readonly afterMs: number }
   | { readonly type: 'failed'; readonly afterMs: number }
@@ -27,6 +35,7 @@ export class Observed {
   failures = 0
   #failedAt = -Infinity
   #load = Number.NaN
+  #flows = Number.NaN
   #loadUntil = -Infinity
   #ejections = 0
   #ejectedUntil = -Infinity
@@ -38,7 +47,8 @@ export class Observed {
   handle(observation: Observation, nowMs: number): void {
     switch (observation.type) {
       case 'load':
-        this.#load = observation.load
+        this.#load = observation.load ?? Number.NaN
+        this.#flows = observation.flows
         this.#loadUntil = nowMs + LOAD_TTL_MS
         break
       case 'asked':
@@ -60,9 +70,14 @@ export class Observed {
     }
   }
 
-  /** NaN if it is not known, or no more. */
+  /** From 0, idle, to 1, no more; NaN if it is not known, or no more. */
   load(nowMs: number): number {
     return nowMs < this.#loadUntil ? this.#load : Number.NaN
+  }
+
+  /** Flows that it has; NaN if that is not known, or no more. */
+  flows(nowMs: number): number {
+    return nowMs < this.#loadUntil ? this.#flows : Number.NaN
   }
 
   /** Whether it has done nothing but fail of late. */

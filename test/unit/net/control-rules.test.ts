@@ -1,14 +1,20 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { ControlRule } from '../../../src/control/messages.ts'
 import { ControlRules } from '../../../src/net/control-rules.ts'
+import { PublishedTable } from '../../../src/net/engine/published-table.ts'
+import { applyChange, type TableChange } from '../../../src/net/engine/worker-messages.ts'
+import { resolve } from '../../../src/service/resolve.ts'
 import { ServiceTable } from '../../../src/service/service-table.ts'
 import { formatEndpoint } from '../../../src/wire/endpoint.ts'
+import { protocols } from '../../../src/wire/sal-header.ts'
+import { choice } from '../../support/choice.ts'
 import { endpoints, named } from '../../support/control-world.ts'
+import { Random, replay, testSeed } from '../../support/random.ts'
 
-function ruleTo(at: string): ControlRule {
+function ruleTo(at: string, instance = 'a'.repeat(32)): ControlRule {
   return {
     ...named('web.example'),
-    instance: 'a'.repeat(32),
+    instance,
     endpoints: endpoints(at),
     weight: 1,
     priority: 1,
@@ -59,5 +65,69 @@ describe('a rule of the controller', () => {
     const table = new ServiceTable()
     void rulesOf(table).apply([], [ruleTo('224.0.0.1:5000 10.0.0.7:5000')])
     expect(targetsIn(table)).toEqual(['10.0.0.7:5000'])
+  })
+})
+
+describe('the load of an instance', () => {
+  const web = named('web.example')
+  const [a, b] = ['a'.repeat(32), 'b'.repeat(32)]
+  const random = new Random(testSeed)
+
+  /** The targets of a hundred flows. */
+  function chosen(table: ServiceTable, nowMs: number): string[] {
+    const targets = Array.from({ length: 100 }, () =>
+      resolve(table, web.prefix.id, protocols.STREAM, 0, choice(random.fraction(), { nowMs })),
+    )
+    return [
+      ...new Set(targets.map(target => (target?.type === 'FORWARD' ? formatEndpoint(target.endpoint) : '-'))),
+    ]
+  }
+
+  function shareByLoad(table: ServiceTable): ControlRules {
+    const rules = new ControlRules(table, () => true)
+    rules.apply([], [ruleTo('10.0.0.1:5000', a), ruleTo('10.0.0.2:5000', b)])
+    const spare = { endpoint: endpoints('10.0.0.3:5000')[0]!, weight: 0 }
+    const sharing = { balance: 'least-loaded' } as const
+    table.insert(web.prefix, { type: 'FORWARD', targets: [spare], sharing }, { source: 'user' })
+    return rules
+  }
+
+  it('decides who gets the next flow', () => {
+    const table = new ServiceTable()
+    const rules = shareByLoad(table)
+    rules.report(
+      [
+        { ...web, instance: a, flows: 9 },
+        { ...web, instance: b, flows: 2 },
+      ],
+      1000,
+    )
+    expect(chosen(table, 1001), replay('test/unit/net/control-rules.test.ts')).toEqual(['10.0.0.2:5000'])
+    rules.report([{ ...web, instance: b, flows: 20 }], 2000)
+    expect(chosen(table, 2001)).toEqual(['10.0.0.1:5000'])
+  })
+
+  it('is known to the workers of a router too', () => {
+    const workers = new ServiceTable()
+    const changes: TableChange[] = []
+    const rules = shareByLoad(new PublishedTable(change => changes.push(structuredClone(change))))
+    rules.report(
+      [
+        { ...web, instance: a, flows: 9 },
+        { ...web, instance: b, flows: 2 },
+      ],
+      1000,
+    )
+    for (const change of changes) applyChange(workers, change)
+    expect(chosen(workers, 1001), replay('test/unit/net/control-rules.test.ts')).toEqual(['10.0.0.2:5000'])
+  })
+
+  it('says nothing of an instance without a rule, or of a name that another is the rule for', () => {
+    const changes: TableChange[] = []
+    const rules = shareByLoad(new PublishedTable(change => changes.push(change)))
+    const before = changes.length
+    rules.report([{ ...web, instance: 'c'.repeat(32), flows: 9 }], 1000)
+    rules.report([{ ...named('shop.example'), instance: a, flows: 9 }], 1000)
+    expect(changes).toHaveLength(before)
   })
 })

@@ -13,7 +13,7 @@ describe('locality', () => {
   const isNear = ({ address }: Endpoint) => address === '10.0.0.1' || address === '10.0.0.2'
   const picks = (loads: readonly number[], weights = [1, 1, 1, 1]) => {
     const targets = candidates(1, 1, 1, 1)
-    for (const [i, load] of loads.entries()) targets[i]!.observed.handle({ type: 'load', load }, 0)
+    for (const [i, load] of loads.entries()) targets[i]!.observed.handle({ type: 'load', flows: 0, load }, 0)
     const balancer = new Locality(targets, 0.8)
     return tally(4, 4_000, () => balancer.pick(weights, choice(random.fraction(), { isNear })))
   }

@@ -42,7 +42,9 @@ describe('two choices', () => {
 describe('least loaded of two', () => {
   it('gives the most loaded nothing, as it never wins, while reports are fresh', () => {
     const targets = candidates(1, 1, 1)
-    for (const [i, load] of [0.2, 0.9, 0.5].entries()) targets[i]!.observed.handle({ type: 'load', load }, 0)
+    for (const [i, load] of [0.2, 0.9, 0.5].entries()) {
+      targets[i]!.observed.handle({ type: 'load', flows: 0, load }, 0)
+    }
     const balancer = new LeastLoaded(targets)
     const counts = (nowMs: number) =>
       tally(3, 6_000, () => balancer.pick(weightsOf(targets), choice(random.fraction(), { nowMs })))
@@ -57,10 +59,42 @@ describe('least loaded of two', () => {
 
   it('gives a silent target its share where the others report', () => {
     const targets = candidates(1, 1)
-    targets[0]!.observed.handle({ type: 'load', load: 0.9 }, 0)
+    targets[0]!.observed.handle({ type: 'load', flows: 0, load: 0.9 }, 0)
     const balancer = new LeastLoaded(targets)
     const [, silent] = tally(2, 4_000, () => balancer.pick([1, 1], choice(random.fraction())))
     expect(Math.abs(silent! - 2_000), again).toBeLessThan(160)
+  })
+})
+
+describe('least loaded of two whose programs say no load', () => {
+  const winner = (...targets: readonly { flows: number; load?: number; weight?: number }[]) => {
+    const all = candidates(...targets.map(({ weight = 1 }) => weight))
+    for (const [i, { flows, load }] of targets.entries()) {
+      all[i]!.observed.handle({ type: 'load', flows, load }, 0)
+    }
+    const balancer = new LeastLoaded(all)
+    const picks = Array.from({ length: 50 }, () => balancer.pick(weightsOf(all), choice(random.fraction())))
+    return [...new Set(picks)].sort()
+  }
+
+  it('takes the one with fewer flows', () => {
+    expect(winner({ flows: 12 }, { flows: 3 }), again).toEqual([1])
+  })
+
+  it('counts the flows by weight', () => {
+    expect(winner({ flows: 12, weight: 8 }, { flows: 3 }), again).toEqual([0])
+  })
+
+  it('counts flows too where only one says a load', () => {
+    expect(winner({ flows: 12, load: 0.1 }, { flows: 3 }), again).toEqual([1])
+  })
+
+  it('believes what both say, and not their flows', () => {
+    expect(winner({ flows: 12, load: 0.1 }, { flows: 3, load: 0.2 }), again).toEqual([0])
+  })
+
+  it('takes either where they have the same', () => {
+    expect(winner({ flows: 3 }, { flows: 3 }), again).toEqual([0, 1])
   })
 })
 

@@ -1,0 +1,75 @@
+/** How busy a program is, from its flows and its own word to its controller. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { nowMs } from '../../../src/net/clock.ts'
+import type { StackListener } from '../../../src/net/stack.ts'
+import { Server } from '../../../src/sockets/server.ts'
+import { accepting, echo, FlowEnd } from '../../support/net/flow-end.ts'
+import { networkKinds, Stacks } from '../../support/net/stacks.ts'
+
+let stacks: Stacks
+beforeEach(() => {
+  stacks = new Stacks()
+})
+afterEach(() => stacks.close())
+
+const [, memory] = networkKinds()[0]!
+const flowsOf = (listener: StackListener) => listener.loads().map(({ flows }) => flows)
+
+describe('a listener', () => {
+  it('reports its open flows by each of its names: none that has ended or been reset', async () => {
+    const server = stacks.open(memory(1))
+    const ends: FlowEnd[] = []
+    const listener = await accepting(server, 'web.example', end => {
+      ends.push(end)
+      echo(end)
+    })
+    expect(listener.loads()).toMatchObject([{ name: 'web.example', flows: 0, load: undefined }])
+    const client = stacks.open(memory(2))
+    const clients: FlowEnd[] = []
+    for (let i = 0; i < 3; i++) {
+      const end = FlowEnd.connect(client, 'web.example')
+      clients.push(end)
+      end.write('hello')
+      await end.until(() => end.text === 'hello')
+    }
+    expect(flowsOf(listener)).toEqual([3])
+    clients[0]!.end()
+    await ends[0]!.closed()
+    expect(flowsOf(listener)).toEqual([2])
+    clients[1]!.flow.reset(nowMs())
+    client.wake()
+    await ends[1]!.closed()
+    expect(flowsOf(listener)).toEqual([1])
+    await listener.close()
+    ends[2]!.flow.reset(nowMs())
+    expect(flowsOf(listener)).toEqual([0])
+  })
+})
+
+describe('a server', () => {
+  it('reports the load that its program says, from before it listens on', async () => {
+    const stack = stacks.open(memory(1))
+    const server = new Server({ stack })
+    server.load = 0.5
+    server.listen('web.example')
+    await new Promise(resolve => server.once('listening', resolve))
+    expect(stack.services().flatMap(listener => listener.loads())).toMatchObject([{ flows: 0, load: 0.5 }])
+    server.load = undefined
+    expect(stack.services().flatMap(listener => listener.loads())).toMatchObject([{ load: undefined }])
+    server.close()
+  })
+
+  it.each([-0.1, 1.1, Number.NaN, Number.POSITIVE_INFINITY])('takes no load of %d', load => {
+    const server = new Server()
+    expect(() => {
+      server.load = load
+    }).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE', name: 'RangeError' }))
+    expect(server.load).toBeUndefined()
+  })
+
+  it('takes no load that is no number', () => {
+    expect(() => {
+      new Server().load = '0.5' as unknown as number
+    }).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
+  })
+})
