@@ -42,7 +42,8 @@ export function changeForRouter(
   for (const key of changed) {
     const registration = registry.find(key)
     const owner = registry.members.get(key.instance)
-    const rule = registration && owner && ruleFor(registration, owner, receiver)
+    const sharing = registration && registry.policies.sharingOf(key.prefix)
+    const rule = registration && owner && ruleFor(registration, owner, receiver, sharing)
     if (rule === undefined) remove.push(key)
     else add.push(rule)
   }
@@ -110,9 +111,10 @@ export function ruleUpdates(
 const RULES_PER_MESSAGE = 256
 
 function rulesOf(registry: Registry, service: Service, receiver: Member): ControlRule[] {
+  const sharing = registry.policies.sharingOf(service.prefix)
   return [...service.registrations.values()].flatMap(registration => {
     const owner = registry.members.get(registration.instance)
-    const rule = owner && ruleFor(registration, owner, receiver)
+    const rule = owner && ruleFor(registration, owner, receiver, sharing)
     return rule === undefined ? [] : [rule]
   })
 }

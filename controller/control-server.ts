@@ -55,6 +55,11 @@ export class ControlServer {
     )
   }
 
+  /** The hub has something to do that came in another way. */
+  wake(): void {
+    this.#run()
+  }
+
   /** Says goodbye to all, gives what is under way `graceMs` to be written, and lets go of every address. */
   async close(graceMs: number): Promise<void> {
     const closed = this.#servers.map(server => new Promise(resolve => server.close(resolve)))

@@ -18,6 +18,8 @@ import {
   type ServiceLoad,
   type Unregister,
 } from '../src/control/messages.ts'
+import type { ServicePrefix } from '../src/id/service-prefix.ts'
+import type { PolicyLine } from '../src/service/policy-text.ts'
 import type { Endpoint } from '../src/wire/endpoint.ts'
 import { WireError } from '../src/wire/wire-error.ts'
 import { answer } from './announcements.ts'
@@ -91,6 +93,19 @@ export class Hub {
     this.#sessions.set(connection, session)
     this.#greeting.renew(session, nowMs)
     if (this.#pingAt === NEVER) this.#pingAt = nowMs + this.#limits.leaseMs / PINGS_PER_LEASE
+  }
+
+  /** Says how the services under a pattern are shared; all whom it concerns are told. */
+  setPolicy(line: PolicyLine): void {
+    this.registry.setPolicy(line)
+    this.#announcer.tellChanges()
+  }
+
+  /** Takes back what was said of exactly this pattern; false if nothing was. */
+  removePolicy(prefix: ServicePrefix): boolean {
+    const isRemoved = this.registry.removePolicy(prefix)
+    this.#announcer.tellChanges()
+    return isRemoved
   }
 
   /** Bytes from an agent, in any chunks; the chunk is copied. */

@@ -8,6 +8,7 @@ import { type Logger, pino } from 'pino'
 import { INSTANCE_BYTES, instanceId } from '../src/control/fields.ts'
 import { ServalError } from '../src/errors.ts'
 import { isLoopback } from '../src/id/address.ts'
+import { parsePolicy } from '../src/service/policy-text.ts'
 import { formatEndpoint } from '../src/wire/endpoint.ts'
 import { ControlServer } from './control-server.ts'
 import { Hub } from './hub.ts'
@@ -25,6 +26,8 @@ export interface ControllerOptions {
   readonly api?: ListenAddress | false
   /** Whoever reads the REST must send it as `Authorization: Bearer TOKEN`. */
   readonly apiToken?: string
+  /** How services are shared, a line each: `web.example SHARE balance=least-loaded`. */
+  readonly policies?: readonly string[]
   /** Silence after which an agent is withdrawn; it is pinged three times as often. Default 10,000. */
   readonly leaseMs?: number
   /** Default: silent. */
@@ -47,7 +50,10 @@ export interface RunningController {
 export const DEFAULT_CONTROL: ListenAddress = { address: '127.0.0.1', port: 54326 }
 export const DEFAULT_API: ListenAddress = { address: '127.0.0.1', port: 54327 }
 
-/** Rejects, with nothing left open, where an address cannot be had: EADDRINUSE says by whom it was asked and who has it. */
+/**
+ * Rejects, with nothing left open, where an address cannot be had: EADDRINUSE says by whom it was asked and who has it; with
+ * ERR_SERVAL_RULE for a policy that cannot be.
+ */
 export async function startController(options: ControllerOptions = {}): Promise<RunningController> {
   const { control = DEFAULT_CONTROL, api = DEFAULT_API, runtimeDir, leaseMs = 10_000 } = options
   if (!(leaseMs >= MIN_LEASE_MS)) {
@@ -68,16 +74,19 @@ export async function startController(options: ControllerOptions = {}): Promise<
       received: formatEndpoint(api),
     })
   }
+  const policies = (options.policies ?? []).map(line => parsePolicy(line))
   const logger = options.logger ?? pino({ level: 'silent' })
   const controller = instanceId(randomBytes(INSTANCE_BYTES))
   const nowMs = () => performance.now()
   const startedAt = nowMs()
   const hub = new Hub({ controller, pid: process.pid, startedAt, limits: { leaseMs } })
+  for (const policy of policies) hub.setPolicy(policy)
   const server = new ControlServer({ hub, logger, nowMs })
   const app = createApi({
     state: { hub, controller, pid: process.pid, leaseMs, startedAt, nowMs },
     logger,
     token: options.apiToken,
+    onChanged: () => server.wake(),
   })
   const close = async (graceMs = 1000) => {
     await Promise.all([server.close(graceMs), app.close()])

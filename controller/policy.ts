@@ -5,6 +5,7 @@
 import { MAX_ROUTERS } from '../src/control/fields.ts'
 import type { ControlRule, RouterInfo } from '../src/control/messages.ts'
 import { addressBytes, isLoopback } from '../src/id/address.ts'
+import type { SharingPolicy } from '../src/service/balance/sharing.ts'
 import { type Endpoint, endpointFamily, sameEndpoint } from '../src/wire/endpoint.ts'
 import type { Member, Registration } from './registry.ts'
 
@@ -13,9 +14,12 @@ export function ruleFor(
   { name, prefix, instance, weight, priority }: Registration,
   owner: Member,
   receiver: Member,
+  sharing?: SharingPolicy,
 ): ControlRule | undefined {
   const endpoints = instance === receiver.instance ? [] : reachableEndpoints(owner, receiver)
-  return endpoints.length === 0 ? undefined : { name, prefix, instance, endpoints, weight, priority }
+  if (endpoints.length === 0) return undefined
+  const rule = { name, prefix, instance, endpoints, weight, priority }
+  return sharing === undefined ? rule : { ...rule, sharing }
 }
 
 /** The routers that `receiver` can reach, itself left out; as many as one message takes. */

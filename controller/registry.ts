@@ -8,7 +8,9 @@ import { ServalError } from '../src/errors.ts'
 import { parseServicePattern } from '../src/id/name.ts'
 import { ServicePrefix } from '../src/id/service-prefix.ts'
 import type { Load } from '../src/service/balance/observed.ts'
+import type { PolicyLine } from '../src/service/policy-text.ts'
 import type { Endpoint } from '../src/wire/endpoint.ts'
+import { Policies } from './policies.ts'
 
 /** A process with a control connection: a host's stack, which may serve, or a router. */
 export interface Member {
@@ -44,6 +46,7 @@ export interface Refusal {
 }
 
 export class Registry {
+  readonly #policies = new Policies()
   readonly #maxPerMember: number
   readonly #members = new Map<InstanceId, Member>()
   readonly #services = new Map<string, MutableService>()
@@ -63,6 +66,24 @@ export class Registry {
 
   get services(): ReadonlyMap<string, Service> {
     return this.#services
+  }
+
+  /** How services are shared. */
+  get policies(): Pick<Policies, 'all' | 'find' | 'sharingOf'> {
+    return this.#policies
+  }
+
+  /** Says how the services under a pattern are shared: all rules for them count as changed. */
+  setPolicy(line: PolicyLine): void {
+    this.#policies.set(line)
+    this.#noteUnder(line.prefix)
+  }
+
+  /** False if there was none for exactly this prefix. */
+  removePolicy(prefix: ServicePrefix): boolean {
+    const isRemoved = this.#policies.remove(prefix)
+    if (isRemoved) this.#noteUnder(prefix)
+    return isRemoved
   }
 
   /** The services that an instance has registered. */
@@ -159,6 +180,13 @@ export class Registry {
 
   #note(key: ControlRuleKey): void {
     this.#changed.set(`${key.prefix} ${key.instance}`, key)
+  }
+
+  #noteUnder(under: ServicePrefix): void {
+    for (const { name, prefix, registrations } of this.#services.values()) {
+      if (!under.covers(prefix)) continue
+      for (const instance of registrations.keys()) this.#note({ name, prefix, instance })
+    }
   }
 
   #addService(key: string, { name, prefix }: NamedPrefix): MutableService {

@@ -1,4 +1,7 @@
-/** The REST: what the controller knows, read-only, as JSON. Errors are `{ error: { code, message } }`. */
+/**
+ * The REST: what the controller knows, as JSON, and how services are shared, which can be said here. Errors are
+ * `{ error: { code, message } }`.
+ */
 import { timingSafeEqual } from 'node:crypto'
 import fastify, {
   type FastifyBaseLogger,
@@ -9,6 +12,8 @@ import fastify, {
 } from 'fastify'
 import { ServalError } from '../../src/errors.ts'
 import { parseServicePattern } from '../../src/id/name.ts'
+import { failure } from './failure.ts'
+import { addPolicyRoutes } from './policies.ts'
 import {
   type ControllerState,
   healthView,
@@ -24,10 +29,17 @@ export interface ApiOptions {
   readonly logger: FastifyBaseLogger
   /** Asked for as `Authorization: Bearer TOKEN` where it is set; /v1/health answers without. */
   readonly token?: string | undefined
+  /** The hub has something to say to its members. */
+  readonly onChanged?: () => void
 }
 
 /** Ready to `listen`, or to be tested by `inject`. */
-export function createApi({ state, logger, token }: ApiOptions): FastifyInstance {
+export function createApi({
+  state,
+  logger,
+  token,
+  onChanged = () => undefined,
+}: ApiOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -39,7 +51,7 @@ export function createApi({ state, logger, token }: ApiOptions): FastifyInstance
       reply.code(error.statusCode ?? 400).send(failure(error.code, error.message))
     },
   })
-  // No resource takes a body, so none is read.
+  // But for policies no resource takes a body, so none is read.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   const { registry } = state.hub
@@ -73,6 +85,9 @@ export function createApi({ state, logger, token }: ApiOptions): FastifyInstance
     if (service !== undefined) return serviceDetail(state, service)
     return reply.code(404).send(failure('ENOSERVICE', `nobody has registered ${name}`))
   })
+  app.register(async scope =>
+    addPolicyRoutes(scope, { hub: state.hub, onChanged, isOpen: token === undefined }),
+  )
   app.get('/v1/instances', async () => ({
     instances: members()
       .filter(member => member.kind === 'host')
@@ -91,10 +106,6 @@ const HEALTH = '/v1/health'
 const REQUEST_MS = 10_000
 /** A raw ID percent-encoded at its longest. */
 const MAX_NAME_CHARACTERS = 800
-
-function failure(code: string, message: string) {
-  return { error: { code, message } }
-}
 
 /** The registry's key of a name, prefix or raw ID. */
 function keyOf(name: string): string | ServalError {

@@ -1,4 +1,7 @@
 /** What the REST shows of the registry. The shapes are held by src/schemas/rest-*. */
+import type { SharingPolicy } from '../../src/service/balance/sharing.ts'
+import type { PolicyLine } from '../../src/service/policy-text.ts'
+import { formatSharing } from '../../src/service/sharing-text.ts'
 import { formatEndpoint } from '../../src/wire/endpoint.ts'
 import type { Hub } from '../hub.ts'
 import type { Member, Service } from '../registry.ts'
@@ -23,6 +26,7 @@ export function serviceDetail(state: ControllerState, { name, prefix, registrati
     name,
     serviceId: prefix.id.toString(),
     bits: prefix.bits,
+    ...shareOf(state.hub.registry.policies.sharingOf(prefix)),
     instances: [...registrations.values()].map(({ instance, weight, priority, registeredAt, load }) => ({
       ...process(state.hub.registry.members.get(instance)!),
       weight,
@@ -31,6 +35,15 @@ export function serviceDetail(state: ControllerState, { name, prefix, registrati
       registeredForMs: Math.round(nowMs - registeredAt),
     })),
   }
+}
+
+export function policyView({ pattern, sharing }: PolicyLine) {
+  return { pattern, ...shareOf(sharing) }
+}
+
+/** Nothing, where nobody has said how. */
+function shareOf(sharing: SharingPolicy | undefined) {
+  return sharing === undefined ? undefined : { share: formatSharing(sharing).join(' ') }
 }
 
 export function instanceView(state: ControllerState, member: Member) {

@@ -5,6 +5,8 @@
 import { addressBytes, addressText } from '../id/address.ts'
 import { SERVICE_ID_BITS, SERVICE_ID_BYTES, ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
+import { BALANCE_NAMES, type SharingPolicy } from '../service/balance/sharing.ts'
+import { sharingProblem } from '../service/rule-check.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlErrors } from './control-error.ts'
 import type { serval } from './generated/control.js'
@@ -27,6 +29,7 @@ type ServiceFields = serval.control.Service.$Properties
 type EndpointFields = serval.control.Endpoint.$Properties
 type RuleFields = serval.control.Rule.$Properties
 type RuleKeyFields = serval.control.RuleKey.$Properties
+type SharingFields = serval.control.Sharing.$Properties
 type LoadFields = serval.control.ServiceLoad.$Properties
 type RouterFields = serval.control.Router.$Properties
 
@@ -57,20 +60,37 @@ export function emitEndpoint(endpoint: Endpoint): EndpointFields {
 }
 
 export function parseRules(list: Maybe<RuleFields[]>): ControlRule[] {
-  return parseList(list, MAX_RULES, ({ service, instance, endpoints, weight, priority }) => {
+  return parseList(list, MAX_RULES, ({ service, instance, endpoints, weight, priority, sharing }) => {
     if (!endpoints?.length) throw controlErrors.badEndpoint
-    return {
+    const rule = {
       ...parseService(service),
       instance: parseInstance(instance),
       endpoints: parseEndpoints(endpoints),
       ...parseShare(weight, priority),
     }
+    return sharing ? { ...rule, sharing: parseSharing(sharing) } : rule
   })
 }
 
 export function emitRule(rule: ControlRule): RuleFields {
-  const { endpoints, weight, priority } = rule
-  return { ...emitRuleKey(rule), endpoints: endpoints.map(emitEndpoint), weight, priority }
+  const { endpoints, weight, priority, sharing } = rule
+  return { ...emitRuleKey(rule), endpoints: endpoints.map(emitEndpoint), weight, priority, sharing }
+}
+
+/** A balancer of a later version is as none: the others of its options still hold. */
+function parseSharing(fields: SharingFields): SharingPolicy {
+  const { balance, toAll, slowStartMs, ejectAfter, spillAt, hedgeAt } = fields
+  const known = BALANCE_NAMES.find(name => name === balance)
+  const sharing: SharingPolicy = {
+    ...(known && { balance: known }),
+    ...(toAll && { toAll }),
+    ...(slowStartMs && { slowStartMs }),
+    ...(ejectAfter && { ejectAfter }),
+    ...(spillAt && known && { spillAt }),
+    ...(hedgeAt != null && { hedgeAt }),
+  }
+  if (sharingProblem(sharing) !== undefined) throw controlErrors.badSharing
+  return sharing
 }
 
 export function parseRuleKeys(list: Maybe<RuleKeyFields[]>): ControlRuleKey[] {

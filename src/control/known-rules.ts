@@ -3,6 +3,8 @@
  * router takes whatever comes; a host only what it asked for, and that for a limited time. The controller
  * keeps the same account of each host, to tell it of changes.
  */
+import type { SharingPolicy } from '../service/balance/sharing.ts'
+import { formatSharing } from '../service/sharing-text.ts'
 import { sameEndpoint } from '../wire/endpoint.ts'
 import type { ControlRule, ControlRuleKey, InstanceId, NamedPrefix, RuleUpdate } from './messages.ts'
 
@@ -189,7 +191,14 @@ function isSame(a: ControlRule, b: ControlRule | undefined): boolean {
     a.weight === b.weight &&
     a.priority === b.priority &&
     a.name === b.name &&
+    sameSharing(a.sharing, b.sharing) &&
     a.endpoints.length === b.endpoints.length &&
     a.endpoints.every((endpoint, i) => sameEndpoint(endpoint, b.endpoints[i]!))
   )
+}
+
+/** To have said nothing is another thing than to have said that nothing is special. */
+function sameSharing(a: SharingPolicy | undefined, b: SharingPolicy | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a === b || formatSharing(a).join() === formatSharing(b).join()
 }

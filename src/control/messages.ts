@@ -1,6 +1,7 @@
 /** What agents and controllers say to each other, as values. The bytes are `codec.ts`, the meaning control.proto's. */
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Load } from '../service/balance/observed.ts'
+import type { SharingPolicy } from '../service/balance/sharing.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 
 export const CONTROL_VERSION = 1
@@ -101,6 +102,8 @@ export interface ControlRule extends NamedPrefix {
   readonly endpoints: readonly Endpoint[]
   readonly weight: number
   readonly priority: number
+  /** As an operator has said to the controller; undefined: nobody has. */
+  readonly sharing?: SharingPolicy | undefined
 }
 
 export interface ControlRuleKey extends NamedPrefix {

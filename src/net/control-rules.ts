@@ -7,6 +7,7 @@
  */
 import type { ControlRule, ServiceLoad } from '../control/messages.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
+import type { ForwardRule } from '../service/rule.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
@@ -109,14 +110,12 @@ export class ControlRules {
   }
 
   #install(rule: ControlRule): void {
-    const { prefix, name, weight, priority } = rule
+    const { prefix, name, weight, priority, sharing } = rule
     const endpoint = this.#targetOf(rule)
     if (endpoint === undefined) return this.#refuse(rule)
-    const target = { endpoint, weight, priority }
-    this.#options.table.replace(prefix, [{ type: 'FORWARD', targets: [target] }], {
-      ...selectorOf(rule),
-      name,
-    })
+    const forward: ForwardRule = { type: 'FORWARD', targets: [{ endpoint, weight, priority }] }
+    const shared = sharing === undefined ? forward : { ...forward, sharing }
+    this.#options.table.replace(prefix, [shared], { ...selectorOf(rule), name })
   }
 
   /** An instance says of itself where it is, and may be wrong: this process goes on without it. */

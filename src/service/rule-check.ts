@@ -25,8 +25,21 @@ export function checkRule(rule: Rule, quote: () => string): void {
   const twice =
     targets.length === 1 ? undefined : repeated(targets.map(target => formatEndpoint(target.endpoint)))
   if (twice !== undefined) throw complain(twice, 'a rule names each target once')
-  const problem = sharing && sharingProblem(sharing)
-  if (problem !== undefined) throw complain(...problem)
+  if (sharing !== undefined) checkSharing(sharing, quote)
+}
+
+/** Throws ERR_SERVAL_RULE for what no balancer can do. Only then `quote` is asked for the rule. */
+export function checkSharing(sharing: SharingPolicy, quote: () => string): void {
+  const [value, expected] = sharingProblem(sharing) ?? []
+  if (expected !== undefined) throw new ServalError('ERR_SERVAL_RULE', { rule: quote(), value, expected })
+}
+
+/** Throws ERR_SERVAL_RULE for what nobody can say of a process from outside: a loop, as below, or a listener of its program. */
+export function checkByHand(rule: Rule, own: readonly Endpoint[], quote: () => string): void {
+  checkNoLoop(rule, own, quote)
+  if (rule.type !== 'DEMUX') return
+  const expected = 'it is set by the program that listens, not by hand'
+  throw new ServalError('ERR_SERVAL_RULE', { rule: quote(), value: rule.type, expected })
 }
 
 /** Throws ERR_SERVAL_RULE if a rule forwards to one of the endpoints `own`: packets would go round and round. */
@@ -61,7 +74,8 @@ export function targetProblem({ address, port }: Endpoint): string | undefined {
   return undefined
 }
 
-function sharingProblem(policy: SharingPolicy): [value: unknown, expected: string] | undefined {
+/** The value that no balancer can take, and what it can. */
+export function sharingProblem(policy: SharingPolicy): [value: unknown, expected: string] | undefined {
   const { balance = 'random', slowStartMs, ejectAfter, spillAt, hedgeAt } = policy
   if (!BALANCE_NAMES.includes(balance)) return [balance, `balance is one of ${BALANCE_NAMES.join(', ')}`]
   if (slowStartMs !== undefined && !(slowStartMs > 0 && slowStartMs <= MAX_SLOW_START_MS)) {

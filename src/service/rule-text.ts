@@ -67,7 +67,8 @@ const DEMUX_FORM =
   'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
 const TARGET_FORM = 'a target is ADDRESS:PORT [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
 
-function parsePattern(line: string, text: string): Omit<RuleLine, 'rule'> {
+/** What a line begins with. Errors as `parseRule`. */
+export function parsePattern(line: string, text: string): Omit<RuleLine, 'rule'> {
   if (text.toLowerCase() === DEFAULT_PATTERN) return parsePattern(line, '*')
   try {
     const prefix = parseServicePattern(text)
@@ -164,6 +165,7 @@ function formatTarget({ endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PR
   return words.join(' ')
 }
 
-function malformed(rule: string, value: string, expected: string, cause?: unknown): ServalError {
+/** Of a line that cannot be read. */
+export function malformed(rule: string, value: string, expected: string, cause?: unknown): ServalError {
   return new ServalError('ERR_SERVAL_RULE', { rule, value, expected }, { cause })
 }

@@ -37,7 +37,16 @@ export const controlSamples: readonly ControlMessage[] = [
     type: 'ruleUpdate',
     full: true,
     more: true,
-    add: [rule, { ...rule, instance: OTHER }],
+    add: [
+      rule,
+      { ...rule, instance: OTHER, sharing: {} },
+      { ...rule, instance: OTHER, sharing: { balance: 'locality', spillAt: 0.5, hedgeAt: 0 } },
+      {
+        ...rule,
+        instance: OTHER,
+        sharing: { balance: 'random', toAll: true, slowStartMs: 500, ejectAfter: 3, hedgeAt: 0.9 },
+      },
+    ],
     remove: [{ ...named('old.example'), instance: INSTANCE }],
   },
   { type: 'resolve', xid: 8, service: named('web.example') },

@@ -3,18 +3,22 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ListenAddress } from '../../../controller/index.ts'
 import { isLoopback } from '../../id/address.ts'
 import { DEFAULT_API, DEFAULT_CONTROLLER_PORT, loadConfig } from '../../net/config.ts'
+import { parsePolicy } from '../../service/policy-text.ts'
 import { formatEndpoint, parseEndpoint } from '../../wire/endpoint.ts'
 import { secondsWithin } from '../arguments.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { createLogger } from '../logger.ts'
 import { printReady } from '../output.ts'
+import { nameOfFile, readRuleFile } from '../rule-file.ts'
 
 interface ControllerOptions {
   readonly bind: ListenAddress
   readonly api: ListenAddress
   readonly lease: number
   readonly grace: number
+  readonly policy: readonly string[]
+  readonly policies?: string
   readonly json?: boolean
 }
 
@@ -35,6 +39,13 @@ export function addController(program: Command): void {
       10,
     )
     .option('--grace <s>', 'time for what is under way at the end', secondsWithin({ min: 0, max: 600 }), 1)
+    .option(
+      '--policy <line>',
+      'how services are shared; may be given again',
+      (line, others: string[]) => [...others, line],
+      [],
+    )
+    .option('--policies <file>', 'a file of such lines; # starts a comment')
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(controller)
@@ -44,9 +55,15 @@ const EXAMPLES = `
 Port 0 picks a free one; the line "ready ..." tells which. A REST that is not on
 loopback needs SERVAL_API_TOKEN, which its readers send as a bearer token.
 
+Instances register by themselves; how they share what comes for them is
+  PATTERN SHARE [OPTION ...]
+with the OPTIONs of a rule: balance=, to=all, slow-start=, eject=, spill=, hedge=.
+PUT and DELETE /v1/policies/PATTERN change it while the controller runs.
+
 Examples:
   $ serval controller
   $ serval controller --bind 10.0.0.1:54326 --lease 5
+  $ serval controller --policy 'web.example SHARE balance=least-loaded eject=5'
   $ curl http://127.0.0.1:54327/v1/services`
 
 const CONTROL: ListenAddress = { address: '127.0.0.1', port: DEFAULT_CONTROLLER_PORT }
@@ -54,8 +71,10 @@ const API: ListenAddress = parseEndpoint(new URL(DEFAULT_API).host)!
 
 const MEND = 'stop that one, or choose another place with --bind, --api or SERVAL_RUNTIME_DIR'
 
-async function controller({ bind, api, lease, grace, json = false }: ControllerOptions): Promise<void> {
+async function controller(options: ControllerOptions): Promise<void> {
+  const { bind, api, lease, grace, policy, policies, json = false } = options
   const { log, runtimeDir } = loadConfig()
+  const lines = [...policy, ...(policies === undefined ? [] : readPolicies(policies))]
   const stopped = toldToStop()
   const { SERVAL_API_TOKEN, SERVAL_RUNTIME_DIR } = process.env
   if (!SERVAL_API_TOKEN && !(isLoopback(api.address) || api.address === 'localhost')) {
@@ -74,6 +93,7 @@ async function controller({ bind, api, lease, grace, json = false }: ControllerO
       path: runtimeDir,
       askedBy: SERVAL_RUNTIME_DIR ? 'SERVAL_RUNTIME_DIR' : 'the runtime directory',
     },
+    policies: lines,
     leaseMs: 1000 * lease,
     logger: createLogger(log),
   }).catch(error => {
@@ -102,4 +122,23 @@ function addressOption(flag: string, description: string, initial: ListenAddress
         'host:port is accepted, IPv6 in brackets, as in 127.0.0.1:54326 or [::1]:0.',
       )
     })
+}
+
+/** Lines of a file. What is malformed, or said of one pattern twice, is named with its line. */
+function readPolicies(path: string): string[] {
+  const lines = new Map<string, number>()
+  return readRuleFile(path, '--policies').map(([line, text]) => {
+    const refuse = (why: string) => new UsageError(`${nameOfFile(path)}:${line}: ${why}`)
+    let prefix: string
+    try {
+      prefix = parsePolicy(text).prefix.toString()
+    } catch (error) {
+      throw refuse((error as Error).message)
+    }
+    const earlier = lines.get(prefix)
+    if (earlier !== undefined)
+      throw refuse(`rule "${text}" says again what line ${earlier} says; keep one of them`)
+    lines.set(prefix, line)
+    return text
+  })
 }

@@ -40,7 +40,7 @@ A rule is one of
   PATTERN DELAY
   PATTERN DROP [why]
 a PATTERN a name, *.name, a raw ID with an optional /bits, or default, and an
-OPTION balance=, to=all, slow-start=, eject= or spill=.
+OPTION balance=, to=all, slow-start=, eject=, spill= or hedge=.
 
 Examples:
   $ serval rules list '*.example'

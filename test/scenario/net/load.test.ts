@@ -1,5 +1,7 @@
 /** How busy a program is, from its flows and its own word to its controller. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startController } from '../../../controller/index.ts'
+import { FlowSignal } from '../../../src/flow/states.ts'
 import { nowMs } from '../../../src/net/clock.ts'
 import type { StackListener } from '../../../src/net/stack.ts'
 import { Server } from '../../../src/sockets/server.ts'
@@ -71,5 +73,57 @@ describe('a server', () => {
     expect(() => {
       new Server().load = '0.5' as unknown as number
     }).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
+  })
+})
+
+describe('a policy of the controller and the loads of instances', () => {
+  const POLICY = 'web.example SHARE balance=least-loaded hedge=off'
+
+  async function twoInstances(busy: number, idle: number): Promise<Map<string, number>> {
+    const accepted = new Map<string, number>()
+    for (const [name, load] of Object.entries({ busy, idle })) {
+      const server = new Server({ stack: stacks.open() }, socket => {
+        accepted.set(name, (accepted.get(name) ?? 0) + 1)
+        socket.resume().end()
+      })
+      server.load = load
+      server.listen('web.example')
+      await new Promise(resolve => server.once('listening', resolve))
+    }
+    return accepted
+  }
+
+  /** Connects until so many in a row have met the idle one, or it has taken too long. */
+  async function inARow(wanted: number, accepted: Map<string, number>): Promise<number> {
+    const client = stacks.open()
+    let row = 0
+    for (const until = nowMs() + PATIENCE_MS; row < wanted && nowMs() < until; ) {
+      const before = accepted.get('busy') ?? 0
+      const end = FlowEnd.connect(client, 'web.example')
+      await end.seen(FlowSignal.end)
+      end.end()
+      await end.closed()
+      row = (accepted.get('busy') ?? 0) > before ? 0 : row + 1
+    }
+    return row
+  }
+
+  const PATIENCE_MS = 10_000
+
+  it('decide whom a host connects to that resolves by itself', async () => {
+    const runtimeDir = { path: stacks.runtimeDir }
+    stacks.add(await startController({ control: false, api: false, runtimeDir, policies: [POLICY] }))
+    const accepted = await twoInstances(0.9, 0.1)
+    expect(await inARow(20, accepted)).toBe(20)
+  })
+
+  it('decide whom a router sends a SYN to', async () => {
+    const runtimeDir = { path: stacks.runtimeDir }
+    stacks.add(await startController({ control: false, api: false, runtimeDir, policies: [POLICY] }))
+    const router = stacks.openRouter()
+    await router.ready
+    const accepted = await twoInstances(0.9, 0.1)
+    expect(await inARow(20, accepted)).toBe(20)
+    expect(router.counters.forwarded).toBeGreaterThanOrEqual(20)
   })
 })

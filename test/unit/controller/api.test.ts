@@ -213,6 +213,91 @@ describe('the REST', () => {
   })
 })
 
+describe('policies by REST', () => {
+  const put = (pattern: string, payload: unknown, headers: Record<string, string> = {}) =>
+    ({ method: 'PUT', url: `/v1/policies/${encodeURIComponent(pattern)}`, payload, headers }) as const
+
+  it('are said, shown, replaced and taken back, and routers follow', async () => {
+    const { api, read, world } = restOf()
+    const router = world.agent({ kind: 'router', at: '10.0.0.8:54325' })
+    world.run(100)
+    router.take('rules')
+    const said = await api.inject(put('Web.example', { share: 'eject=5  balance=Maglev' }))
+    expect([said.statusCode, JSON.parse(said.body)]).toEqual([
+      200,
+      { pattern: 'web.example', share: 'balance=maglev eject=5' },
+    ])
+    world.run(100)
+    const told = router.take('rules').flatMap(({ add }) => add)
+    expect(told.map(({ name, sharing }) => [name, sharing])).toEqual([
+      ['web.example', { balance: 'maglev', ejectAfter: 5 }],
+      ['web.example', { balance: 'maglev', ejectAfter: 5 }],
+    ])
+    await api.inject(put('*', { share: '' }))
+    const { body } = await read('/v1/policies')
+    expect(faults('policies', body)).toBe('')
+    expect(body.policies).toEqual([
+      { pattern: 'web.example', share: 'balance=maglev eject=5' },
+      { pattern: '*', share: '' },
+    ])
+    const service = await read('/v1/services/web.example')
+    expect(service.body.share).toBe('balance=maglev eject=5')
+    expect(faults('service', service.body)).toBe('')
+    expect((await api.inject({ method: 'DELETE', url: '/v1/policies/web.example' })).statusCode).toBe(204)
+    expect((await api.inject({ method: 'DELETE', url: '/v1/policies/web.example' })).statusCode).toBe(404)
+    world.run(100)
+    expect(
+      router
+        .take('rules')
+        .at(-1)!
+        .add.map(({ sharing }) => sharing),
+    ).toEqual([{}, {}])
+  })
+
+  it.each([
+    ['web.example', { share: 'balance=fair' }, /"web\.example SHARE balance=fair".*least-loaded/],
+    ['web..example', { share: '' }, /"web\.\.example SHARE.*a rule starts with a name/],
+    ['web.example', {}, /the body is JSON/],
+    ['web.example', { share: 5 }, /the body is JSON/],
+    ['web.example', { share: '', more: 1 }, /the body is JSON/],
+  ])('of %s with %j are refused, and nothing is changed', async (pattern, payload, message) => {
+    const { api, read } = restOf()
+    const response = await api.inject(put(pattern, payload))
+    const body = JSON.parse(response.body)
+    expect(response.statusCode).toBe(400)
+    expect(faults('error', body)).toBe('')
+    expect(body.error.message).toMatch(message)
+    expect((await read('/v1/policies')).body.policies).toEqual([])
+  })
+
+  it('are not taken from a page that was led here, nor without the token where there is one', async () => {
+    const rebound = await restOf().api.inject(put('web.example', { share: '' }, { host: 'evil.example' }))
+    expect([rebound.statusCode, JSON.parse(rebound.body).error.code]).toEqual([403, 'EHOST'])
+    const guarded = restOf('secret').api
+    expect((await guarded.inject(put('web.example', { share: '' }))).statusCode).toBe(401)
+    const authorization = 'Bearer secret'
+    expect((await guarded.inject(put('web.example', { share: '' }, { authorization }))).statusCode).toBe(200)
+  })
+
+  it('take JSON alone', async () => {
+    const { api } = restOf()
+    for (const [type, payload] of [
+      ['application/json', '{'],
+      ['application/json', `{"share":"${' '.repeat(5000)}"}`],
+      ['text/plain', '{"share":""}'],
+    ] as const) {
+      const response = await api.inject({
+        method: 'PUT',
+        url: '/v1/policies/web.example',
+        payload,
+        headers: { 'content-type': type },
+      })
+      expect([400, 413]).toContain(response.statusCode)
+      expect(faults('error', JSON.parse(response.body))).toBe('')
+    }
+  })
+})
+
 describe('the schemas of the REST', () => {
   it('say when something is missing, wrong or too much', () => {
     expect(faults('error', {})).toContain("must have required property 'error'")
@@ -227,6 +312,7 @@ describe('the schemas of the REST', () => {
       'health',
       'hosts',
       'instances',
+      'policies',
       'routers',
       'service',
       'services',
