@@ -5,12 +5,14 @@
 import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent-events.ts'
 import type { RuleChange } from '../control/known-rules.ts'
+import { ServalError } from '../errors.ts'
 import { isLoopback } from '../id/address.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import { AllowList } from '../router/allow-list.ts'
-import { checkNoLoop } from '../service/rule-check.ts'
+import { checkByHand } from '../service/rule-check.ts'
 import { formatRule, parseRule, type RuleLine } from '../service/rule-text.ts'
+import { SaidTargets } from '../service/said-targets.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, endpointFamily, formatEndpoint } from '../wire/endpoint.ts'
 import type { ProfileName } from '../wire/profile.ts'
@@ -136,7 +138,7 @@ export class RouterShell {
     try {
       this.#links.start()
       // Once it is known which addresses are its own: a rule must not lead to one of them.
-      for (const line of lines) this.#insert(line)
+      this.#insert(lines)
     } catch (error) {
       void plane.close()
       this.#links.close()
@@ -281,9 +283,16 @@ export class RouterShell {
     }
   }
 
-  #insert({ pattern, prefix, rule }: RuleLine): void {
-    checkNoLoop(rule, this.endpoints, () => formatRule(pattern, rule))
-    this.#plane.table.insert(prefix, rule, { source: 'config', name: pattern })
+  #insert(lines: readonly RuleLine[]): void {
+    const said = new SaidTargets<string>()
+    for (const line of lines) {
+      const { pattern, prefix, rule } = line
+      const text = formatRule(pattern, rule)
+      checkByHand(rule, this.endpoints, () => text)
+      const earlier = said.add(line, text)
+      if (earlier !== undefined) throw repeatedTarget(text, earlier)
+      this.#plane.table.insert(prefix, rule, { source: 'config', name: pattern })
+    }
   }
 
   /** What workers need: this system may not have it, and a capture is made in this thread alone. */
@@ -305,6 +314,11 @@ export class RouterShell {
   #isReachable(endpoint: Endpoint): boolean {
     return this.endpoints.some(own => endpointFamily(own) === endpointFamily(endpoint))
   }
+}
+
+function repeatedTarget(rule: string, earlier: string): ServalError {
+  const expected = `"${earlier}" says something of the same target; say it in one rule`
+  return new ServalError('ERR_SERVAL_RULE', { rule, value: rule, expected })
 }
 
 /** Raw IP has no ports, so rules of the 2014 profile need not name any. */

@@ -13,8 +13,9 @@ import { ServalError } from '../errors.ts'
 import { parseServicePattern } from '../id/name.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Rule, RuleOrigin } from '../service/rule.ts'
-import { checkNoLoop } from '../service/rule-check.ts'
+import { checkByHand } from '../service/rule-check.ts'
 import { parseRule, type RuleLine } from '../service/rule-text.ts'
+import { SaidTargets } from '../service/said-targets.ts'
 import type { EntryTarget, TargetSelector } from '../service/service-entry.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
@@ -131,8 +132,7 @@ export class RuleDesk {
   #read([line, text]: StagedRule): Staged | Complaint {
     try {
       const rule = parseRule(text, this.#options.defaultPort)
-      if (rule.rule.type === 'DEMUX') return { line, message: ofListeners(text) }
-      checkNoLoop(rule.rule, this.#options.own(), () => text.trim())
+      checkByHand(rule.rule, this.#options.own(), () => text.trim())
       return { line, text: text.trim(), ...rule }
     } catch (error) {
       if (error instanceof ServalError) return { line, message: error.message }
@@ -164,9 +164,12 @@ export class RuleDesk {
     unread: readonly Complaint[],
   ): Promise<Complaint[]> {
     const complaints = [...unread]
-    const lines = new Map<string, number>()
+    const said = new SaidTargets<number>()
     for (const [index, rule] of staged.entries()) {
-      const complaint = repeated(rule, lines) ?? this.#misplaced(verb, rule)
+      const { line, text } = rule
+      const earlier = said.add(rule, line)
+      const message = `rule "${text}" repeats a target of line ${earlier}`
+      const complaint = (earlier !== undefined ? { line, message } : undefined) ?? this.#misplaced(verb, rule)
       if (complaint !== undefined) complaints.push(complaint)
       if (index % SLICE === SLICE - 1) await nextTurn()
     }
@@ -297,18 +300,6 @@ function groupsOf(staged: readonly Staged[]): Map<string, Group> {
   return groups
 }
 
-/** The complaint about a rule that says again what an earlier one says of the same target; `lines` remembers. */
-function repeated({ line, text, prefix, rule }: Staged, lines: Map<string, number>): Complaint | undefined {
-  const places =
-    rule.type === 'FORWARD' ? rule.targets.map(({ endpoint }) => formatEndpoint(endpoint)) : [rule.type]
-  const keys = places.map(place => `${prefix} ${place}`)
-  const earlier = keys.map(key => lines.get(key)).find(found => found !== undefined)
-  for (const key of keys) lines.set(key, line)
-  return earlier === undefined
-    ? undefined
-    : { line, message: `rule "${text}" repeats a target of line ${earlier}` }
-}
-
 /** Whether a rule says something of what a target leads to. */
 function samePlace(target: EntryTarget, rule: Rule): boolean {
   if (target.type !== 'FORWARD' || rule.type !== 'FORWARD') return target.type === rule.type
@@ -325,8 +316,4 @@ function ruleOf(target: EntryTarget): Rule {
 
 function describe(target: EntryTarget): string {
   return target.type === 'FORWARD' ? formatEndpoint(target.endpoint) : target.type
-}
-
-function ofListeners(text: string): string {
-  return `rule "${text.trim()}": DEMUX is set by the program that listens, not by hand`
 }

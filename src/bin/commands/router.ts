@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { loadConfig } from '../../net/config.ts'
 import { portOfRules, RouterShell, type RouterShellOptions } from '../../net/router-shell.ts'
 import { parseRule } from '../../service/rule-text.ts'
+import { SaidTargets } from '../../service/said-targets.ts'
 import { formatEndpoint } from '../../wire/endpoint.ts'
 import type { ProfileName } from '../../wire/profile.ts'
 import { integerWithin, secondsWithin } from '../arguments.ts'
@@ -151,12 +152,16 @@ function listOf(text: string, others: readonly string[]): readonly string[] {
 
 /** Rules of a file as they stand there. What is malformed is named with its line. */
 function readRules(path: string, profile: ProfileName): string[] {
+  const said = new SaidTargets<number>()
   return readRuleFile(path, '--rules').map(([line, rule]) => {
+    const refuse = (why: string) => new UsageError(`${nameOfFile(path)}:${line}: ${why}`)
+    let earlier: number | undefined
     try {
-      parseRule(rule, portOfRules(profile))
+      earlier = said.add(parseRule(rule, portOfRules(profile)), line)
     } catch (error) {
-      throw new UsageError(`${nameOfFile(path)}:${line}: ${(error as Error).message}`)
+      throw refuse((error as Error).message)
     }
-    return rule
+    if (earlier === undefined) return rule
+    throw refuse(`rule "${rule}" repeats a target of line ${earlier}; say it in one rule`)
   })
 }

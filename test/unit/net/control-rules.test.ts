@@ -84,11 +84,13 @@ describe('the load of an instance', () => {
   }
 
   function shareByLoad(table: ServiceTable): ControlRules {
-    const rules = new ControlRules(table, () => true)
-    rules.apply([], [ruleTo('10.0.0.1:5000', a), ruleTo('10.0.0.2:5000', b)])
-    const spare = { endpoint: endpoints('10.0.0.3:5000')[0]!, weight: 0 }
+    const rules = rulesOf(table)
     const sharing = { balance: 'least-loaded' } as const
-    table.insert(web.prefix, { type: 'FORWARD', targets: [spare], sharing }, { source: 'user' })
+    const both = [ruleTo('10.0.0.1:5000', a), ruleTo('10.0.0.2:5000', b)]
+    void rules.apply(
+      [],
+      both.map(rule => ({ ...rule, sharing })),
+    )
     return rules
   }
 

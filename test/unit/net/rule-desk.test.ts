@@ -140,7 +140,12 @@ describe('a change of which a part is refused', () => {
       'a DEMUX',
       'import',
       ['a.example DEMUX 1 stream'],
-      [[1, 'rule "a.example DEMUX 1 stream": DEMUX is set by the program that listens']],
+      [
+        [
+          1,
+          'rule "a.example DEMUX 1 stream": "DEMUX" is not accepted: it is set by the program that listens',
+        ],
+      ],
     ],
     [
       'a target that is named twice',
