@@ -57,7 +57,8 @@ loopback needs SERVAL_API_TOKEN, which its readers send as a bearer token.
 
 Instances register by themselves; how they share what comes for them is
   PATTERN SHARE [OPTION ...]
-with the OPTIONs of a rule: balance=, to=all, slow-start=, eject=, spill=, hedge=.
+an OPTION being that of a rule: balance=, to=all, slow-start=, eject=, spill= or
+hedge=.
 PUT and DELETE /v1/policies/PATTERN change it while the controller runs.
 
 Examples:
