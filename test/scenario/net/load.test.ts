@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startController } from '../../../controller/index.ts'
 import { FlowSignal } from '../../../src/flow/states.ts'
 import { nowMs } from '../../../src/net/clock.ts'
-import type { StackListener } from '../../../src/net/stack.ts'
+import type { Stack, StackListener } from '../../../src/net/stack.ts'
 import { Server } from '../../../src/sockets/server.ts'
+import { formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { accepting, echo, FlowEnd } from '../../support/net/flow-end.ts'
 import { networkKinds, Stacks } from '../../support/net/stacks.ts'
 
@@ -94,8 +95,7 @@ describe('a policy of the controller and the loads of instances', () => {
   }
 
   /** Connects until so many in a row have met the idle one, or it has taken too long. */
-  async function inARow(wanted: number, accepted: Map<string, number>): Promise<number> {
-    const client = stacks.open()
+  async function inARow(wanted: number, accepted: Map<string, number>, client: Stack): Promise<number> {
     let row = 0
     for (const until = nowMs() + PATIENCE_MS; row < wanted && nowMs() < until; ) {
       const before = accepted.get('busy') ?? 0
@@ -114,7 +114,7 @@ describe('a policy of the controller and the loads of instances', () => {
     const runtimeDir = { path: stacks.runtimeDir }
     stacks.add(await startController({ control: false, api: false, runtimeDir, policies: [POLICY] }))
     const accepted = await twoInstances(0.9, 0.1)
-    expect(await inARow(20, accepted)).toBe(20)
+    expect(await inARow(20, accepted, stacks.open())).toBe(20)
   })
 
   it('decide whom a router sends a SYN to', async () => {
@@ -123,7 +123,8 @@ describe('a policy of the controller and the loads of instances', () => {
     const router = stacks.openRouter()
     await router.ready
     const accepted = await twoInstances(0.9, 0.1)
-    expect(await inARow(20, accepted)).toBe(20)
+    const client = stacks.open({ router: formatEndpoint(router.endpoints[0]!) })
+    expect(await inARow(20, accepted, client)).toBe(20)
     expect(router.counters.forwarded).toBeGreaterThanOrEqual(20)
   })
 })

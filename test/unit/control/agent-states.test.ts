@@ -179,7 +179,7 @@ describe('the agent', () => {
 
   it('ignores a message that it does not know yet', () => {
     const agent = agentIn('READY')
-    agent.handleData(1, Uint8Array.of(0, 0, 0, 2, 0x7a, 0), 1)
+    agent.handleData(1, Uint8Array.of(0, 0, 0, 3, 0xfa, 0x3f, 0), 1)
     expect(agent.state).toBe('READY')
     expect(takeCommands(agent)).toEqual([])
   })

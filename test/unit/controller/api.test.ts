@@ -214,7 +214,7 @@ describe('the REST', () => {
 })
 
 describe('policies by REST', () => {
-  const put = (pattern: string, payload: unknown, headers: Record<string, string> = {}) =>
+  const put = (pattern: string, payload: object, headers: Record<string, string> = {}) =>
     ({ method: 'PUT', url: `/v1/policies/${encodeURIComponent(pattern)}`, payload, headers }) as const
 
   it('are said, shown, replaced and taken back, and routers follow', async () => {
