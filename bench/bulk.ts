@@ -1,4 +1,4 @@
-/** One flow, one way, every byte compared: Gbit/s. */
+/** One flow, one way, every byte compared: Gbit/s. And turnms: how long either end kept its event loop at most, ms. */
 import type { Benchmark } from './support/benchmark.ts'
 import { bulkRow } from './support/bulk-row.ts'
 

@@ -4,6 +4,7 @@
  */
 
 import { Meter } from '../support/meter.ts'
+import { Turns } from '../support/turns.ts'
 import { say } from './say.ts'
 import { sentBlock } from './sent-block.ts'
 import { loadTransport } from './transports.ts'
@@ -19,7 +20,7 @@ async function sink(seconds: number, verifiedShare: number): Promise<void> {
     const meter = new Meter(seconds, verifiedShare)
     socket.on('data', chunk => meter.take(chunk as Uint8Array, performance.now()))
     // Not at its end, which comes late where much is buffered and little gets through.
-    socket.once('data', () => setTimeout(() => say('done', meter.figures), 1000 * seconds))
+    socket.once('data', () => sayAfter(seconds, () => meter.figures))
   })
   say('ready', { port })
 }
@@ -28,6 +29,7 @@ function source(port: number, seconds: number): void {
   const socket = transport.connect(address, port)
   socket.on('connect', () => {
     const endAt = performance.now() + 1000 * seconds
+    sayAfter(seconds, () => ({}))
     let index = 0
     const send = () => {
       for (;;) {
@@ -39,4 +41,9 @@ function source(port: number, seconds: number): void {
   })
   socket.resume()
   socket.on('close', () => process.exit())
+}
+
+function sayAfter(seconds: number, figures: () => object): void {
+  const turns = new Turns((1000 * seconds) / 3)
+  setTimeout(() => say('done', { ...figures(), turnms: turns.longestMs }), 1000 * seconds)
 }

@@ -35,7 +35,9 @@ export function bulkRow(
       const source = place.start('left', program, sourceArgs, { ...env, SERVAL_ROUTER: `${right}:${port}` })
       try {
         const { event: _, ...figures } = await sink.event('done')
-        return figures
+        if (transport === 'udp') return figures
+        const { turnms } = await source.event('done')
+        return { ...figures, turnms: Math.max(figures.turnms, turnms) }
       } finally {
         await Promise.all([source.stop('SIGKILL'), sink.stop('SIGKILL')])
       }
