@@ -33,12 +33,16 @@ export interface Core<E> {
 
 /** A drain yields after this, one within a burst so long after its beginning. */
 const BUDGET_MS = 5
+/** The one at the end of a turn has what is left of this since the turn's first, or its first datagram; and at least so much. */
+const TURN_MS = 8
+const LEAST_MS = 2
 /** Single packets that may go out between two looks at the clock. */
 const STEPS_PER_LOOK = 8
 /** A link takes in no more after this. */
 const INTAKE_MS = 3
 /** So much of a turn is acknowledged before the rest is received: the sender should not run dry. */
 const BURST_BYTES = 256 << 10
+const NEVER = Number.POSITIVE_INFINITY
 
 export class Driver<E> implements LinkEvents {
   readonly #core: Core<E>
@@ -50,8 +54,8 @@ export class Driver<E> implements LinkEvents {
   #batch = new TransmitBatch()
   /** A drain of the next turn, or of this one's end. */
   #immediate: NodeJS.Immediate | undefined
-  /** When the first datagram of this turn came, and the bytes of those since the last drain. */
-  #turnStartedAt = 0
+  /** When this turn's work began; NEVER: it has not. And the bytes of the datagrams since the last drain. */
+  #turnStartedAt = NEVER
   #burstBytes = 0
   /** A drain is due when the callback that runs has returned. */
   #isTicking = false
@@ -130,7 +134,7 @@ export class Driver<E> implements LinkEvents {
     if (this.#immediate === undefined) {
       this.#turnStartedAt = now
       this.#drain(now, true)
-    }
+    } else if (this.#turnStartedAt === NEVER) this.#turnStartedAt = now
     const isEnough = now - this.#turnStartedAt >= INTAKE_MS
     if (!isEnough && this.#burstBytes >= BURST_BYTES) this.#drain(now, false, this.#turnStartedAt)
     return isEnough
@@ -154,11 +158,15 @@ export class Driver<E> implements LinkEvents {
     if (!isDone || isBurst || this.#immediate === undefined) return
     clearImmediate(this.#immediate)
     this.#immediate = undefined
+    this.#turnStartedAt = NEVER
   }
 
   readonly #run = (): void => {
     this.#immediate = undefined
-    if (!this.#isClosed) this.#drain(nowMs())
+    const now = nowMs()
+    const endAt = Math.max(this.#turnStartedAt + TURN_MS, now + LEAST_MS)
+    if (!this.#isClosed) this.#drain(now, false, Math.min(now, endAt - BUDGET_MS))
+    this.#turnStartedAt = NEVER
   }
 
   /** Returns whether nothing is left. `maySendLater`: unless the program asks for something, what there is to send can wait for the end of the turn. */
@@ -174,7 +182,10 @@ export class Driver<E> implements LinkEvents {
       // A handler's exception is on its way up: what is left is for the next turn.
       this.#isDraining = false
       if (isDone) this.#settle()
-      else if (!this.#isClosed) this.#immediate ??= setImmediate(this.#run)
+      else if (!this.#isClosed && this.#immediate === undefined) {
+        this.#immediate = setImmediate(this.#run)
+        this.#turnStartedAt = startedAt
+      }
     }
     return isDone
   }

@@ -10,9 +10,13 @@ export interface Resting {
 }
 
 const LOOK_INTERVAL_MS = 1_000
+/** At so many in one go: whoever calls has other work, too. */
+export const LOOKS_AT_ONCE = 256
 
 export class Rests<T extends Resting> {
   readonly #awake = new Set<T>()
+  /** The look that has begun, and is due to go on. */
+  #look: Iterator<T> | undefined
   #lookedAt = Number.NEGATIVE_INFINITY
 
   /** When `handleTimeout` is due; Infinity: never. */
@@ -31,7 +35,15 @@ export class Rests<T extends Resting> {
 
   handleTimeout(nowMs: number): void {
     if (nowMs < this.nextTimeoutAt) return
-    this.#lookedAt = nowMs
-    for (const item of this.#awake) if (item.rest(nowMs) !== 'awake') this.#awake.delete(item)
+    this.#look ??= this.#awake.values()
+    for (let i = 0; i < LOOKS_AT_ONCE; i++) {
+      const next = this.#look.next()
+      if (next.done) {
+        this.#look = undefined
+        this.#lookedAt = nowMs
+        return
+      }
+      if (next.value.rest(nowMs) !== 'awake') this.#awake.delete(next.value)
+    }
   }
 }

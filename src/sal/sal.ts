@@ -95,6 +95,9 @@ export const DEFAULT_LIMITS: FlowLimits = {
   minProgressBytes: 32 << 10,
 }
 
+/** Timers of so many flows in one call: each may cost the making of a packet, and the shell has other work, too. */
+export const FLOWS_AT_ONCE = 128
+
 export class Sal {
   readonly profile: Profile
   readonly serviceTable: ServiceTable
@@ -335,13 +338,16 @@ export class Sal {
     )
   }
 
+  /** Of many flows that are due only so many: `nextTimeoutAt` stays in the past for the others. */
   handleTimeout(nowMs: number): void {
     this.serviceTable.expire(nowMs)
     this.#rests.handleTimeout(nowMs)
     this.#datagrams.handleTimeout(nowMs)
     this.#dialect.tracer?.handleTimeout(nowMs)
     for (const flow of this.#resolver.handleTimeout(nowMs)) flow.fail(this.#timeoutError(flow, nowMs), nowMs)
-    for (let flow = this.#deadlines.takeDue(nowMs); flow; flow = this.#deadlines.takeDue(nowMs)) {
+    for (let i = 0; i < FLOWS_AT_ONCE; i++) {
+      const flow = this.#deadlines.takeDue(nowMs)
+      if (flow === undefined) return
       flow.handleTimeout(nowMs)
       this.#deadlines.rearm(flow)
     }

@@ -281,6 +281,44 @@ describe('the driver', () => {
     expect(core.log).toHaveLength(1000)
   })
 
+  it('takes in, tells and sends no more in a turn than 10 ms allow, all together', async () => {
+    const clock = ownClock()
+    // Whatever is done takes 0.1 ms.
+    const { core, link, driver } = open(() => clock.pass(0.1))
+    link.onSend = () => clock.pass(0.1)
+    const counts: number[] = []
+    for (let round = 0; round < 10; round++) {
+      core.events.push(...new Array<string>(100).fill('a'))
+      core.batches += 100
+      const before = core.log.length
+      for (let more = true; more; clock.pass(0.1)) {
+        more = driver.onDatagram(link, new Uint8Array(5), 5, REMOTE) === false
+      }
+      await turn()
+      counts.push(core.log.length - before)
+    }
+    expect(Math.max(...counts), 'steps in a turn').toBeLessThan(100)
+    expect(Math.min(...counts)).toBeGreaterThan(20)
+    await drained(core)
+    const sent = core.log.filter(line => line.startsWith('send'))
+    expect(sent).toHaveLength(1000)
+  })
+
+  it('counts what it has sent before the first datagram of a turn as work of that turn', async () => {
+    const clock = ownClock()
+    const { core, link, driver } = open()
+    link.onSend = () => clock.pass(0.1)
+    core.batches = 1000
+    driver.wake()
+    await new Promise<void>(resolve => process.nextTick(resolve))
+    expect(core.log.length, 'what it has sent').toBeGreaterThan(20)
+    while (driver.onDatagram(link, new Uint8Array(5), 5, REMOTE) === false) clock.pass(0.1)
+    await turn()
+    expect(core.log.length, 'steps of the turn').toBeLessThan(100)
+    await drained(core)
+    expect(core.batches).toBe(0)
+  })
+
   it("lets a handler's exception out, and delivers the rest afterwards", async () => {
     const { core, driver } = open(event => {
       if (event === 'a') throw new Error("the program's own fault")

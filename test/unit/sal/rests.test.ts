@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Resting, Rests } from '../../../src/sal/rests.ts'
+import { LOOKS_AT_ONCE, type Resting, Rests } from '../../../src/sal/rests.ts'
 
 class Sleeper implements Resting {
   asked: number[] = []
@@ -34,5 +34,33 @@ describe('who may rest', () => {
     rests.handleTimeout(0)
     rests.handleTimeout(1_000)
     expect([ended.asked, removed.asked]).toEqual([[0], []])
+  })
+
+  it('are asked a few at a time where they are many, each once a second', () => {
+    const rests = new Rests<Sleeper>()
+    const sleepers = Array.from({ length: 2 * LOOKS_AT_ONCE + 1 }, () => new Sleeper())
+    for (const sleeper of sleepers) rests.add(sleeper)
+    const asked = () => sleepers.reduce((sum, sleeper) => sum + sleeper.asked.length, 0)
+    for (const sum of [LOOKS_AT_ONCE, 2 * LOOKS_AT_ONCE, sleepers.length]) {
+      expect(rests.nextTimeoutAt, 'it goes on at once').toBeLessThanOrEqual(5)
+      rests.handleTimeout(5)
+      expect(asked()).toBe(sum)
+    }
+    expect(rests.nextTimeoutAt).toBe(1_005)
+    rests.handleTimeout(1_005)
+    expect(asked()).toBe(sleepers.length + LOOKS_AT_ONCE)
+  })
+
+  it('are all asked, though others come to rest in the midst of it', () => {
+    const rests = new Rests<Sleeper>()
+    const sleepers = Array.from({ length: LOOKS_AT_ONCE + 2 }, () => new Sleeper())
+    for (const sleeper of sleepers) rests.add(sleeper)
+    for (const sleeper of sleepers) sleeper.answer = 'resting'
+    rests.handleTimeout(0)
+    const late = new Sleeper()
+    rests.add(late)
+    rests.remove(sleepers.at(-1)!)
+    rests.handleTimeout(0)
+    expect([sleepers.at(-2)!.asked, sleepers.at(-1)!.asked, late.asked]).toEqual([[0], [], [0]])
   })
 })
