@@ -98,6 +98,9 @@ export class Attempts {
     } else if (this.hasAsked(flow, remote)) {
       this.#observe({ flow, endpoint: remote }, 'answered', SILENCE_MS, nowMs)
     }
+    // Nobody but the one that was asked can answer any more: a flow that is set up keeps no memory of its SYN.
+    const asked = this.#asked.get(flow)
+    if (asked?.open.size === 0 && asked.endpoints.length <= 1) this.#asked.delete(flow)
   }
 
   /** A NACK came from `remote`; `isFault`: it says that who was asked is not as it should be. */

@@ -137,6 +137,7 @@ export class Resolver {
   /** A SYN-ACK from `remote` is believed, whether the flow goes on with it or not. */
   handleAnswered(flow: AnyFlow, remote: Endpoint, nowMs: number): void {
     this.#attempts.handleAnswered(flow, remote, nowMs)
+    this.#asked.delete(flow)
   }
 
   /** The flow is over. */

@@ -50,6 +50,15 @@ describe('the next SYN of a flow goes', () => {
     expect(resolver.targetOf(one)).toEqual(there)
   })
 
+  it('where the first went, once that has answered: nothing of it is remembered', () => {
+    const { resolver } = desk(forward(there))
+    const one = flow()
+    resolver.next(one, 0)
+    resolver.handleAnswered(one, there, 5)
+    expect(resolver.targetOf(one)).toBeUndefined()
+    expect(resolver.next(one, 10)).toMatchObject({ local: { id: 1 }, remote: there })
+  })
+
   it('by the rules as they are then', () => {
     const { resolver, table } = desk(forward(there))
     const one = flow()
