@@ -1,7 +1,9 @@
 /**
  * What flows cost that do nothing, and what a busy one costs beside them.
  *
- *   bytes        growth of the resident set a flow, at the end where it is more; clientbytes, serverbytes: at each
+ *   bytes        growth of the resident set a flow, at the end where it is more; clientbytes, serverbytes: at each. As
+ *                soon as all are open: what V8 has grown by for opening so many is in it
+ *   idlebytes    the same when they have been idle for a while
  *   cpu          milliseconds of CPU time a second while all are idle, of both ends
  *   busyus       microseconds of CPU time of both ends for a request of 64 bytes on one flow and its reply
  *   descriptors  that a process has open, at the end where it is more
@@ -27,6 +29,8 @@ export function flowsBenchmark(count: number): Benchmark {
   }
 }
 
+/** Of a row's time; V8 gives its young generation back when little has been allocated for five seconds. */
+const IDLE_SHARE = 4
 /** Opened before memory is counted: programs load and compile what they need on the way. */
 const FIRST_FLOWS = 100
 const OTHER_DESCRIPTORS = 100
@@ -71,9 +75,11 @@ async function measureEnds(ends: readonly Ask[], count: number, seconds: number)
   if (count > first) await client('open', count - first)
   const after = await memory()
 
+  const idleMs = 1000 * IDLE_SHARE * seconds
   const idleFrom = await cpuUs()
-  await new Promise(resolve => setTimeout(resolve, 500 * seconds))
+  await new Promise(resolve => setTimeout(resolve, idleMs))
   const idleTo = await cpuUs()
+  const idle = await memory()
   // As the rows of latency do: what is measured is compiled by then, in the state in which so many flows have left it.
   await client('exchange', (3 * seconds) / 2)
   const busyFrom = await cpuUs()
@@ -81,15 +87,17 @@ async function measureEnds(ends: readonly Ask[], count: number, seconds: number)
   const busyTo = await cpuUs()
 
   const figures = {
-    cpu: (idleTo - idleFrom) / 500 / seconds,
+    cpu: (idleTo - idleFrom) / idleMs,
     busyus: (busyTo - busyFrom) / exchanges,
     descriptors: Math.max(...after.map(({ descriptors }) => descriptors)),
   }
   if (count === first) return figures
-  const [clientbytes = 0, serverbytes = 0] = after.map(
-    ({ rss }, end) => (rss - before[end]!.rss) / (count - first),
-  )
-  return { bytes: Math.max(clientbytes, serverbytes), clientbytes, serverbytes, ...figures }
+  const growth = (then: typeof after) => {
+    return then.map(({ rss }, end) => (rss - before[end]!.rss) / (count - first))
+  }
+  const [clientbytes = 0, serverbytes = 0] = growth(after)
+  const idlebytes = Math.max(...growth(idle))
+  return { bytes: Math.max(clientbytes, serverbytes), clientbytes, serverbytes, idlebytes, ...figures }
 }
 
 /** Opening flows takes as long as it takes. */
