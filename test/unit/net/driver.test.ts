@@ -133,6 +133,7 @@ function nextUncaught(): Promise<() => never> {
 
 describe('the driver', () => {
   it('sends what the program answers to a datagram before it returns', () => {
+    ownClock()
     const { core, link, driver } = open(() => {
       core.batches++
       driver.wake()
@@ -143,6 +144,7 @@ describe('the driver', () => {
   })
 
   it('sends at once what the core holds for urgent', () => {
+    ownClock()
     const { core, link, driver } = open()
     core.batches = 1
     core.isUrgent = true
