@@ -100,6 +100,11 @@ export function emitTcpHeader(header: TcpHeader, buffer: Uint8Array, offset: num
   return length
 }
 
+/** Gives the header at `buffer[offset...]` another sequence number; its checksum must not be there yet. */
+export function renumberTcpHeader(buffer: Uint8Array, offset: number, seq: number): void {
+  writeU32(buffer, offset + SEQ, seq)
+}
+
 /**
  * The segment header of the 2014 profile as the stream sees it: ports zero, no options, checksum left zero.
  * The set-up's options go through `TcpHeader`.

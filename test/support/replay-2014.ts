@@ -11,7 +11,7 @@ import { ServicePrefix } from '../../src/id/service-prefix.ts'
 import { dialect2014 } from '../../src/sal/dialect-2014.ts'
 import { Sal } from '../../src/sal/sal.ts'
 import { controlFlags, formatControlFlags, KNOWN_CONTROL_FLAGS } from '../../src/wire/extensions/control.ts'
-import { parseIpv4Header } from '../../src/wire/ipv4.ts'
+import { IPV4_HEADER_BYTES, parseIpv4Header } from '../../src/wire/ipv4.ts'
 import { parsePacket, type SalPacket } from '../../src/wire/packet.ts'
 import { profile2014 } from '../../src/wire/profile-2014.ts'
 import { protocols } from '../../src/wire/sal-header.ts'
@@ -26,6 +26,7 @@ const profile = profile2014
 
 /** A packet with all that is known of it. */
 export interface Seen {
+  readonly number: number
   readonly atMs: number
   readonly bytes: Uint8Array
   readonly source: string
@@ -42,6 +43,12 @@ export interface ReplayOptions {
   /** Of the exchange's packets; default: all. */
   readonly from?: number
   readonly to?: number
+  /** Left out: packets of the other end that were lost behind the capture, and those that only the original sends. */
+  readonly without?: readonly number[]
+  /** Packets of the other end that ours had not got yet when it sent its next one, as the numbers in that show. */
+  readonly crossed?: readonly number[]
+  /** It was made at a router, which passed each packet on: each is there twice. */
+  readonly isPassing?: boolean
 }
 
 export interface Replay {
@@ -56,7 +63,7 @@ export interface Replay {
   readonly sal: Sal
 }
 
-export function seen(atMs: number, bytes: Uint8Array): Seen | undefined {
+export function seen(atMs: number, bytes: Uint8Array, number = 0): Seen | undefined {
   const header = parseIpv4Header(bytes, 0, bytes.length)
   if (header instanceof WireError || header.protocol !== 144) return undefined
   const packet = parsePacket(bytes, 20, header.totalBytes, profile)
@@ -69,6 +76,7 @@ export function seen(atMs: number, bytes: Uint8Array): Seen | undefined {
   const tcp = parsed instanceof WireError ? undefined : parsed
   const start = tcp ? tcpHeaderLength(tcp) : UDP_HEADER_BYTES
   return {
+    number,
     atMs,
     bytes,
     source: header.source,
@@ -96,12 +104,40 @@ export function controlLine({ source, destination, packet, tcp }: Seen): string 
 }
 
 export function replay(options: ReplayOptions): Replay {
-  const { file, own, from = 1, to = Number.POSITIVE_INFINITY } = options
+  const { file, own, from = 1, to = Number.POSITIVE_INFINITY, without = [], crossed = [] } = options
   const captured = readCapture(join(VECTORS, `${file}.pcap`)).filter(
     ({ number }) => number >= from && number <= to,
   )
-  const packets = captured.map(({ atMs, bytes }) => seen(atMs, bytes)).filter(packet => packet !== undefined)
+  const all = captured
+    .map(({ atMs, bytes, number }) => seen(atMs, bytes, number))
+    .filter(packet => packet !== undefined)
+  const packets = (options.isPassing ? beforeRouter(all, own) : all).filter(
+    ({ number }) => !without.includes(number),
+  )
+  for (const number of crossed) {
+    const at = packets.findIndex(packet => packet.number === number)
+    const ours = packets.findIndex(({ source }, i) => i > at && own.includes(source))
+    packets.splice(ours, 0, ...packets.splice(at, 1))
+  }
   return new Player(packets, new Set(own)).play()
+}
+
+/** Each packet as it is on the side of `own`, once. */
+function beforeRouter(packets: readonly Seen[], own: readonly string[]): Seen[] {
+  const isRouters = ({ source, packet }: Seen) =>
+    own.includes(source) && packet.extension('source') !== undefined
+  const sal = ({ bytes }: Seen) => Buffer.from(bytes.subarray(IPV4_HEADER_BYTES)).toString('hex')
+  const kept: Seen[] = []
+  for (const packet of packets) {
+    const last = kept.filter(({ source }) => source === packet.source).at(-1)
+    if (!isRouters(packet) && (last === undefined || sal(last) !== sal(packet))) kept.push(packet)
+  }
+  return kept
+}
+
+/** Without what says the same as the line before: how often something is repeated is each end's own affair. */
+export function withoutRepeats(lines: readonly string[]): string[] {
+  return lines.filter((line, i) => line !== lines[i - 1])
 }
 
 class Player {

@@ -81,6 +81,11 @@ export class ControlSlot {
     if (consumes(flags)) this.#expected = serialAdd(verno, 1)
   }
 
+  /** Whether `ackno` says that the peer has seen what waits. */
+  isSeen(ackno: number): boolean {
+    return this.#flags !== 0 && serialLt(this.#verno, ackno) && !serialLt(this.#next, ackno)
+  }
+
   /**
    * Takes the peer's acknowledgement; returns the flags that it newly covers, or undefined where it is out of range and the
    * packet must be dropped.

@@ -103,6 +103,8 @@ export class Flow2014 implements AnyFlow {
   #hasEnded = false
   #finQueued = false
   #finAcknowledged = false
+  /** The peer's own FIN has our FIN's number in its ackno, though it does not acknowledge it (A3.1). */
+  #isFinSeen = false
   #finReceived = false
   #isOrphaned = false
   #orphanedBytes = 0
@@ -387,8 +389,9 @@ export class Flow2014 implements AnyFlow {
     }
     if (!this.#slot.accepts(flags, verno)) return this.#acknowledgeAgain(flags, nowMs)
     if (this.#state === 'RESPOND') return this.#handleThirdAck(arrival, control, nowMs)
-    const covered = this.#coveredBy(flags, ackno)
+    const covered = (flags & ACK) === 0 ? 0 : this.#slot.acknowledge(ackno)
     if (covered === undefined) return this.#count('badAckno')
+    if ((flags & FIN) !== 0 && this.#slot.isSeen(ackno)) this.#isFinSeen = true
     this.#handleCovered(covered, flags, nowMs)
     this.#heard(nowMs)
     this.#slot.take(flags, verno)
@@ -399,16 +402,6 @@ export class Flow2014 implements AnyFlow {
     else if ((flags & ACK) !== 0) this.#moving.handleAck(nowMs)
     if ((flags & FIN) !== 0) this.#handleFin(nowMs)
     this.#handleBehind(arrival, nowMs)
-  }
-
-  /**
-   * What the packet newly acknowledges, 0 for nothing; undefined: its ackno is out of range. FIN has no ACK bit, but always
-   * its ackno (A3.1): who ends as well has seen our FIN, and after its ACK was lost says so nowhere else.
-   */
-  #coveredBy(flags: number, ackno: number): number | undefined {
-    if ((flags & (ACK | FIN)) === 0) return 0
-    const covered = this.#slot.acknowledge(ackno)
-    return (flags & ACK) === 0 ? (covered ?? 0) : covered
   }
 
   #handleRsyn(verno: number, remote: Endpoint, nowMs: number): void {
@@ -690,7 +683,10 @@ export class Flow2014 implements AnyFlow {
         return this.#input('gaveUp', nowMs)
       case 'fin':
         if (this.#isDead(nowMs)) return this.#input('gaveUp', nowMs)
-        return this.#moving.handleDue(nowMs)
+        // A10: where our ACK of its FIN has come the peer is gone, and cannot repeat the ACK of ours that was lost.
+        if (this.#isFinSeen && this.#slot.sends > SEEN_FIN_REPEATS) this.#finAcknowledged = true
+        else this.#moving.handleDue(nowMs)
+        return
       case 'rsyn':
         if (this.#isDead(nowMs)) return this.#input('gaveUp', nowMs)
         return this.#moving.handleAnswerDue(nowMs)
@@ -862,6 +858,8 @@ const HEARD_FIN: ReadonlySet<FlowState> = new Set(['CLOSED', 'CLOSEWAIT', 'LASTA
 
 /** Beyond it what is owed is forgotten: what matters is repeated. */
 const DUE_LIMIT = 64
+/** As many as an original has been seen to send into that silence. */
+const SEEN_FIN_REPEATS = 3
 /** RFC 6298 (2.1): before anything is known. */
 const IDLE_THIRD_ACK_MS = 1_000
 const NO_BYTES = new Uint8Array(0)

@@ -11,6 +11,7 @@ import {
   emitTcpHeader,
   MAX_WINDOW_UNITS,
   parseTcpHeader,
+  renumberTcpHeader,
   scaledTcpSegment,
   type TcpHeader,
   tcpFlags,
@@ -68,8 +69,11 @@ export class StreamCarriage implements Carriage {
     return emitTcpHeader(this.#opening(flags, window, mss, this.#peerShift !== undefined), buffer, offset)
   }
 
+  /** With the number that it had first, however often: data that has left meanwhile belongs to nothing yet at the server. */
   emitThirdAck(buffer: Uint8Array, offset: number, nowMs: number): number {
-    return this.#stream?.emitSegment(buffer, offset, nowMs) ?? 0
+    const bytes = this.#stream?.emitSegment(buffer, offset, nowMs) ?? 0
+    if (bytes > 0) renumberTcpHeader(buffer, offset, (this.#isn + 1) >>> 0)
+    return bytes
   }
 
   handleSyn(syn: TransportBytes): boolean {
