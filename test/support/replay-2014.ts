@@ -10,11 +10,13 @@ import { ServiceId } from '../../src/id/service-id.ts'
 import { ServicePrefix } from '../../src/id/service-prefix.ts'
 import { dialect2014 } from '../../src/sal/dialect-2014.ts'
 import { Sal } from '../../src/sal/sal.ts'
+import { readU16 } from '../../src/wire/bytes.ts'
 import { controlFlags, formatControlFlags, KNOWN_CONTROL_FLAGS } from '../../src/wire/extensions/control.ts'
 import { IPV4_HEADER_BYTES, parseIpv4Header } from '../../src/wire/ipv4.ts'
 import { parsePacket, type SalPacket } from '../../src/wire/packet.ts'
 import { profile2014 } from '../../src/wire/profile-2014.ts'
-import { protocols } from '../../src/wire/sal-header.ts'
+import { finishRawPacket } from '../../src/wire/raw-ip.ts'
+import { fillSalChecksum, peekHeaderBytes, peekProtocol, protocols } from '../../src/wire/sal-header.ts'
 import { parseTcpHeader, type TcpHeader, tcpFlags, tcpHeaderLength } from '../../src/wire/tcp-header.ts'
 import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
 import { UDP_HEADER_BYTES } from '../../src/wire/udp-header.ts'
@@ -49,6 +51,8 @@ export interface ReplayOptions {
   readonly crossed?: readonly number[]
   /** It was made at a router, which passed each packet on: each is there twice. */
   readonly isPassing?: boolean
+  /** Changes the other end's packets, all but their checksums, which are made good. */
+  readonly alter?: (bytes: Uint8Array) => void
 }
 
 export interface Replay {
@@ -119,13 +123,13 @@ export function replay(options: ReplayOptions): Replay {
     const ours = packets.findIndex(({ source }, i) => i > at && own.includes(source))
     packets.splice(ours, 0, ...packets.splice(at, 1))
   }
-  return new Player(packets, new Set(own)).play()
+  return new Player(packets, new Set(own), options.alter).play()
 }
 
 /** Each packet as it is on the side of `own`, once. */
 function beforeRouter(packets: readonly Seen[], own: readonly string[]): Seen[] {
   const isRouters = ({ source, packet }: Seen) =>
-    own.includes(source) && packet.extension('source') !== undefined
+    own.includes(source) && packet.extension('source') !== undefined && !((packet.control?.flags ?? 0) & ACK)
   const sal = ({ bytes }: Seen) => Buffer.from(bytes.subarray(IPV4_HEADER_BYTES)).toString('hex')
   const kept: Seen[] = []
   for (const packet of packets) {
@@ -143,6 +147,7 @@ export function withoutRepeats(lines: readonly string[]): string[] {
 class Player {
   readonly #packets: readonly Seen[]
   readonly #own: ReadonlySet<string>
+  readonly #alter: ReplayOptions['alter']
   readonly #sal: Sal
   readonly #batch = new TransmitBatch()
   readonly #draws: Uint8Array[] = []
@@ -154,7 +159,8 @@ class Player {
   #isn = 0
   #hasEnded = false
 
-  constructor(packets: readonly Seen[], own: ReadonlySet<string>) {
+  constructor(packets: readonly Seen[], own: ReadonlySet<string>, alter: ReplayOptions['alter']) {
+    this.#alter = alter
     this.#packets = packets
     this.#own = own
     this.#sal = new Sal({ dialect: dialect2014, randomBytes: n => this.#draw(n) })
@@ -175,7 +181,7 @@ class Player {
     for (const packet of this.#packets) {
       this.#advance(packet.atMs)
       if (this.#own.has(packet.source)) this.#act(packet)
-      else if (this.#own.has(packet.destination)) this.#deliver(packet)
+      else if (this.#own.has(packet.destination) || packet.destination.endsWith('.255')) this.#deliver(packet)
     }
     return {
       expected: this.#packets
@@ -222,7 +228,12 @@ class Player {
   }
 
   #deliver({ atMs, bytes }: Seen): void {
-    this.#sal.handleDatagram(bytes.slice(), bytes.length, this.#localIdOf(bytes), NOBODY, atMs)
+    const copy = bytes.slice()
+    if (this.#alter) {
+      this.#alter(copy)
+      seal(copy)
+    }
+    this.#sal.handleDatagram(copy, copy.length, this.#localIdOf(bytes), NOBODY, atMs)
     this.#drain(atMs)
   }
 
@@ -290,6 +301,15 @@ class Player {
       }
     }
   }
+}
+
+/** Makes the checksums of a packet good, behind its IPv4 header; one of 0 in a UDP header says that there is none. */
+export function seal(bytes: Uint8Array): void {
+  fillSalChecksum(bytes, IPV4_HEADER_BYTES)
+  const transport = IPV4_HEADER_BYTES + peekHeaderBytes(bytes, IPV4_HEADER_BYTES)
+  const isUnsummed =
+    peekProtocol(bytes, IPV4_HEADER_BYTES) === protocols.DATAGRAM && readU16(bytes, transport + 6) === 0
+  if (transport < bytes.length && !isUnsummed) finishRawPacket(bytes, 0, bytes.length)
 }
 
 /** Of the first exchange: what its SYN or SYN-ACK began. */

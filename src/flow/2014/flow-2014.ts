@@ -112,6 +112,8 @@ export class Flow2014 implements AnyFlow {
   #heardAt: number
   #askedAt: number
   #isReleased = false
+  /** The carriage may send once more, ahead of our RST. */
+  #hasLastWords = false
 
   constructor(options: Flow2014Options, context: Flow2014Context, nowMs: number) {
     const { role, flowId, service, serviceName, protocol = protocols.STREAM, timeoutMs } = options
@@ -195,8 +197,8 @@ export class Flow2014 implements AnyFlow {
   close(nowMs: number): void {
     if (this.#isOrphaned || this.#state === 'CLOSED') return
     this.#isOrphaned = true
-    // A12: unread data is answered with RST in place of the SAL's FIN.
-    if (this.readableBytes > 0 || this.#state === 'REQUEST') return this.reset(nowMs)
+    if (this.#state === 'REQUEST') return this.reset(nowMs)
+    if (this.readableBytes > 0) return this.#refuseUnread(nowMs)
     this.end(nowMs)
     this.#armOrphan(nowMs)
     this.#context.rearm(this)
@@ -323,6 +325,10 @@ export class Flow2014 implements AnyFlow {
   }
 
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
+    if (this.#hasLastWords && this.#path) {
+      this.#hasLastWords = false
+      if (!this.#isSuspended && this.#emitData(batch, this.#path, nowMs)) return true
+    }
     for (let due = this.#due.shift(); due; due = this.#due.shift()) {
       const packet = due()
       if (packet === undefined) continue
@@ -333,11 +339,16 @@ export class Flow2014 implements AnyFlow {
     if (this.#state === 'CLOSED') return this.#release()
     const path = this.#path
     if (path === undefined || !this.#mayCarry || path.local.isHeld) return false
+    if (!this.#emitData(batch, path, nowMs)) return false
+    // Datagrams are done with when they have left.
+    this.#heed(nowMs)
+    return true
+  }
+
+  #emitData(batch: TransmitBatch, path: Path, nowMs: number): boolean {
     if (!this.#carriage.emitBatch(batch, this.#writer.dataPrefix(path), path, nowMs)) return false
     finishRawBatch(batch)
     batch.setRoute(path.local.id, path.remote)
-    // Datagrams are done with when they have left.
-    this.#heed(nowMs)
     return true
   }
 
@@ -506,7 +517,7 @@ export class Flow2014 implements AnyFlow {
     if (signals & StreamSignal.allAcknowledged) bits |= FlowSignal.drained
     if (bits !== 0) this.#context.signal(this, bits)
     if (signals & StreamSignal.badAck) this.#count('badAck')
-    if (this.#isOrphaned && carriage.readableBytes > 0) return this.reset(nowMs)
+    if (this.#isOrphaned && carriage.readableBytes > 0) return this.#refuseUnread(nowMs)
     // A10: the SAL's FIN follows when TCP's has been acknowledged.
     if (this.#hasEnded && !this.#finQueued && carriage.isDone && this.#state !== 'CLOSED') {
       this.#finQueued = true
@@ -517,6 +528,13 @@ export class Flow2014 implements AnyFlow {
     if (this.#finReceived && carriage.receivedAll && !HEARD_FIN.has(this.#state)) this.#input('FIN', nowMs)
     if (this.#finAcknowledged && AWAITS_FIN_ACK.has(this.#state)) this.#input('FIN_ACKED', nowMs)
     if (signals & StreamSignal.dead) this.#input('gaveUp', nowMs)
+  }
+
+  /** A12: unread data is answered with RST in place of the SAL's FIN, behind what TCP may still send, its FIN included. */
+  #refuseUnread(nowMs: number): void {
+    this.#carriage.end()
+    this.#hasLastWords = true
+    this.reset(nowMs)
   }
 
   // ---- the connection table -------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ function holdsDespiteLoss(name: string, options: ReplayOptions): void {
 holds('a client of a stream, closed by the server', { file: 'a_tcp', own: ['10.77.1.1'] })
 holds('a server of a stream that closes first', { file: 'a_tcp', own: ['10.77.1.2'] })
 holds('a client whose SYN goes to all hosts', { file: 'a2_broadcast_syn', own: ['10.77.1.1'] })
+holds('a server that a SYN to all hosts reaches', { file: 'a2_broadcast_syn', own: ['10.77.1.2'] })
 holds('a server of connected datagrams that closes first', { file: 'c_udp_connected', own: ['10.77.1.2'] })
 holds('a client of connected datagrams, whose server is silent for a second', {
   file: 'c_udp_connected',
@@ -36,6 +37,13 @@ holds('the end that moves', { file: 'd_migrate', own: ['10.77.1.1', '10.77.2.1']
 holds('the end whose peer moves', { file: 'd_migrate', own: ['10.77.1.2'] })
 holds('a server behind two routers', { file: 'e2_two_routers_at_server', own: ['10.77.8.2'] })
 holds('a client behind a router', { file: 'e_service_router', own: ['10.77.3.1'], isPassing: true, to: 36 })
+holds('a server behind a router', {
+  file: 'e_service_router',
+  own: ['10.77.4.2'],
+  isPassing: true,
+  from: 2,
+  to: 36,
+})
 holds('a client behind two routers', { file: 'e2_two_routers_at_R', own: ['10.77.3.1'], isPassing: true })
 holds('a client whose SYN was delayed', { file: 'h_delay', own: ['10.77.1.1'] })
 holds('a server whose client was delayed', { file: 'h_delay', own: ['10.77.1.2'] })

@@ -24,3 +24,20 @@ it('says of its path what a packet has, IP header and all', () => {
   const { flow } = connection({ dialect: dialect2014 })
   expect(flow.flow.info().paths.map(({ mtu }) => mtu)).toEqual([1500])
 })
+
+it('who lets go of unread data ends its own stream, and then resets, as the original does', () => {
+  const { world, flow, served } = connection({ dialect: dialect2014 })
+  served.pause()
+  flow.send(1000)
+  world.run(300)
+  world.exchange()
+  served.send(500)
+  served.close()
+  world.run(100)
+  expect(world.exchange()).toEqual([
+    'server > client data 500',
+    'server > client fin',
+    'server > client ACK+RST',
+  ])
+  expect(flow.error?.code).toBe('ECONNRESET')
+})
