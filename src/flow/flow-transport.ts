@@ -17,15 +17,8 @@ export interface TransportStats {
   readonly retransmittedSegments: number
 }
 
-export interface FlowTransport {
-  readonly protocol: Protocol
-  /** Undefined until the set-up is done. */
-  readonly stats: TransportStats | undefined
-  /** Of datagrams: the port of the peer's host that they are from, as it says; 0: none. */
-  readonly peerPort: number
-
-  // ---- the program's side ---------------------------------------------------------------------------------
-
+/** What the program has of it. */
+export interface ProgramSide {
   readonly readableBytes: number
   /** Bytes written that the peer has not acknowledged; of them those that have never left. */
   readonly bufferedBytes: number
@@ -36,6 +29,14 @@ export interface FlowTransport {
   read(): Uint8Array | undefined
   setKeepAlive(intervalMs: number, nowMs: number): void
   setNoDelay(noDelay: boolean): void
+}
+
+export interface FlowTransport extends ProgramSide {
+  readonly protocol: Protocol
+  /** Undefined until the set-up is done. */
+  readonly stats: TransportStats | undefined
+  /** Of datagrams: the port of the peer's host that they are from, as it says; 0: none. */
+  readonly peerPort: number
 
   // ---- the end, of either side ----------------------------------------------------------------------------
 

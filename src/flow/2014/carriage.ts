@@ -2,6 +2,8 @@
 import type { StreamStats } from '../../transport/stream-stats.ts'
 import type { Protocol } from '../../wire/sal-header.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
+import type { Arrival } from '../arrival.ts'
+import type { ProgramSide } from '../flow-transport.ts'
 import type { Path } from '../path.ts'
 
 /** A packet's transport part, `buffer[start, end)`. Checksums are the envelope's business. */
@@ -11,7 +13,11 @@ export interface TransportBytes {
   readonly end: number
 }
 
-export interface Carriage {
+export function transportOf({ packet }: Arrival): TransportBytes {
+  return { buffer: packet.transport, start: 0, end: packet.transport.length }
+}
+
+export interface Carriage extends ProgramSide {
   readonly protocol: Protocol
   readonly stats: StreamStats | undefined
   // ---- what stands behind the set-up's control packets; the bytes written are returned ----
@@ -43,15 +49,6 @@ export interface Carriage {
   /** The peer's FIN: it sends no more. */
   handleFin(): void
   readonly receivedAll: boolean
-  // ---- the program's side ----
-  readonly readableBytes: number
-  readonly bufferedBytes: number
-  readonly unsentBytes: number
-  readonly writable: boolean
-  write(chunk: Uint8Array): void
-  read(): Uint8Array | undefined
-  setKeepAlive(intervalMs: number, nowMs: number): void
-  setNoDelay(noDelay: boolean): void
   // ---- paths and time ----
   readonly nextTimeoutAt: number
   handleTimeout(nowMs: number): void

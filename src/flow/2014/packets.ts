@@ -27,6 +27,7 @@ import {
 import type { Protocol } from '../../wire/sal-header.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
 import type { Local, Path } from '../path.ts'
+import { sameBytes } from '../setup.ts'
 
 /** A control packet as data. */
 export interface ControlPacket {
@@ -51,6 +52,7 @@ export class PacketWriter2014 {
   readonly #prefix = new Uint8Array(RAW_DATA_PREFIX_BYTES)
   #prefixPath: Path | undefined
   #peerFlowId: FlowId = NO_FLOW_ID
+  #peerNonce: Uint8Array = new Uint8Array(0)
 
   constructor(flowId: FlowId, protocol: Protocol, nonce: Uint8Array, profile: Profile) {
     this.#flowId = flowId
@@ -63,8 +65,18 @@ export class PacketWriter2014 {
     return this.#peerFlowId
   }
 
-  meet(peerFlowId: FlowId): void {
+  /** `nonce`: what every control packet of the peer's carries. */
+  meet(peerFlowId: FlowId, nonce: Uint8Array): void {
     this.#peerFlowId = peerFlowId
+    this.#peerNonce = nonce
+  }
+
+  isOwnNonce(nonce: Uint8Array): boolean {
+    return sameBytes(nonce, this.#nonce)
+  }
+
+  isPeerNonce(nonce: Uint8Array): boolean {
+    return sameBytes(nonce, this.#peerNonce)
   }
 
   /** IPv4 and SAL header in front of data on `path`. */

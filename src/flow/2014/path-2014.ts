@@ -18,18 +18,58 @@ export function mssFrom(local: Local): number {
   return packetBytesFrom(local) - RAW_DATA_PREFIX_BYTES - TCP_HEADER_BYTES
 }
 
-/** Its addresses count as proven at once: the profile has nothing to prove them by. */
-export function openPath2014(
-  id: number,
-  local: Local,
-  remote: Endpoint,
-  profile: Profile,
-  newCongestion: ((mss: number) => CongestionControl) | undefined,
-): Path {
-  const transport = new TransportPath({ id, mss: mssFrom(local), newCongestion, rto: profile.policy })
-  const bytes = packetBytesFrom(local)
-  const mtu = new PathMtu({ startBytes: bytes, maxBytes: bytes, overheadBytes: 0 })
-  const path = new Path(local, remote, transport, undefined, mtu)
-  path.proven = true
-  return path
+type NewCongestion = ((mss: number) => CongestionControl) | undefined
+
+/** The one path that a flow has at a time. */
+export class PathInUse {
+  readonly #profile: Profile
+  readonly #newCongestion: NewCongestion
+  #current: Path | undefined
+  #opened = 0
+  #isSuspended = false
+
+  constructor(profile: Profile, newCongestion: NewCongestion) {
+    this.#profile = profile
+    this.#newCongestion = newCongestion
+  }
+
+  /** Undefined before the peer is known. */
+  get current(): Path | undefined {
+    return this.#current
+  }
+
+  /** Nothing can leave by it any more. */
+  get isSuspended(): boolean {
+    return this.#isSuspended
+  }
+
+  suspend(): void {
+    this.#isSuspended = true
+  }
+
+  /**
+   * Its addresses count as proven at once: the profile has nothing to prove them by. `rttMs`: what the exchange of control
+   * packets has shown of it, if anything.
+   */
+  open(local: Local, remote: Endpoint, rttMs?: number): Path {
+    const { policy } = this.#profile
+    const [id, mss, bytes] = [this.#opened++, mssFrom(local), packetBytesFrom(local)]
+    const transport = new TransportPath({ id, mss, newCongestion: this.#newCongestion, rto: policy })
+    if (rttMs !== undefined) transport.rtt.sample(rttMs)
+    const mtu = new PathMtu({ startBytes: bytes, maxBytes: bytes, overheadBytes: 0 })
+    const path = new Path(local, remote, transport, undefined, mtu)
+    path.proven = true
+    this.#isSuspended = false
+    this.#current = path
+    return path
+  }
+
+  get rtoMs(): number {
+    return this.#current?.transport.rtt.rtoMs ?? this.#profile.policy.initialRtoMs
+  }
+
+  /** RTO, doubled for each repeat. */
+  backedOffMs(repeats: number): number {
+    return Math.min(this.rtoMs * 2 ** repeats, this.#profile.policy.maxRtoMs)
+  }
 }
