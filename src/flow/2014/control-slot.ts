@@ -52,7 +52,7 @@ export class ControlSlot {
     this.#sentAt = nowMs
   }
 
-  /** How long its answer has taken that is here now; undefined where it may answer more than one (Karn, RFC 6298 section 3). */
+  /** How long the answer has taken that is here now; undefined where more than one was sent (Karn, RFC 6298 section 3). */
   roundTripMs(nowMs: number): number | undefined {
     return this.#sends === 1 ? nowMs - this.#sentAt : undefined
   }

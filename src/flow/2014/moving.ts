@@ -114,8 +114,8 @@ export class Moving<F> {
   }
 
   /**
-   * `flags`, 0 for none, are newly acknowledged by a packet with `by`. An original that has lost two RSYN-ACKs says ACK for ever (A11): RSYN
-   * must go once more then, with a new number.
+   * `flags`, 0 for none, are newly acknowledged by a packet with `by`. An original that has lost two RSYN-ACKs says ACK
+   * for ever (A11): RSYN must go once more then, with a new number.
    */
   handleCovered(flags: number, by: number, nowMs: number): void {
     const { timers, path } = this.#parts

@@ -1,4 +1,7 @@
-/** Control packets that a flow of the 2014 profile owes. Each is written when the link asks for it, so that it carries the newest numbers. */
+/**
+ * Control packets that a flow of the 2014 profile owes. Each is written when the link asks for it, so that it carries the
+ * newest numbers.
+ */
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { controlFlags } from '../../wire/extensions/control.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
@@ -34,7 +37,7 @@ export class Outbox2014 {
     this.#wake()
   }
 
-  /** Of one that consumes no number, on the path in use or between two addresses of a move; nothing where there is no path. */
+  /** One that consumes no number, on the path in use, if there is one, or between the addresses of a move. */
   putNumberless(flags: number, addresses?: { readonly local: Local; readonly remote: Endpoint }): void {
     const between = addresses ?? this.#path.current
     if (between === undefined) return
