@@ -31,6 +31,9 @@ const RUNTIME_TTL_MS = 2000
 const TRUST_AFTER_MS = 30_000
 /** A router's name that could not be looked up is tried again after this. */
 const LOOKUP_RETRY_MS = 2000
+/** The system lists an interface up to a second after it is up; so often, and so many times, is looked for one. */
+const SUBNET_LOOK_MS = 250
+const SUBNET_LOOKS = 10
 
 export interface ResolutionOptions {
   readonly sal: Sal
@@ -42,8 +45,8 @@ export interface ResolutionOptions {
   /** This stack's own status socket. */
   readonly statusSocket: string | undefined
   isReachable(endpoint: Endpoint): boolean
-  /** Whom to ask where nobody is known: all hosts of a subnet, one address for each; none: such a name is given up. */
-  broadcast?(): readonly Endpoint[]
+  /** Whom to ask where nobody is known: all hosts of a subnet, one address for each. Default: such a name is given up. */
+  readonly broadcast?: (() => readonly Endpoint[]) | undefined
   /** The SAL may have something to do. */
   wake(): void
 }
@@ -199,17 +202,16 @@ export class Resolution {
       const origin = { ...selector, owner: answer.instance, name, expiresAt: nowMs() + RUNTIME_TTL_MS }
       sal.serviceTable.insert(prefix, { type: 'FORWARD', targets: [target] }, origin)
     }
-    if (found || this.#broadcast(prefix, name)) this.#release(prefix)
+    if (found || (await this.#broadcast(prefix, name))) this.#release(prefix)
     else this.#giveUp(serviceId, this.#nobody(name))
   }
 
   /** As the 2014 profile does without a router: who serves it answers from its own address. */
-  #broadcast(prefix: ServicePrefix, name: string): boolean {
+  async #broadcast(prefix: ServicePrefix, name: string): Promise<boolean> {
     const { sal, broadcast, routers } = this.#options
-    const targets = (routers.length > 0 || isLocalName(name) ? [] : (broadcast?.() ?? [])).map(endpoint => ({
-      endpoint,
-    }))
-    if (targets.length === 0) return false
+    if (broadcast === undefined || routers.length > 0 || isLocalName(name)) return false
+    const targets = (await this.#subnets(broadcast)).map(endpoint => ({ endpoint }))
+    if (targets.length === 0 || this.#isClosed) return false
     const origin = {
       source: 'runtime',
       owner: 'broadcast',
@@ -218,6 +220,14 @@ export class Resolution {
     } as const
     sal.serviceTable.insert(prefix, { type: 'FORWARD', targets }, origin)
     return true
+  }
+
+  async #subnets(broadcast: () => readonly Endpoint[]): Promise<Endpoint[]> {
+    for (let looks = 1; ; looks++) {
+      const subnets = broadcast().filter(this.#options.isReachable)
+      if (subnets.length > 0 || looks >= SUBNET_LOOKS || this.#isClosed) return subnets
+      await new Promise(resolve => setTimeout(resolve, SUBNET_LOOK_MS))
+    }
   }
 
   /** Where and how a stack serves what was asked for; undefined: it does not, or cannot be reached. */

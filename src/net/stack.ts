@@ -169,7 +169,7 @@ export class Stack {
       hostId: this.#hostId,
       statusSocket: this.#statusServer?.path,
       isReachable: remote => this.#sal.locals.some(local => reaches(local, remote)),
-      broadcast: () => bare.broadcastEndpoints?.() ?? [],
+      broadcast: bare.broadcastEndpoints?.bind(bare),
       wake: () => this.wake(),
     })
     this.#neighbours = new Neighbours({

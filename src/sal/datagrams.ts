@@ -147,13 +147,14 @@ export class Datagrams {
   }
 
   /** A packet without a flow came; an answer would go to `replyTo`. What nobody takes is counted, and answered by nothing. */
-  handle({ packet, local, remote }: Arrival, replyTo: Endpoint, nowMs: number): void {
-    const { table, choice, count, tell } = this.#to
+  handle({ packet }: Arrival, replyTo: Endpoint, nowMs: number): void {
+    const { profile, table, choice, count, tell } = this.#to
     const [serviceId, source] = packet.services
     if (serviceId === undefined || packet.mustUnderstand !== undefined) return count('datagramNotUnderstood')
     const { transport } = packet
-    const addresses = this.#pseudoHeader(remote, local.endpoint)
-    const datagram = parseDatagram(transport, 0, transport.length, addresses)
+    // One over addresses has been verified where they are known as they were on the wire (raw-ip.ts).
+    const over = profile.addressedChecksums ? 'nothing' : 'itself'
+    const datagram = parseDatagram(transport, 0, transport.length, over)
     if (datagram instanceof WireError) return count(`datagram:${datagram.code}`)
     const target = resolve(
       table,

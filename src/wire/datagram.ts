@@ -16,7 +16,7 @@ export interface Datagram {
   readonly payload: Uint8Array
 }
 
-/** What is summed: nothing, the datagram alone, or it and the addresses of the packet. */
+/** What is summed: nothing (or it need not be summed again), the datagram alone, or it and the addresses of the packet. */
 export type ChecksumOver = 'nothing' | 'itself' | PseudoHeader
 
 /** The datagram at the start of `buffer[start, end)`; what is behind its own length is padding. */
@@ -24,13 +24,14 @@ export function parseDatagram(
   buffer: Uint8Array,
   start: number,
   end: number,
-  addresses?: PseudoHeader,
+  over: ChecksumOver = 'itself',
 ): Datagram | WireError {
   const header = parseUdpHeader(buffer, start, end)
   if (header instanceof WireError) return header
   const stop = start + header.lengthBytes
-  if (!verifyTransportChecksum(buffer, start, stop, protocols.DATAGRAM, addresses))
-    return wireErrors.badChecksum
+  const isGood =
+    over === 'nothing' || verifyTransportChecksum(buffer, start, stop, protocols.DATAGRAM, addressesIn(over))
+  if (!isGood) return wireErrors.badChecksum
   return { srcPort: header.srcPort, payload: buffer.subarray(start + UDP_HEADER_BYTES, stop) }
 }
 
@@ -46,9 +47,11 @@ export function emitDatagram(
     throw new RangeError(`no room for a datagram of ${lengthBytes} bytes`)
   emitUdpHeader({ srcPort, dstPort: 0, lengthBytes, checksum: 0 }, buffer, offset)
   buffer.set(payload, offset + UDP_HEADER_BYTES)
-  if (over !== 'nothing') {
-    const addresses = over === 'itself' ? undefined : over
-    fillTransportChecksum(buffer, offset, offset + lengthBytes, protocols.DATAGRAM, addresses)
-  }
+  if (over !== 'nothing')
+    fillTransportChecksum(buffer, offset, offset + lengthBytes, protocols.DATAGRAM, addressesIn(over))
   return lengthBytes
+}
+
+function addressesIn(over: 'itself' | PseudoHeader): PseudoHeader | undefined {
+  return over === 'itself' ? undefined : over
 }

@@ -12,6 +12,8 @@ import type { HostAddress, Link, LinkEvents, Network } from './link.ts'
 import { RawSockets } from './raw-sockets.ts'
 import { UdpNetwork } from './udp-network.ts'
 
+const LIMITED_BROADCAST = '255.255.255.255'
+
 export class RawIpNetwork implements Network {
   readonly id = 'raw-ip'
   readonly isRawIp = true
@@ -19,10 +21,13 @@ export class RawIpNetwork implements Network {
   readonly #system = new UdpNetwork(false)
   readonly #links = new Map<string, RawIpLink>()
   #receiver: Socket | undefined
+  /** As last asked for. A link may be older than what the system says of its subnet. */
+  #listed: readonly HostAddress[] = []
 
   /** Those of IPv4. */
   addresses(): readonly HostAddress[] {
-    return this.#system.addresses().filter(({ address }) => !address.includes(':'))
+    this.#listed = this.#system.addresses().filter(({ address }) => !address.includes(':'))
+    return this.#listed
   }
 
   /** Where a packet for all hosts of a subnet goes, one endpoint for each interface that is no loopback. */
@@ -36,7 +41,7 @@ export class RawIpNetwork implements Network {
 
   open(id: number, host: HostAddress, _port: number, events: LinkEvents): Link {
     this.#receiver ??= this.#openReceiver()
-    const link = new RawIpLink(id, host, this.#sockets.openSender(host.address), events, isRef => {
+    const link = new RawIpLink(id, host.address, this.#sockets.openSender(host.address), events, isRef => {
       if (isRef !== undefined) return this.#hold()
       this.#links.delete(host.address)
       if (this.#links.size > 0) return this.#hold()
@@ -64,13 +69,14 @@ export class RawIpNetwork implements Network {
     link?.handlePacket(packet, { address: source, port: RAW_PORT })
   }
 
-  /** The address that answers a broadcast: the one in that subnet, or in that of the sender. */
+  /** From the address that answers a broadcast: one in that subnet, or, where it is for all, in that of the sender. */
   #linkForAll(destination: string, source: string): RawIpLink | undefined {
-    const isSubnets = ({ host }: RawIpLink) => broadcastOf(host.address, host.prefixBits) === destination
-    const isSenders = ({ host }: RawIpLink) =>
-      broadcastOf(host.address, host.prefixBits) === broadcastOf(source, host.prefixBits)
-    const links = [...this.#links.values()]
-    return links.find(isSubnets) ?? (destination === '255.255.255.255' ? links.find(isSenders) : undefined)
+    const isMeant = ({ address, prefixBits }: HostAddress) => {
+      const broadcast = broadcastOf(address, prefixBits)
+      return broadcast === (destination === LIMITED_BROADCAST ? broadcastOf(source, prefixBits) : destination)
+    }
+    const host = this.#listed.find(host => this.#links.has(host.address) && isMeant(host))
+    return host && this.#links.get(host.address)
   }
 
   #hold(): void {
@@ -83,7 +89,6 @@ export class RawIpNetwork implements Network {
 class RawIpLink implements Link {
   readonly id: number
   readonly endpoint: Endpoint
-  readonly host: HostAddress
   isRef = true
   readonly #socket: Socket
   readonly #events: LinkEvents
@@ -95,14 +100,13 @@ class RawIpLink implements Link {
 
   constructor(
     id: number,
-    host: HostAddress,
+    address: string,
     socket: Socket,
     events: LinkEvents,
     onChange: (isRef?: boolean) => void,
   ) {
     this.id = id
-    this.host = host
-    this.endpoint = { address: host.address, port: RAW_PORT }
+    this.endpoint = { address, port: RAW_PORT }
     this.#socket = socket
     this.#events = events
     this.#onChange = onChange

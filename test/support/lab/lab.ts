@@ -10,22 +10,12 @@
  * two providers.
  */
 import { execFileSync } from 'node:child_process'
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { Host } from './host.ts'
 import { connect, Namespace } from './namespace.ts'
-import { Program } from './program.ts'
 
 export interface LabOptions {
   /** Which addresses there are; default both. */
   readonly families?: readonly (4 | 6)[]
-}
-
-export interface RunOptions {
-  readonly env?: Readonly<Record<string, string>>
-  /** As nobody, without capabilities. */
-  readonly isUnprivileged?: boolean
 }
 
 /** Bytes that crossed an interface, seen from its host. */
@@ -33,9 +23,6 @@ export interface Traffic {
   readonly receivedBytes: number
   readonly sentBytes: number
 }
-
-const NOBODY = 65_534
-const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 
 export class Lab {
   readonly client: LabHost
@@ -64,21 +51,17 @@ export class Lab {
   }
 }
 
-export class LabHost {
-  readonly #namespace: Namespace
-  /** Of the user and of nobody, mode 0700 both. */
-  readonly #home = mkdtempSync(join(tmpdir(), 'svlab-'))
-  readonly #nobodysHome = join(this.#home, 'nobody')
+export class LabHost extends Host {
   readonly #families: readonly (4 | 6)[]
   #core: Namespace | undefined
   /** The subnet of each. */
   readonly #interfaces = new Map<string, number>()
 
   constructor(role: string, families: readonly (4 | 6)[]) {
-    this.#namespace = new Namespace(role)
+    super(role)
     this.#families = families
     // Neighbour discovery is traffic as well, where only IPv4 is wanted.
-    if (!families.includes(6)) this.#namespace.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
+    if (!families.includes(6)) this.namespace.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
   }
 
   /** Its address on an interface, or on its only one. */
@@ -90,7 +73,7 @@ export class LabHost {
   join(core: Namespace, name: string, subnet: number): void {
     const port = portOf(subnet)
     this.#core = core
-    connect(this.#namespace, name, core, port)
+    connect(this.namespace, name, core, port)
     for (const family of this.#families) {
       core.ip(
         'addr',
@@ -107,7 +90,7 @@ export class LabHost {
 
   /** Makes an interface, and the core's at the other end of its cable, take packets of `mtu` bytes at most. */
   resize(name: string, mtu: number): void {
-    this.#namespace.ip('link', 'set', name, 'mtu', String(mtu))
+    this.namespace.ip('link', 'set', name, 'mtu', String(mtu))
     this.#core?.ip('link', 'set', portOf(this.#subnet(name)), 'mtu', String(mtu))
   }
 
@@ -115,8 +98,8 @@ export class LabHost {
   deleteAddress(name: string): void {
     const subnet = this.#subnet(name)
     for (const family of this.#families) {
-      this.#namespace.ip('addr', 'del', `${addressIn(subnet, family)}/${prefixBits(family)}`, 'dev', name)
-      this.#namespace.ip(`-${family}`, 'rule', 'del', 'from', addressIn(subnet, family))
+      this.namespace.ip('addr', 'del', `${addressIn(subnet, family)}/${prefixBits(family)}`, 'dev', name)
+      this.namespace.ip(`-${family}`, 'rule', 'del', 'from', addressIn(subnet, family))
     }
   }
 
@@ -124,7 +107,7 @@ export class LabHost {
   restoreAddress(name: string): void {
     const subnet = this.#subnet(name)
     for (const family of this.#families) {
-      const ip = (...args: string[]) => this.#namespace.ip(`-${family}`, ...args)
+      const ip = (...args: string[]) => this.namespace.ip(`-${family}`, ...args)
       const address = addressIn(subnet, family)
       const way = ['default', 'via', gatewayIn(subnet, family), 'dev', name]
       ip('addr', 'add', `${address}/${prefixBits(family)}`, 'dev', name, ...noDad(family))
@@ -136,53 +119,16 @@ export class LabHost {
 
   /** What has crossed an interface so far. */
   traffic(name = 'eth0'): Traffic {
-    const [link] = JSON.parse(this.#namespace.ip('-j', '-s', 'link', 'show', 'dev', name))
+    const [link] = JSON.parse(this.namespace.ip('-j', '-s', 'link', 'show', 'dev', name))
     return { receivedBytes: link.stats64.rx.bytes, sentBytes: link.stats64.tx.bytes }
   }
 
   /** UDP datagrams that it has taken and sent so far, over any interface (RFC 4113). */
   datagrams(): { readonly received: number; readonly sent: number } {
-    const text = execFileSync(...this.#namespace.command('cat', '/proc/net/snmp'), { encoding: 'utf8' })
+    const text = execFileSync(...this.namespace.command('cat', '/proc/net/snmp'), { encoding: 'utf8' })
     const [names, values] = [...text.matchAll(/^Udp: (.*)$/gm)].map(([, row]) => row!.split(' '))
     const counterOf = (name: string) => Number(values![names!.indexOf(name)])
     return { received: counterOf('InDatagrams'), sent: counterOf('OutDatagrams') }
-  }
-
-  /** Runs a program of test/e2e/programs. */
-  run(program: string, args: readonly string[] = [], options: RunOptions = {}): Program {
-    return this.#start([join(REPOSITORY, 'test/e2e/programs', program), ...args], options)
-  }
-
-  /** Runs a `serval` command, as built. */
-  serval(args: readonly string[], options: RunOptions = {}): Program {
-    return this.#start([join(REPOSITORY, 'dist/lib/serval.js'), ...args], options)
-  }
-
-  close(): void {
-    this.#namespace.remove()
-    rmSync(this.#home, { recursive: true, force: true })
-  }
-
-  #start(args: readonly string[], { env, isUnprivileged = false }: RunOptions): Program {
-    const node = [process.execPath, ...args]
-    const asNobody = [
-      'setpriv',
-      `--reuid=${NOBODY}`,
-      `--regid=${NOBODY}`,
-      '--clear-groups',
-      '--bounding-set=-all',
-    ]
-    const [file, ...rest] = isUnprivileged ? [...asNobody, ...node] : node
-    const cwd = isUnprivileged ? this.#makeNobodysHome() : this.#home
-    const settings = { SERVAL_RUNTIME_DIR: join(cwd, 'run'), ...env }
-    return new Program(...this.#namespace.command(file!, ...rest), { cwd, env: settings })
-  }
-
-  #makeNobodysHome(): string {
-    mkdirSync(this.#nobodysHome, { recursive: true, mode: 0o700 })
-    chownSync(this.#nobodysHome, NOBODY, NOBODY)
-    chownSync(this.#home, NOBODY, NOBODY)
-    return this.#nobodysHome
   }
 
   #subnet(name: string): number {

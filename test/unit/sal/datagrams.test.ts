@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { serviceIdOf } from '../../../src/id/name.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
+import type { DialectKind } from '../../../src/sal/dialect.ts'
+import { dialect2014 } from '../../../src/sal/dialect-2014.ts'
 import { Sal } from '../../../src/sal/sal.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
@@ -12,19 +14,19 @@ const HERE = { address: '10.0.0.1', port: 4000 }
 const THERE = { address: '10.0.0.2', port: 4000 }
 
 /** A stack with one address. */
-function stack(endpoint: { address: string; port: number }): Sal {
+function stack(endpoint: { address: string; port: number }, dialect?: DialectKind): Sal {
   const random = new Random(1)
-  const sal = new Sal({ randomBytes: n => random.bytes(n) })
+  const sal = new Sal({ randomBytes: n => random.bytes(n), dialect })
   sal.addLocal({ id: 1, endpoint, prefixBits: 24, mtu: 1500 }, 0)
   return sal
 }
 
 /** A sender, and what it would put on the wire for each payload. */
-function sender() {
-  const sal = stack(THERE)
+function sender(endpoint = HERE, dialect?: DialectKind) {
+  const sal = stack(THERE, dialect)
   sal.serviceTable.insert(
     new ServicePrefix(SERVICE, 256),
-    { type: 'FORWARD', targets: [{ endpoint: HERE }] },
+    { type: 'FORWARD', targets: [{ endpoint }] },
     { source: 'user' },
   )
   const from = sal.listen({ serviceId: serviceIdOf('sender.example'), protocol: protocols.DATAGRAM })
@@ -73,5 +75,20 @@ describe('datagrams that nobody reads', () => {
     sal.send({ from, payload: new Uint8Array(10), serviceId: SERVICE }, 0)
     sal.removeLocal(1, 0)
     expect(sal.pollTransmit(new TransmitBatch(), 0)).toBe(false)
+  })
+})
+
+describe('a datagram of the 2014 profile', () => {
+  it.each(['10.0.0.1', '10.0.0.255'])('to %s is heard, and answered to whom it is from', address => {
+    const { sal, from } = sender({ address, port: 4000 }, dialect2014)
+    const receiver = stack(HERE, dialect2014)
+    const listener = receiver.listen({ serviceId: SERVICE, protocol: protocols.DATAGRAM })
+    sal.send({ from, payload: Uint8Array.of(1, 2, 3), serviceId: SERVICE }, 0)
+    const batch = new TransmitBatch()
+    expect(sal.pollTransmit(batch, 0)).toBe(true)
+    receiver.handleDatagram(batch.buffer, batch.length, 1, THERE, 0)
+    expect(receiver.counters).toEqual({})
+    const message = listener.inbox.take()
+    expect(message).toMatchObject({ payload: Uint8Array.of(1, 2, 3), remote: { address: '10.0.0.2' } })
   })
 })
