@@ -26,6 +26,14 @@ export interface Refusal {
   readonly retry: 'never' | 'at once' | 'elsewhere' | 'later'
 }
 
+/** What a NACK said, and who sent it. */
+export interface Nack {
+  /** Of `reasonCodes`. */
+  readonly reason: number
+  readonly detail: string
+  readonly remote: Endpoint
+}
+
 export interface FlowLimits {
   /** Bytes that may wait to be read, and so the largest window offered. */
   readonly receiveBufferBytes: number
@@ -70,10 +78,9 @@ export interface FlowContext<F> {
   nextInstance(flow: F, nowMs: number): SynTarget
   /** A SYN-ACK from `remote` is believed: the flow goes on with it, or it came too late. */
   answered(flow: F, remote: Endpoint, nowMs: number): void
-  /** A NACK with `reason` came from `remote`. */
-  refused(flow: F, reason: number, remote: Endpoint, nowMs: number): void
-  /** What a NACK with `reason` from `remote` means. */
-  refusal(flow: F, reason: number, remote: Endpoint, nowMs: number): Refusal
+  refused(flow: F, nack: Nack, nowMs: number): void
+  /** What a NACK means, of which `refused` has told. */
+  refusal(flow: F, nack: Nack, nowMs: number): Refusal
   /** What set-up's or the peer's silence means to the program. */
   timeoutError(flow: F, nowMs: number): ServalError
   /** A packet for our flowID that is not our peer's: to be answered like one for an unknown flow. */

@@ -12,6 +12,7 @@ import { keyModes } from '../wire/extensions/key.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import type { Outstanding } from './control-channel.ts'
+import type { Nack } from './flow-context.ts'
 import type { FlowParts } from './flow-parts.ts'
 import type { FlowTransport } from './flow-transport.ts'
 import { Setup } from './setup.ts'
@@ -23,7 +24,7 @@ export class Opening<F> {
   /** Our SYN, or SYN-ACK. */
   #syn: Outstanding | undefined
   /** What the last SYN was answered with, where that was a refusal. */
-  #nack: { readonly reason: number; readonly remote: Endpoint } | undefined
+  #nack: Nack | undefined
 
   /** `timeoutMs`: how long it may take. */
   constructor(parts: FlowParts<F>, transport: FlowTransport, timeoutMs: number, nowMs: number) {
@@ -71,8 +72,9 @@ export class Opening<F> {
     if (control === undefined || control.ackno !== channel.verno) return this.#dropped('unexpected')
     if (control.flags & controlFlags.NACK) {
       if (!this.#setup.isControlNonce(control.nonce)) return this.#dropped('nackForged')
-      this.#nack = { reason: packet.extension('reason')?.code ?? reasonCodes.REFUSED, remote }
-      this.#parts.context.refused(this.#parts.flow, this.#nack.reason, remote, nowMs)
+      const { code = reasonCodes.REFUSED, detail = '' } = packet.extension('reason') ?? {}
+      this.#nack = { reason: code, detail, remote }
+      this.#parts.context.refused(this.#parts.flow, this.#nack, nowMs)
       return 'NACK'
     }
     const share = synAckShare(arrival)
@@ -84,7 +86,7 @@ export class Opening<F> {
   tryAnother(nowMs: number): ServalError | undefined {
     const { context, flow, timers } = this.#parts
     if (this.#nack === undefined) return undefined
-    const { error, retry } = context.refusal(flow, this.#nack.reason, this.#nack.remote, nowMs)
+    const { error, retry } = context.refusal(flow, this.#nack, nowMs)
     const againAt = this.#setup.refused(retry, nowMs)
     if (againAt === undefined) return error
     timers.arm('setup', againAt)
@@ -94,7 +96,7 @@ export class Opening<F> {
   /** The deadline has passed: what was said last, if it was a refusal. */
   lastRefusal(nowMs: number): ServalError | undefined {
     const { context, flow } = this.#parts
-    return this.#nack && context.refusal(flow, this.#nack.reason, this.#nack.remote, nowMs).error
+    return this.#nack && context.refusal(flow, this.#nack, nowMs).error
   }
 
   // ---- server ---------------------------------------------------------------------------------------------

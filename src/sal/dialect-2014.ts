@@ -137,7 +137,7 @@ class Dialect2014 implements Dialect {
       },
       nowMs,
     )
-    this.halfOpen.insert(packet.srcFlowId, syn.nonce, replyTo, flow, listener)
+    this.halfOpen.insert(packet.srcFlowId, syn.nonce, replyTo, flow, listener, nowMs)
     const source = packet.extension('source')?.addresses
     if (flow.respond({ arrival, replyTo, source }, nowMs)) return
     this.#host.count('unexpected')

@@ -78,6 +78,7 @@ interface HalfOpenEntry<F> {
   readonly replyTo: Endpoint
   readonly flow: F
   readonly listener: Listener
+  readonly since: number
 }
 
 /**
@@ -95,8 +96,20 @@ export class HalfOpen<F extends AnyFlow> {
     return same?.find(entry => sameEndpoint(entry.replyTo, replyTo) && sameBytes(entry.share, share))?.flow
   }
 
-  insert(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint, flow: F, listener: Listener): void {
-    const entry = { srcFlowId, share, replyTo, flow, listener }
+  /** When the SYN of one of them first came. */
+  since(flow: F): number | undefined {
+    return this.#byFlow.get(flow)?.since
+  }
+
+  insert(
+    srcFlowId: FlowId,
+    share: Uint8Array,
+    replyTo: Endpoint,
+    flow: F,
+    listener: Listener,
+    since: number,
+  ): void {
+    const entry = { srcFlowId, share, replyTo, flow, listener, since }
     const same = this.#bySrcFlowId.get(srcFlowId)
     if (same === undefined) this.#bySrcFlowId.set(srcFlowId, [entry])
     else same.push(entry)

@@ -42,6 +42,9 @@ import { Tracer } from './tracer.ts'
 
 export const native: DialectKind = { profile: nativeProfile, open: host => new NativeDialect(host) }
 
+/** Copies of one SYN by way of several routers come together; this late it is that the client has heard nothing. */
+const UNHEARD_MS = 500
+
 class NativeDialect implements Dialect {
   readonly flows = new FlowTable<Flow>()
   readonly halfOpen = new HalfOpen<Flow>()
@@ -240,23 +243,25 @@ class NativeDialect implements Dialect {
     if (packet.control?.flags !== controlFlags.SYN || serviceId === undefined)
       return this.#host.count('unexpected')
     const replyTo = this.#replyAddress(arrival)
-    const isTraced = packet.extensions.some(isTrace)
-    if (isTraced && replyTo === undefined) return this.#answerUntrusted(arrival, nowMs)
-    if (replyTo === undefined) return this.#host.count('routeUntrusted')
+    // Along ROUTE: no router passes on what has not come through it.
+    const answer = (code: number, detail = '') =>
+      this.#answers.refuse(arrival, replyTo ?? arrival.remote, code, detail, nowMs)
     const refuse = (code: number, detail = '') => {
       this.#host.count('synRefused')
-      this.#answers.refuse(arrival, replyTo, code, detail, nowMs)
+      answer(code, detail)
     }
     if (packet.mustUnderstand)
       return refuse(reasonCodes.UNSUPPORTED, formatExtensionType(packet.mustUnderstand))
     if (offered?.mode !== keyModes.PLAIN) return refuse(reasonCodes.UNSUPPORTED)
-    const known = this.halfOpen.find(packet.srcFlowId, offered.share, replyTo)
-    if (known !== undefined) return known.repeatSyn(arrival.end - arrival.start, nowMs)
+    const known = replyTo && this.halfOpen.find(packet.srcFlowId, offered.share, replyTo)
+    if (known !== undefined) return this.#repeatAnswer(known, arrival, nowMs)
     const listener = this.#host.listenerFor(serviceId, packet.protocol, arrival.end - arrival.start, nowMs)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
-    if (isTraced) {
-      const own = formatEndpoint(arrival.local.endpoint)
-      return this.#answers.refuse(arrival, replyTo, reasonCodes.TRACED, own, nowMs)
+    const own = formatEndpoint(arrival.local.endpoint)
+    if (packet.extensions.some(isTrace)) return answer(reasonCodes.TRACED, own)
+    if (replyTo === undefined) {
+      this.#host.count('routeUntrusted')
+      return answer(reasonCodes.DIRECT, own)
     }
     // As kernels do: the SYN is repeated, and by then there may be room.
     if (listener.halfOpen >= listener.backlog) return this.#host.count('backlogFull')
@@ -272,19 +277,26 @@ class NativeDialect implements Dialect {
       },
       nowMs,
     )
-    this.halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener)
+    this.halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener, nowMs)
     flow.respond(arrival, replyTo, nowMs)
   }
 
-  /** Any other SYN would be dropped, and whoever traces the way should see why. The answer goes back by the router itself. */
-  #answerUntrusted(arrival: Arrival, nowMs: number): void {
-    this.#host.count('routeUntrusted')
-    const [own, router] = [arrival.local.endpoint, arrival.remote].map(formatEndpoint)
-    const why = `${own} does not know the router ${router}`
-    this.#answers.refuse(arrival, arrival.remote, reasonCodes.REFUSED, why, nowMs)
+  /**
+   * A copy of a SYN. Where it comes by way of routers again after a while, nothing from here may reach the client that it
+   * has not asked for: a NAT in front of it lets in only those to whom it has sent.
+   */
+  #repeatAnswer(known: Flow, arrival: Arrival, nowMs: number): void {
+    known.repeatSyn(arrival.end - arrival.start, nowMs)
+    const waitedMs = nowMs - (this.halfOpen.since(known) ?? nowMs)
+    if (arrival.packet.extension('route') === undefined || waitedMs < UNHEARD_MS) return
+    const own = formatEndpoint(arrival.local.endpoint)
+    this.#answers.refuse(arrival, arrival.remote, reasonCodes.DIRECT, own, nowMs)
   }
 
-  /** The client: the source of the SYN or, where it came by way of routers, the source that the first one saw. */
+  /**
+   * The client: the source of the SYN or, where it came by way of routers, the source that the first one saw. Undefined
+   * where no router is known that says so: anybody could, and have packets sent to whom they like.
+   */
   #replyAddress({ packet, remote }: Arrival): Endpoint | undefined {
     const client = packet.extension('route')?.entries[0]
     if (client === undefined) return remote

@@ -4,9 +4,10 @@
  */
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
-import type { Refusal, SynTarget } from '../flow/flow-context.ts'
+import type { Nack, Refusal, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
+import { isLoopback } from '../id/address.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
@@ -15,8 +16,9 @@ import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-queue.ts'
 import { peekType, resolve } from '../service/resolve.ts'
+import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { protocols } from '../wire/sal-header.ts'
 import { Attempts } from './attempts.ts'
@@ -29,7 +31,7 @@ const SYN_BYTES = 92
 interface Asked {
   /** Those that went where one had gone: another address of this host's is tried when one stays unanswered. */
   repeats: number
-  /** Where the last one went. */
+  /** Where the last one went that went by the rules. */
   target: Endpoint
 }
 
@@ -43,6 +45,8 @@ export class Resolver {
   readonly #waiting: DelayQueue<AnyFlow>
   readonly #attempts: Attempts
   readonly #asked = new WeakMap<AnyFlow, Asked>()
+  /** Where an instance wants to be asked itself, of flows that have not done so yet. */
+  readonly #directed = new WeakMap<AnyFlow, Endpoint>()
 
   constructor(
     table: ServiceTable,
@@ -69,7 +73,7 @@ export class Resolver {
     return [{ name: 'flows to resolve', size, limit: DEFAULT_DELAY_LIMITS.items }, ...this.#attempts.queues]
   }
 
-  /** Where the flow's last SYN went. */
+  /** Where the flow's last SYN went by the rules. */
   targetOf(flow: AnyFlow): Endpoint | undefined {
     return this.#asked.get(flow)?.target
   }
@@ -86,6 +90,10 @@ export class Resolver {
 
   /** Who has been asked for this flow is asked again when all have been. */
   next(flow: AnyFlow, nowMs: number): SynTarget {
+    const directed = this.#directed.get(flow)
+    this.#directed.delete(flow)
+    const local = directed && this.#locals.best(directed)
+    if (local) return { local, remote: directed }
     const where = this.#where(flow.service, nameOf(flow), flow.protocol, this.#choiceFor(flow, nowMs))
     if (where === 'waiting') return this.#wait(flow, nowMs)
     return where instanceof ServalError ? where : this.#towards(flow, where, nowMs)
@@ -155,16 +163,22 @@ export class Resolver {
     return this.#waiting.handleTimeout(nowMs).map(held => held.item)
   }
 
-  /** A NACK came from `remote`: who was asked is the worse for it, unless it only says what it knows. */
-  handleRefused(flow: AnyFlow, code: number, remote: Endpoint, nowMs: number): void {
-    this.#attempts.handleRefused(flow, remote, refusalReasons.has(code), nowMs)
+  /** A NACK came: who was asked is the worse for it, unless it only says what it knows. */
+  handleRefused(flow: AnyFlow, nack: Nack, nowMs: number): void {
+    this.#attempts.handleRefused(flow, nack.remote, refusalReasons.has(nack.reason), nowMs)
+    const directed = nack.reason === reasonCodes.DIRECT ? this.#directionOf(nack) : undefined
+    if (directed) this.#directed.set(flow, directed)
   }
 
-  /** What a NACK from `remote` means. */
-  refusal(flow: AnyFlow, code: number, remote: Endpoint, nowMs: number): Refusal {
+  /** What a NACK means, of which `handleRefused` has heard. */
+  refusal(flow: AnyFlow, { reason: code, detail, remote }: Nack, nowMs: number): Refusal {
     const service = nameOf(flow)
     const asked = formatEndpoint(remote)
     switch (code) {
+      case reasonCodes.DIRECT: {
+        const { error } = unreachable(service, `its instance answers at ${detail} alone (said ${asked})`)
+        return { error, retry: this.#directed.has(flow) ? 'at once' : 'never' }
+      }
       case reasonCodes.NO_SERVICE:
         return { error: new ServalError('ENOSERVICE', { service, asked }), retry: 'never' }
       case reasonCodes.DROPPED:
@@ -184,6 +198,14 @@ export class Resolver {
         return { error, retry: this.#hasAlternatives(flow) ? 'elsewhere' : 'never' }
       }
     }
+  }
+
+  /** Nobody may send this host to itself but who is on it. */
+  #directionOf({ detail, remote }: Nack): Endpoint | undefined {
+    const endpoint = parseEndpoint(detail)
+    if (endpoint === undefined || targetProblem(endpoint) !== undefined) return undefined
+    if (isLoopback(endpoint.address) && !isLoopback(remote.address)) return undefined
+    return this.#locals.best(endpoint) && endpoint
   }
 
   /** An exact rule with one target will name the same instance again. */

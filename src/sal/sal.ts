@@ -411,11 +411,11 @@ export class Sal {
       count,
       nextInstance: (flow, nowMs) => this.#nextInstance(flow, nowMs),
       answered: (flow, remote, nowMs) => this.#resolver.handleAnswered(flow, remote, nowMs),
-      refused: (flow, code, remote, nowMs) => {
-        this.#dialect.routerHeard(remote, nowMs)
-        this.#resolver.handleRefused(flow, code, remote, nowMs)
+      refused: (flow, nack, nowMs) => {
+        this.#dialect.routerHeard(nack.remote, nowMs)
+        this.#resolver.handleRefused(flow, nack, nowMs)
       },
-      refusal: (flow, code, remote, nowMs) => this.#resolver.refusal(flow, code, remote, nowMs),
+      refusal: (flow, nack, nowMs) => this.#resolver.refusal(flow, nack, nowMs),
       timeoutError: (flow, nowMs) => this.#timeoutError(flow, nowMs),
       anotherLocal: (local, remote) => this.#locals.after(local, remote),
     }
@@ -478,7 +478,9 @@ export class Sal {
   #nextInstance(flow: AnyFlow, nowMs: number): SynTarget {
     const isRepeat = this.#resolver.targetOf(flow) !== undefined
     const target = this.#resolver.next(flow, nowMs)
-    if (isRepeat && typeof target === 'object' && 'remote' in target && this.#goesToRouter(flow)) {
+    const isRoute = typeof target === 'object' && 'remote' in target
+    const isByRule = isRoute && target.remote === this.#resolver.targetOf(flow)
+    if (isRepeat && isByRule && this.#goesToRouter(flow)) {
       this.#dialect.askRouter(target.local, target.remote)
     }
     return target

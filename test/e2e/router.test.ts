@@ -14,6 +14,7 @@ import { peekSrcFlowId } from '../../src/wire/sal-header.ts'
 import { Program } from '../support/lab/program.ts'
 import { packetBytes, parse, routeOf, syn } from '../support/router-trace.ts'
 
+const ECHO_SERVER = fileURLToPath(new URL('programs/echo-server.js', import.meta.url))
 const SERVAL = fileURLToPath(new URL('../../dist/lib/serval.js', import.meta.url))
 
 let folder: string
@@ -31,8 +32,12 @@ afterEach(async () => {
 })
 
 function start(...args: readonly string[]): Program {
-  const env = { SERVAL_RUNTIME_DIR: folder }
-  const program = new Program(process.execPath, [SERVAL, 'router', '--json', ...args], { cwd: folder, env })
+  return run([SERVAL, 'router', '--json', ...args])
+}
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
+  const settings = { SERVAL_RUNTIME_DIR: folder, ...env }
+  const program = new Program(process.execPath, args, { cwd: folder, env: settings })
   programs.push(program)
   return program
 }
@@ -117,6 +122,16 @@ describe('serval router', () => {
     const back = await answered
     expect(back.from).toBe(first)
     expect(back.bytes.slice(SHIM_BYTES)).toEqual(answer.slice(SHIM_BYTES))
+  })
+
+  it('leads to a server that has never heard of it', async () => {
+    const server = run([ECHO_SERVER, 'web.example', 'echo'], { SERVAL_BIND: '127.0.0.1:0' })
+    const { address, port } = await server.event('ready')
+    const place = await router('--rule', `web.example FORWARD ${address}:${port}`)
+    // Others of the host must not find it without the router.
+    const elsewhere = { SERVAL_ROUTER: place, SERVAL_RUNTIME_DIR: join(folder, 'elsewhere') }
+    const ping = run([SERVAL, 'ping', 'web.example', '--count', '1'], elsewhere)
+    expect(await ping.exited).toMatchObject({ code: 0 })
   })
 
   it('takes packets of those on its list alone', async () => {

@@ -107,7 +107,7 @@ export class Opening2014<F> {
       context.count('badNonce')
       return undefined
     }
-    context.refused(flow, reasonCodes.REFUSED, remote, nowMs)
+    context.refused(flow, { reason: reasonCodes.REFUSED, detail: '', remote }, nowMs)
     const service = this.#options.serviceName ?? this.#options.service.toString()
     return new ServalError('ECONNREFUSED', {
       service,

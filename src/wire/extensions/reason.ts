@@ -53,6 +53,8 @@ export const reasonCodes = {
   LOOP: 12,
   /** A SYN with TRACE has come to an instance that would take it; detail: its address. */
   TRACED: 13,
+  /** The instance would take the SYN, but answers the client itself alone; detail: the address to send it to. */
+  DIRECT: 14,
 } as const
 
 export interface ReasonExtension extends ExtensionBase, ReservedField {

@@ -17,7 +17,7 @@ local EXTENSIONS = {
 }
 local REASONS = {
   "no such service", "refused", "draining", "overload", "lost race", "stale epoch", "no route", "unsupported",
-  "dropped by rule", "closed", "hop limit", "loop", "traced",
+  "dropped by rule", "closed", "hop limit", "loop", "traced", "ask directly",
 }
 local LARGE_TYPES = { "TRACE" }
 local KEY_MODES = { [0] = "plain", "secure" }

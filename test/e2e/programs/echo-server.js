@@ -1,5 +1,5 @@
 // @ts-check
-/** Greets with WHO and gives back what it is sent: node echo-server.js NAME WHO */
+/** Greets with WHO and gives back what it is sent; `ready` says where it listens: node echo-server.js NAME WHO */
 import net from 'serval/net'
 import { say, sayError } from './say.js'
 
@@ -12,4 +12,4 @@ const server = net.createServer(socket => {
   socket.pipe(socket)
 })
 server.on('error', sayError)
-server.listen(name, () => say('ready'))
+server.listen(name, () => say('ready', { ...server.address() }))

@@ -346,18 +346,85 @@ describe('a service router', () => {
     expect(server.sal.flows.size).toBe(1)
   })
 
-  it('is not believed where the server does not know it', () => {
+  /** client -- r1 -- r2 -- server, and the server knows neither of them unless it is told. */
+  function behindStrangers() {
     const world = simulate(1, { trace: true })
     const net = world.link('net', { delayMs: 10 })
-    const router = world.router('router', net)
     const server = world.host('server', net)
-    const client = world.host('client', net).use(router)
-    router.forward(SERVICE, server)
+    const second = world.router('r2', net).forward(SERVICE, server)
+    const first = world.router('r1', net).forward(SERVICE, second)
+    const client = world.host('client', net).use(first)
     server.listen(SERVICE)
-    client.connect(SERVICE)
+    return { world, client, server, second }
+  }
+
+  it('is not believed where the server does not know it: the server has the client ask it itself', () => {
+    const { world, client, server } = behindStrangers()
+    const flow = client.connect(SERVICE)
     world.run(500)
-    expect(world.exchange()).toEqual(['client > router SYN', 'router > server SYN by 1'])
-    expect(server.sal.counters.routeUntrusted).toBe(1)
+    expect(world.timeline()).toEqual([
+      '0 client > r1 SYN',
+      '10 r1 > r2 SYN by 1',
+      '20 r2 > server SYN by 2',
+      '30 server > r2 NACK DIRECT by 2',
+      '40 r2 > r1 NACK DIRECT by 2',
+      '50 r1 > client NACK DIRECT by 2',
+      '60 client > server SYN',
+      '70 server > client SYN+ACK',
+      '80 client > server ACK service',
+      '90 server > client ack',
+    ])
+    expect(flow.state).toBe('CONNECTED')
+    expect(server.sal.counters).toEqual({ routeUntrusted: 1 })
+  })
+
+  it('passes on that the server is to be asked itself, where a NAT keeps its own answer from the client', () => {
+    const { world, client, server, second } = behindStrangers()
+    server.sal.trustRouters([second.endpoint])
+    let hasAsked = false
+    // As a NAT does that lets in only those to whom something went.
+    world.network.interceptors.push(packet => {
+      const summary = world.summaryOf(packet)
+      hasAsked ||= summary.startsWith('client > server')
+      return summary.startsWith('server > client') && !hasAsked
+    })
+    const flow = client.connect(SERVICE)
+    world.run(1500)
+    expect(flow.state).toBe('CONNECTED')
+    expect(world.timeline().slice(-6)).toEqual([
+      '1040 r2 > r1 NACK DIRECT by 2',
+      '1050 r1 > client NACK DIRECT by 2',
+      '1060 client > server SYN',
+      '1070 server > client SYN+ACK',
+      '1080 client > server ACK service',
+      '1090 server > client ack',
+    ])
+    expect(server.sal.flows.size).toBe(1)
+  })
+
+  it('leads nowhere where the address is not a host that the client can reach, or its own loopback', () => {
+    for (const detail of [
+      '127.0.0.1:7200',
+      '224.0.0.1:7200',
+      '[fd00::1]:7',
+      '10.9.9.9',
+      'web.example:7',
+      '',
+    ]) {
+      const { world, client, server } = pair()
+      world.intercept('client > server SYN', ({ bytes, from }) => {
+        const { control: syn, srcFlowId: dstFlowId } = packetOf(bytes)!
+        const extensions = [
+          control(controlFlags.NACK, 0, serialAdd(syn!.verno, 1), syn!.nonce),
+          reason(reasonCodes.DIRECT, detail),
+        ]
+        const nack = forge({ srcFlowId: 0, dstFlowId, extensions })
+        world.inject({ bytes: nack, from: server.attached[0]!, to: from.endpoint })
+      })
+      const flow = client.connect(SERVICE)
+      world.run(100)
+      expect(flow.error).toMatchObject({ code: 'EHOSTUNREACH' })
+    }
   })
 })
 

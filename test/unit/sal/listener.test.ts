@@ -17,8 +17,9 @@ describe('half-open flows', () => {
   it('are found by the client’s flowID, nonce and address together', () => {
     const open = new HalfOpen()
     const first = listener(1)
-    open.insert(7, share(1), home, flows[0]!, first)
+    open.insert(7, share(1), home, flows[0]!, first, 100)
     expect(open.find(7, share(1), { ...home })).toBe(flows[0])
+    expect(open.since(flows[0]!)).toBe(100)
     expect(open.find(7, share(2), home)).toBeUndefined()
     expect(open.find(8, share(1), home)).toBeUndefined()
     expect(open.find(7, share(1), endpoint('10.0.0.2', 1))).toBeUndefined()
@@ -27,9 +28,9 @@ describe('half-open flows', () => {
   it('are counted at their listener until they are removed', () => {
     const open = new HalfOpen()
     const [first, second] = [listener(1), listener(2)]
-    open.insert(1, share(1), home, flows[0]!, first)
-    open.insert(2, share(1), home, flows[1]!, first)
-    open.insert(3, share(1), home, flows[2]!, second)
+    open.insert(1, share(1), home, flows[0]!, first, 100)
+    open.insert(2, share(1), home, flows[1]!, first, 100)
+    open.insert(3, share(1), home, flows[2]!, second, 100)
     expect([first.halfOpen, second.halfOpen]).toEqual([2, 1])
     expect(open.of(first)).toEqual([flows[0], flows[1]])
     expect(open.remove(flows[0]!)).toBe(first)

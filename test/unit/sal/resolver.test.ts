@@ -132,7 +132,7 @@ describe('a DELAY rule', () => {
 
 describe('a refusal', () => {
   const meaning = (code: number, ...rules: readonly Rule[]) =>
-    desk(...rules).resolver.refusal(flow(), code, there, 0)
+    desk(...rules).resolver.refusal(flow(), { reason: code, detail: '', remote: there }, 0)
 
   it('that there is no such service, or that it is dropped, is final', () => {
     expect(meaning(reasonCodes.NO_SERVICE)).toMatchObject({ error: { code: 'ENOSERVICE' }, retry: 'never' })
