@@ -1,16 +1,20 @@
 /** The router as a process, its workers and their batches included, over loopback. */
+import { execFile } from 'node:child_process'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { serviceIdOf } from '../../src/id/name.ts'
 import { SHIM_BYTES } from '../../src/wire/encapsulation.ts'
 import { control, controlFlags } from '../../src/wire/extensions/control.ts'
 import { reasonCodes } from '../../src/wire/extensions/reason.ts'
 import { route } from '../../src/wire/extensions/route.ts'
-import { peekSrcFlowId } from '../../src/wire/sal-header.ts'
+import { service } from '../../src/wire/extensions/service.ts'
+import { peekSrcFlowId, protocols } from '../../src/wire/sal-header.ts'
 import { Program } from '../support/lab/program.ts'
 import { packetBytes, parse, routeOf, syn } from '../support/router-trace.ts'
 
@@ -40,6 +44,13 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
   const program = new Program(process.execPath, args, { cwd: folder, env: settings })
   programs.push(program)
   return program
+}
+
+/** What a command prints. */
+async function serval(...args: readonly string[]): Promise<string> {
+  const env = { ...process.env, SERVAL_RUNTIME_DIR: folder }
+  const { stdout } = await promisify(execFile)(process.execPath, [SERVAL, ...args], { cwd: folder, env })
+  return stdout
 }
 
 /** Where it listens, once it does. */
@@ -132,6 +143,65 @@ describe('serval router', () => {
     const elsewhere = { SERVAL_ROUTER: place, SERVAL_RUNTIME_DIR: join(folder, 'elsewhere') }
     const ping = run([SERVAL, 'ping', 'web.example', '--count', '1'], elsewhere)
     expect(await ping.exited).toMatchObject({ code: 0 })
+  })
+
+  it('tells a client of a loop of rules, and at which router it shows', async () => {
+    const client = await socket()
+    const starts = start('--bind', '127.0.0.1:0', '--workers', '2')
+    const first: string = (await starts.event('ready')).udp[0]
+    const second = await router('--rule', `web.example FORWARD ${first}`)
+    await serval('rules', 'add', '--of', String(starts.pid), `web.example FORWARD ${second}`)
+    const arrival = received(client)
+    send(client, syn(), first)
+    expect(parse((await arrival).bytes).extension('reason')).toMatchObject({
+      code: reasonCodes.LOOP,
+      detail: first,
+    })
+  })
+
+  it('forwards for many sources in both of its workers, and counts what they do together', async () => {
+    const server = await socket()
+    const clients = await Promise.all(Array.from({ length: 64 }, () => socket()))
+    const rule = ['--rule', `web.example FORWARD ${placeOf(server)}`]
+    const running = start('--bind', '127.0.0.1:0', '--workers', '2', ...rule)
+    const stream = new SynStream(clients, server, (await running.event('ready')).udp[0])
+    const sending = stream.run()
+    await stream.hasCome(1000)
+    stream.end()
+    await sending
+    await stream.hasCome(stream.sent)
+    const [{ rules }] = JSON.parse(await serval('rules', 'list', '--json')).processes
+    expect(rules).toMatchObject([{ pattern: 'web.example', packets: stream.sent, drops: 0 }])
+  })
+
+  it.each([
+    ['in workers', {}],
+    ['in one thread, as it must be without koffi', { offload: false }],
+  ])('sends on packets longer than Ethernet has, and short ones, %s', async (_where, config) => {
+    writeFileSync(join(folder, 'serval.json'), JSON.stringify(config))
+    const [client, server] = [await socket(), await socket()]
+    const place = await router('--rule', `web.example FORWARD ${placeOf(server)}`)
+    for (const length of [8000, 1400, 8000, 0]) {
+      const transport = Uint8Array.from({ length }, (_byte, i) => (i * 31) >> 3)
+      const to = service(serviceIdOf('web.example'))
+      const arrival = received(server)
+      send(
+        client,
+        packetBytes({
+          srcFlowId: 9,
+          dstFlowId: 0,
+          protocol: protocols.DATAGRAM,
+          extensions: [to],
+          transport,
+        }),
+        place,
+      )
+      const { bytes, from } = await arrival
+      expect(from).toBe(place)
+      expect(parse(bytes).transport).toEqual(transport)
+      const { address, port } = client.address()
+      expect(routeOf(bytes)).toMatchObject([{ address, port }])
+    }
   })
 
   it('takes packets of those on its list alone', async () => {
