@@ -25,6 +25,7 @@ import { MAX_ROUTE_ENTRIES, ROUTE_MAC_BYTES } from '../wire/extensions/route.ts'
 import { nativeProfile } from '../wire/native-profile.ts'
 import { BASE_HEADER_BYTES, MAX_HEADER_BYTES, peekDstFlowId, peekProtocol } from '../wire/sal-header.ts'
 import type { AllowList } from './allow-list.ts'
+import { PacketKey } from './read-ahead.ts'
 import type { RouteMac } from './route-mac.ts'
 
 /** What a packet grows by at most: ROUTE's start and an entry for IPv6. */
@@ -289,24 +290,22 @@ export class FastPath {
 }
 
 /** What may decide between targets, and the serviceID that is looked up, read from the packet where it lies. */
-class InPlaceChoice implements Choice {
+class InPlaceChoice extends PacketKey implements Choice {
   uniform = 0
   nowMs = 0
   readonly isNear: (endpoint: Endpoint) => boolean
   readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #service = 0
   #address = 0
   #addressBytes = 0
 
   constructor(bytes: Uint8Array, isNear: (endpoint: Endpoint) => boolean) {
+    super(new DataView(bytes.buffer))
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer)
     this.isNear = isNear
   }
 
   set(service: number, address: number, addressBytes: number, nowMs: number, uniform: number): void {
-    this.#service = service
+    this.at = service
     this.#address = address
     this.#addressBytes = addressBytes
     this.nowMs = nowMs
@@ -319,10 +318,6 @@ class InPlaceChoice implements Choice {
   }
 
   byteAt(index: number): number {
-    return this.#bytes[this.#service + index]!
-  }
-
-  copyWords(words: Int32Array): void {
-    for (let i = 0, at = this.#service; i < 8; i++, at += 4) words[i] = this.#view.getInt32(at)
+    return this.#bytes[this.at + index]!
   }
 }

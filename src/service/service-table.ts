@@ -70,12 +70,12 @@ export class ServiceTable {
   }
 
   /**
-   * HOT. Reads ahead what lookups of these IDs will read, for who has several packets in hand: a large table is memory that no
+   * HOT. Reads ahead what lookups of these IDs, or the first `all` of them, will read, for who has several packets in hand: a large table is memory that no
    * cache holds, and waiting for many lines of it at once takes little longer than for one. Changes nothing.
    */
-  fetch(ids: readonly ServiceId[]): void {
-    for (let from = 0; from < ids.length; from += FETCH_LIMIT) {
-      const count = Math.min(FETCH_LIMIT, ids.length - from)
+  fetch(ids: readonly ServiceKey[], all = ids.length): void {
+    for (let from = 0; from < all; from += FETCH_LIMIT) {
+      const count = Math.min(FETCH_LIMIT, all - from)
       for (let i = 0; i < count; i++) ids[from + i]!.copyWords(this.#keys, KEY_WORDS * i)
       this.#index.fetch(this.#keys, count, this.#slots)
       this.#plain.touch(this.#slots, count)

@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:os'
 import type { FastPath } from '../../router/fast-path.ts'
+import { ReadAhead } from '../../router/read-ahead.ts'
 import type { Router } from '../../router/router.ts'
 import type { ForwardTarget } from '../../service/target.ts'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
@@ -55,6 +56,7 @@ export class Forwarder {
   readonly #nowMs: () => number
   readonly #slab: MessageSlab
   readonly #fastPath: FastPath
+  readonly #ahead: ReadAhead
   readonly #sockets = new Map<number, ListeningSocket>()
   #list: readonly ListeningSocket[] = []
   #descriptors: Int32Array
@@ -81,6 +83,7 @@ export class Forwarder {
     this.#nowMs = nowMs
     this.#slab = new MessageSlab(bytes => calls.addressOf(bytes))
     this.#fastPath = router.newFastPath(this.#slab.bytes, target => this.#canReach(target))
+    this.#ahead = new ReadAhead(router.table, this.#slab.bytes, BATCH)
     this.#descriptors = this.#newDescriptors()
   }
 
@@ -144,6 +147,7 @@ export class Forwarder {
     const addressBytes = socket.isV6 ? 16 : 4
     const { bytes } = slab
     const fast = this.#fastPath
+    this.#readAhead(count)
     for (let i = 0; i < count; i++) {
       const start = slab.packetAt(i)
       const name = slab.addressAt(i)
@@ -159,6 +163,14 @@ export class Forwarder {
     slab.renew(count)
     this.#send(socket, nowMs)
     return count
+  }
+
+  /** For a single packet there is nothing to gain. */
+  #readAhead(count: number): void {
+    const ahead = this.#ahead
+    if (count === 1 || !ahead.isWorthwhile) return
+    for (let i = 0; i < count; i++) ahead.expect(this.#slab.packetAt(i))
+    ahead.read()
   }
 
   /** The long way. */
