@@ -28,7 +28,8 @@ import { MAX_HEADER_BYTES } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { WireError } from '../wire/wire-error.ts'
 import type { AllowList } from './allow-list.ts'
-import type { RouterEvent, RouterLocal } from './router.ts'
+import type { RouterLocal } from './exits.ts'
+import type { RouterEvent } from './router.ts'
 
 export interface Router2014Options {
   readonly randomBytes: (n: number) => Uint8Array

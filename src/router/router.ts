@@ -8,40 +8,34 @@
  */
 import type { ServiceId } from '../id/service-id.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
-import { AnswerLimit, type AnswerRate } from '../service/answer-limit.ts'
+import type { AnswerRate } from '../service/answer-limit.ts'
 import { affinityOf } from '../service/balance/affinity.ts'
 import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { type DelayLimits, DelayQueue, type Held } from '../service/delay-queue.ts'
-import { nackFor } from '../service/nack.ts'
 import { countDrop, peekType, resolve, resolveAll } from '../service/resolve.ts'
 import type { Rule, RuleOrigin } from '../service/rule.ts'
 import { checkNoLoop } from '../service/rule-check.ts'
 import { formatRule } from '../service/rule-text.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import type { ForwardTarget, ServiceTarget } from '../service/target.ts'
-import {
-  emitShim,
-  MAX_ENCAPSULATED_BYTES,
-  PacketWalk,
-  SHIM_BYTES,
-  WIRE_VERSION,
-} from '../wire/encapsulation.ts'
-import { type Endpoint, endpointFamily, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
-import { controlFlags } from '../wire/extensions/control.ts'
+import { MAX_ENCAPSULATED_BYTES, PacketWalk, SHIM_BYTES, WIRE_VERSION } from '../wire/encapsulation.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
-import { MAX_ROUTE_ENTRIES, type RouteEntry, route } from '../wire/extensions/route.ts'
+import { MAX_ROUTE_ENTRIES, type RouteEntry } from '../wire/extensions/route.ts'
 import { nativeProfile } from '../wire/native-profile.ts'
-import { emitPacket, packetLength, parsePacket, SalPacket } from '../wire/packet.ts'
+import { packetLength, parsePacket } from '../wire/packet.ts'
 import { MAX_HEADER_BYTES, peekDstFlowId, peekSrcFlowId } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
-import { emitVersionHint, HINT_VERSION, versionHintLength } from '../wire/version-hint.ts'
+import { HINT_VERSION } from '../wire/version-hint.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { AllowList } from './allow-list.ts'
+import { BackChannel } from './back-channel.ts'
 import { newRouterCounters } from './counters.ts'
+import { Exits, type RouterLocal } from './exits.ts'
 import { FastPath, type FastPathParts } from './fast-path.ts'
-import { type Output, OutputQueue } from './output-queue.ts'
 import { ROUTE_SECRET_BYTES, RouteMac } from './route-mac.ts'
+import { isUnbound, kept, routeEntriesOf, type Transit, withRouteEntry } from './transit.ts'
 
 export interface RouterOptions {
   /** n bytes of a CSPRNG. */
@@ -61,12 +55,6 @@ export interface RouterOptions {
   readonly answers?: Partial<AnswerRate>
 }
 
-/** One of the router's sockets. */
-export interface RouterLocal {
-  readonly id: number
-  readonly endpoint: Endpoint
-}
-
 /** A packet waits for somebody to find out who serves this: then `insert` a rule, or `refuseDelayed`. */
 export interface ResolveEvent {
   readonly type: 'resolve'
@@ -74,19 +62,7 @@ export interface ResolveEvent {
 }
 export type RouterEvent = ResolveEvent
 
-/** A SYN or unconnected datagram on its way through. */
-interface Transit {
-  readonly packet: SalPacket
-  readonly serviceId: ServiceId
-  readonly hops: number
-  /** Shim to end. */
-  readonly bytes: number
-  readonly localId: number
-  readonly remote: Endpoint
-}
-
 const profile = nativeProfile
-const NO_ENTRIES: readonly RouteEntry[] = []
 
 export class Router {
   readonly table: ServiceTable
@@ -94,24 +70,28 @@ export class Router {
 
   readonly #walk = new PacketWalk()
   readonly #mac: RouteMac
-  readonly #answerLimit: AnswerLimit
-  readonly #isKnownRouter: (remote: Endpoint) => boolean
+  readonly #exits = new Exits(this.counters)
+  readonly #back: BackChannel
   readonly #isNear: (endpoint: Endpoint) => boolean
   readonly #uniform: () => number
-  readonly #locals = new Map<number, RouterLocal>()
   readonly #delayed: DelayQueue<Transit>
   /** What waits and has not been told yet, by text: never more than wait. */
   readonly #unresolved = new Map<string, ServiceId>()
   readonly #allowed: AllowList
-  readonly #output = new OutputQueue()
 
   constructor(options: RouterOptions) {
     const salt = new DataView(options.randomBytes(4).slice().buffer).getInt32(0)
     this.table = options.table ?? new ServiceTable(salt)
     this.#mac = new RouteMac(options.routeSecret ?? options.randomBytes(ROUTE_SECRET_BYTES))
     this.#allowed = options.allowed ?? AllowList.everybody
-    this.#answerLimit = new AnswerLimit(options.randomBytes, options.answers)
-    this.#isKnownRouter = options.isKnownRouter ?? (() => false)
+    this.#back = new BackChannel({
+      mac: this.#mac,
+      exits: this.#exits,
+      counters: this.counters,
+      randomBytes: options.randomBytes,
+      rate: options.answers,
+      isKnownRouter: options.isKnownRouter ?? (() => false),
+    })
     this.#isNear = options.isNear ?? (() => false)
     this.#uniform = uniformFrom(options.randomBytes)
     this.#delayed = new DelayQueue(options.delay)
@@ -119,11 +99,11 @@ export class Router {
 
   /** A socket to send from. Needed where targets are of another address family than those who ask. */
   addLocal(local: RouterLocal): void {
-    this.#locals.set(local.id, local)
+    this.#exits.add(local)
   }
 
   removeLocal(localId: number): void {
-    this.#locals.delete(localId)
+    this.#exits.remove(localId)
   }
 
   /** Takes a datagram, or several equal ones that the kernel merged, from `remote` to the socket `localId`. */
@@ -149,16 +129,16 @@ export class Router {
 
   /** Puts the next packet into `batch`; false if there is none. */
   pollTransmit(batch: TransmitBatch): boolean {
-    return this.#output.poll(batch)
+    return this.#exits.poll(batch)
   }
 
   get isUrgent(): boolean {
-    return !this.#output.isEmpty
+    return !this.#exits.isEmpty
   }
 
   /** A full link: what goes by it waits. */
   hold(localId: number, isHeld: boolean): void {
-    this.#output.hold(localId, isHeld)
+    this.#exits.hold(localId, isHeld)
   }
 
   /**
@@ -190,8 +170,7 @@ export class Router {
    * that forwards to the router itself.
    */
   insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin, nowMs: number): void {
-    const own = [...this.#locals.values()].map(local => local.endpoint)
-    checkNoLoop(rule, own, () => formatRule(origin.name ?? prefix.toString(), rule))
+    checkNoLoop(rule, this.#exits.endpoints, () => formatRule(origin.name ?? prefix.toString(), rule))
     this.table.insert(prefix, rule, origin)
     this.releaseDelayed(prefix, nowMs)
   }
@@ -230,25 +209,9 @@ export class Router {
       return
     }
     const serviceId = packet.extension('service')?.serviceId
-    if (serviceId === undefined || !isUnbound(packet)) return this.#relay(packet, hops, localId, nowMs)
+    if (serviceId === undefined || !isUnbound(packet)) return this.#back.relay(packet, hops, localId, nowMs)
     const transit = { packet, serviceId, hops, bytes, localId, remote }
     if (this.#mayPass(transit, nowMs)) this.#resolve(transit, nowMs)
-  }
-
-  /**
-   * An answer on its way back: to where the SYN had come from, as an entry of this router's own says. Nobody else can have
-   * written one, so nobody can have packets sent to whom they like.
-   */
-  #relay(packet: SalPacket, hops: number, localId: number, nowMs: number): void {
-    const entries = isAnswer(packet) ? (packet.extension('route')?.entries ?? NO_ENTRIES) : NO_ENTRIES
-    const own = entries.find(entry => this.#mac.isOwn(entry, packet.dstFlowId, nowMs))
-    const towards = own && this.#localTowards(own, localId)
-    if (own === undefined) this.counters.misdirected++
-    else if (hops === 0) this.counters.hopLimit++
-    else if (towards === undefined) this.counters.noLocal++
-    else if (this.#sendPacket(packet, hops - 1, towards, { address: own.address, port: own.port })) {
-      this.counters.relayed++
-    }
   }
 
   /** A version is asked for only by who has no flow yet; a hint is never answered. */
@@ -256,18 +219,14 @@ export class Router {
     this.counters.unknownVersion++
     const { packetStart, packetEnd, version } = this.#walk
     if (version === HINT_VERSION || peekDstFlowId(buffer, packetStart) !== 0) return
-    const hint = { dstFlowId: peekSrcFlowId(buffer, packetStart), versions: [WIRE_VERSION] }
-    const length = versionHintLength(hint)
-    if (length > SHIM_BYTES + packetEnd - packetStart || !this.#mayAnswer(remote, nowMs)) return
-    const bytes = new Uint8Array(length)
-    emitVersionHint(hint, bytes, 0)
-    if (this.#send({ bytes, localId, remote })) this.counters.versionHints++
+    const bytes = SHIM_BYTES + packetEnd - packetStart
+    this.#back.hint(peekSrcFlowId(buffer, packetStart), bytes, localId, remote, nowMs)
   }
 
   /** Hop limit, and loops: a packet that came back carries an entry of ours, or its sender's twice. */
   #mayPass(transit: Transit, nowMs: number): boolean {
     const { packet, hops, remote } = transit
-    const entries = packet.extension('route')?.entries ?? NO_ENTRIES
+    const entries = routeEntriesOf(packet)
     const isLoop = (entry: RouteEntry) =>
       sameEndpoint(entry, remote) || this.#mac.isOwn(entry, packet.srcFlowId, nowMs)
     if (entries.some(isLoop)) return this.#stop(transit, 'loop', reasonCodes.LOOP, nowMs)
@@ -279,8 +238,8 @@ export class Router {
   /** A packet goes no further; who sent it hears at which router: a trace tells the way by it. */
   #stop(transit: Transit, fate: 'loop' | 'hopLimit' | 'routeFull', code: number, nowMs: number): false {
     this.counters[fate]++
-    const local = this.#locals.get(transit.localId)
-    this.#refuse(transit, code, local === undefined ? '' : formatEndpoint(local.endpoint), nowMs)
+    const own = this.#exits.endpointOf(transit.localId)
+    this.#back.refuse(transit, code, own === undefined ? '' : formatEndpoint(own), nowMs)
     return false
   }
 
@@ -316,15 +275,15 @@ export class Router {
         return this.#delay(transit, nowMs)
       case 'DROP':
         this.counters.droppedByRule++
-        return this.#refuse(transit, reasonCodes.DROPPED, target.reason ?? '', nowMs)
+        return this.#back.refuse(transit, reasonCodes.DROPPED, target.reason ?? '', nowMs)
       default:
         this.counters.noService++
-        return this.#refuse(transit, reasonCodes.NO_SERVICE, '', nowMs)
+        return this.#back.refuse(transit, reasonCodes.NO_SERVICE, '', nowMs)
     }
   }
 
   #forward(transit: Transit, target: ForwardTarget, nowMs: number): void {
-    const localId = this.#localTowards(target.endpoint, transit.localId)
+    const localId = this.#exits.towards(target.endpoint, transit.localId)
     const packet = withRouteEntry(
       transit.packet,
       this.#mac.entry(transit.remote, transit.packet.srcFlowId, nowMs),
@@ -333,7 +292,7 @@ export class Router {
     const headerBytes = length - SHIM_BYTES - packet.transport.length
     if (localId === undefined) this.counters.noLocal++
     else if (length > MAX_ENCAPSULATED_BYTES || headerBytes > MAX_HEADER_BYTES) this.counters.tooLong++
-    else if (this.#sendPacket(packet, transit.hops - 1, localId, target.endpoint)) {
+    else if (this.#exits.sendPacket(packet, transit.hops - 1, localId, target.endpoint)) {
       this.counters.forwarded++
       this.counters.forwardedBytes += length
       return
@@ -341,22 +300,11 @@ export class Router {
     countDrop(this.table, transit.serviceId, target)
   }
 
-  /** The socket that the packet came in by, if it can reach the target; else one that can. */
-  #localTowards(target: Endpoint, arrivedAt: number): number | undefined {
-    const family = endpointFamily(target)
-    const arrived = this.#locals.get(arrivedAt)
-    if (arrived === undefined || endpointFamily(arrived.endpoint) === family) return arrivedAt
-    for (const { id, endpoint } of this.#locals.values()) if (endpointFamily(endpoint) === family) return id
-    return undefined
-  }
-
   #delay(transit: Transit, nowMs: number): void {
-    const { packet, serviceId, bytes } = transit
+    const { serviceId, bytes } = transit
     this.counters.delayed++
     if (!this.#delayed.isWaiting(serviceId)) this.#unresolved.set(serviceId.toString(), serviceId)
-    // The datagram's buffer is used again; extensions are copies already.
-    const kept = { ...transit, packet: new SalPacket({ ...packet, transport: packet.transport.slice() }) }
-    for (const held of this.#delayed.hold(serviceId, kept, bytes, nowMs)) {
+    for (const held of this.#delayed.hold(serviceId, kept(transit), bytes, nowMs)) {
       this.counters.delayEvicted++
       this.#giveUp(held, reasonCodes.OVERLOAD, nowMs)
     }
@@ -364,72 +312,10 @@ export class Router {
 
   #giveUp({ item }: Held<Transit>, code: number, nowMs: number): void {
     this.#tellNoMore(item.serviceId)
-    this.#refuse(item, code, '', nowMs)
+    this.#back.refuse(item, code, '', nowMs)
   }
 
   #tellNoMore(serviceId: ServiceId): void {
     if (!this.#delayed.isWaiting(serviceId)) this.#unresolved.delete(serviceId.toString())
   }
-
-  /** Answers a SYN; an unconnected datagram gets no answer. */
-  #refuse(transit: Transit, code: number, detail: string, nowMs: number): void {
-    const nack = nackFor(transit.packet, code, detail, profile)
-    if (nack === undefined) return
-    const remote = this.#askerOf(transit, nowMs)
-    if (!this.#mayAnswer(remote, nowMs)) return
-    if (this.#sendPacket(nack, undefined, transit.localId, remote)) this.counters.nacks++
-  }
-
-  /**
-   * Where an answer goes: to who sent the packet here, or to the client that the first router saw, if ROUTE can be
-   * believed. Anything else would make the router an open reflector.
-   */
-  #askerOf({ packet, remote }: Transit, nowMs: number): Endpoint {
-    const first = packet.extension('route')?.entries[0]
-    if (first === undefined) return remote
-    if (!this.#isKnownRouter(remote) && !this.#mac.isOwn(first, packet.srcFlowId, nowMs)) return remote
-    return { address: first.address, port: first.port }
-  }
-
-  #mayAnswer(remote: Endpoint, nowMs: number): boolean {
-    const admitted = this.#answerLimit.admits(remote.address, nowMs)
-    if (!admitted) this.counters.answersLimited++
-    return admitted
-  }
-
-  /** `hops` undefined: as many as a packet starts with. */
-  #sendPacket(packet: SalPacket, hops: number | undefined, localId: number, remote: Endpoint): boolean {
-    const bytes = new Uint8Array(SHIM_BYTES + packetLength(packet, profile))
-    emitShim(bytes, 0, bytes.length, hops)
-    emitPacket(packet, bytes, SHIM_BYTES, profile)
-    return this.#send({ bytes, localId, remote })
-  }
-
-  #send(output: Output): boolean {
-    const isTaken = this.#output.push(output)
-    if (!isTaken) this.counters.outputFull++
-    return isTaken
-  }
-}
-
-const ALL_FLAGS = Object.values(controlFlags).reduce((all, flag) => all | flag, 0)
-
-/** A SYN or an unconnected datagram. TAG belongs to a flow, and nothing may be added behind it. */
-function isUnbound({ dstFlowId, control, tag }: SalPacket): boolean {
-  if (dstFlowId !== 0 || tag !== undefined) return false
-  return control === undefined || (control.flags & ALL_FLAGS) === controlFlags.SYN
-}
-
-/** SYN-ACK, or what else answers a SYN: NACK, and COOKIE, which has no flag. */
-function isAnswer({ dstFlowId, control }: SalPacket): boolean {
-  if (dstFlowId === 0 || control === undefined) return false
-  const flags = control.flags & ALL_FLAGS
-  return flags === (controlFlags.SYN | controlFlags.ACK) || flags === controlFlags.NACK || flags === 0
-}
-
-function withRouteEntry(packet: SalPacket, entry: RouteEntry): SalPacket {
-  const known = packet.extension('route')
-  const extended = known === undefined ? route([entry]) : { ...known, entries: [...known.entries, entry] }
-  const others = packet.extensions.filter(extension => extension !== known)
-  return new SalPacket({ ...packet, extensions: [...others, extended] })
 }
