@@ -31,12 +31,13 @@ import { RawIpNetwork } from './links/raw-ip-network.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
 import { randomBytes } from './random.ts'
-import { RawPlane } from './raw-plane.ts'
-import { type RouterPlane, ThreadPlane } from './router-plane.ts'
+import { rawPlane } from './raw-plane.ts'
+import type { RouterPlane } from './router-plane.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus } from './status.ts'
 import { newStatusServer, type StatusServer } from './status-server.ts'
+import { nativePlane } from './thread-plane.ts'
 import { version } from './version.ts'
 
 export interface RouterShellOptions extends ConfigOptions {
@@ -92,9 +93,9 @@ export class RouterShell {
     }
     const calls = workers > 0 && network === undefined && !isRaw ? this.#messageCalls() : undefined
     this.#plane = isRaw
-      ? new RawPlane(captured(new RawIpNetwork(), this.config.pcap), allowList, events)
+      ? rawPlane(captured(new RawIpNetwork(), this.config.pcap), allowList, events)
       : calls === undefined
-        ? new ThreadPlane(
+        ? nativePlane(
             captured(network ?? new UdpNetwork(this.config.offload), this.config.pcap),
             allowList,
             events,
