@@ -23,12 +23,12 @@ import type { RouterPlane, RouterPlaneEvents } from '../router-plane.ts'
 import type { MessageCalls } from './message-calls.ts'
 import { PublishedTable } from './published-table.ts'
 import {
+  type Change,
   type FromWorker,
   type Prefix,
   packPrefix,
   type RuleCounts,
   type SeenPacket,
-  type TableChange,
   type ToWorker,
   type WorkerStart,
 } from './worker-messages.ts'
@@ -67,7 +67,7 @@ export class EnginePlane implements RouterPlane {
   readonly #calls: MessageCalls
   readonly #events: RouterPlaneEvents
   readonly #workers: readonly WorkerHandle[]
-  #changes: TableChange[] = []
+  #changes: Change[] = []
   #hasBegun = false
   /** What was asked of workers and is not answered yet. */
   readonly #questions = new Map<number, (counts: RuleCounts) => void>()
@@ -133,11 +133,11 @@ export class EnginePlane implements RouterPlane {
   }
 
   release(under: ServicePrefix): void {
-    this.#flush()
-    this.#tell({ type: 'release', under: packPrefix(under) })
+    this.#publish({ verb: 'release', under: packPrefix(under) })
   }
 
   refuse(under: ServicePrefix): void {
+    this.#flush()
     this.#tell({ type: 'refuse', under: packPrefix(under) })
   }
 
@@ -149,7 +149,6 @@ export class EnginePlane implements RouterPlane {
   async close(): Promise<void> {
     this.#isClosing = true
     this.begin()
-    this.#flush()
     this.refuse(ServicePrefix.all)
     for (const id of this.network.openIds) this.#tell({ type: 'close', id })
     this.#tell({ type: 'end' })
@@ -203,7 +202,7 @@ export class EnginePlane implements RouterPlane {
   }
 
   /** Gathers changes until the end of this turn of the event loop. */
-  #publish(change: TableChange): void {
+  #publish(change: Change): void {
     if (this.#changes.length === 0) queueMicrotask(() => this.#flush())
     this.#changes.push(change)
   }

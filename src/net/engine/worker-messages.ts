@@ -36,8 +36,7 @@ export type ToWorker =
   /** It has the rules that it needs: what waits in the sockets may be read. */
   | { readonly type: 'begin' }
   | { readonly type: 'close'; readonly id: number }
-  | { readonly type: 'rules'; readonly changes: readonly TableChange[] }
-  | { readonly type: 'release'; readonly under: Prefix }
+  | { readonly type: 'rules'; readonly changes: readonly Change[] }
   | { readonly type: 'refuse'; readonly under: Prefix }
   /** Answered by `counted`. */
   | { readonly type: 'count'; readonly question: number; readonly prefixes: readonly Prefix[] }
@@ -69,6 +68,9 @@ export interface Prefix {
   readonly id: Uint8Array
   readonly bits: number
 }
+
+/** In the order in which they are made. `release`: what waits under a prefix may be able to go on. */
+export type Change = TableChange | { readonly verb: 'release'; readonly under: Prefix }
 
 /** A change of a service table that all workers make as well. */
 export type TableChange =

@@ -16,6 +16,7 @@ import { MessageCalls } from './message-calls.ts'
 import { SeenPackets } from './seen-packets.ts'
 import {
   applyChange,
+  type Change,
   type FromWorker,
   type Prefix,
   type ToWorker,
@@ -106,10 +107,8 @@ function handle(message: ToWorker): void {
       locals.delete(message.id)
       return
     case 'rules':
-      for (const change of message.changes) applyChange(router.table, change)
+      for (const change of message.changes) make(change)
       return
-    case 'release':
-      return router.releaseDelayed(unpackPrefix(message.under), nowMs())
     case 'refuse':
       return router.refuseDelayed(unpackPrefix(message.under), nowMs())
     case 'count':
@@ -125,6 +124,11 @@ function handle(message: ToWorker): void {
       publishCounters()
       hasEnded = true
   }
+}
+
+function make(change: Change): void {
+  if (change.verb !== 'release') return applyChange(router.table, change)
+  router.releaseDelayed(unpackPrefix(change.under), nowMs())
 }
 
 function countsOf(prefix: Prefix): EntryCounts | undefined {
