@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bulk } from '../../bench/bulk.ts'
+import { compilerLack } from '../../bench/support/c-program.ts'
 import { openPlace } from '../../bench/support/open-place.ts'
 import type { Place } from '../../bench/support/place.ts'
 import type { Report } from '../../bench/support/report.ts'
@@ -55,12 +56,33 @@ describe('npm run bench', () => {
       ['loss', ['gbit serval:plain@0%/node:net@0%']],
       ['migrate', ['stallms serval/node:net', 'stallms serval@20ms/node:net@20ms']],
     ])('%s prints its figures beside those of its peers', expectFigures)
+
+    it.runIf(compilerLack() === undefined)('router prints its figures beside those of its peers', () =>
+      expectFigures('router', ['kpps serval@8/mmsg-loop@8', 'kpps serval@10000/mmsg-loop@10000']),
+    )
   })
 
   it('says how it is used', async () => {
     const { complaints, status } = await bench('nothing')
     expect(status).toBe(2)
     expect(complaints).toContain('npm run bench -- NAME')
+  })
+})
+
+describeInLab('the search of router', () => {
+  it.runIf(compilerLack() === undefined)('ends where all is lost, and says so', async () => {
+    const place = openPlace(new URL('peers/', DIST))
+    try {
+      const { left, right } = place.addresses
+      const forwarder = place.start('right', 'forwarder', ['mmsg-loop', right, '54325', left[0], '7001'])
+      await forwarder.event('ready')
+      // The sink is at another port than the one to which all is sent on.
+      const load = place.start('left', 'syn-load', [right, '54325', left[0], '7000', '8', '1'])
+      expect(await load.event('done')).toMatchObject({ loss: 1, kpps: 0 })
+      await Promise.all([load.stop(), forwarder.stop()])
+    } finally {
+      place.close()
+    }
   })
 })
 

@@ -174,6 +174,26 @@ describe('serval router', () => {
     expect(rules).toMatchObject([{ pattern: 'web.example', packets: stream.sent, drops: 0 }])
   })
 
+  it('takes ten thousand rules while it forwards, and loses nothing', async () => {
+    const server = await socket()
+    const clients = await Promise.all(Array.from({ length: 8 }, () => socket()))
+    const place = await router('--rule', `web.example FORWARD ${placeOf(server)}`)
+    const file = join(folder, 'many.rules')
+    const rules = Array.from({ length: 10_000 }, (_, i) => `s${i}.example FORWARD 10.0.0.1:7000\n`)
+    writeFileSync(file, rules.join(''))
+    const stream = new SynStream(clients, server, place)
+    const running = stream.run()
+    await stream.hasCome(500)
+    await serval('rules', 'import', file)
+    await stream.hasCome(stream.sent + 500)
+    stream.end()
+    await running
+    await stream.hasCome(stream.sent)
+    expect(stream.missing()).toEqual([])
+    const [process] = JSON.parse(await serval('rules', 'list', '--json')).processes
+    expect(process.rules).toHaveLength(10_001)
+  })
+
   it.each([
     ['in workers', {}],
     ['in one thread, as it must be without koffi', { offload: false }],
