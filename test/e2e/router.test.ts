@@ -196,7 +196,7 @@ describe('serval router', () => {
 
   it.each([
     ['in workers', {}],
-    ['in one thread, as it must be without koffi', { offload: false }],
+    ['in one thread, as it must be without koffi', { offload: 'dgram' }],
   ])('sends on packets longer than Ethernet has, and short ones, %s', async (_where, config) => {
     writeFileSync(join(folder, 'serval.json'), JSON.stringify(config))
     const [client, server] = [await socket(), await socket()]
