@@ -18,11 +18,12 @@ export class ServalError<C extends ErrorCode = ErrorCode> extends Error {
 
   /**
    * `details` fills the `{placeholders}` of the message and stays readable on the error
-   * (`error.service`, `error.reason`, `error.syscall` ...); more than the message asks for is welcome.
+   * (`error.service`, `error.reason`, `error.syscall` ...); more than the message asks for is welcome. A `message` among
+   * them is said instead: Node's own, where it has another for this one case.
    */
   constructor(code: C, details: ErrorDetails<C>, options?: ErrorOptions) {
     const row: ErrorRow = errors[code]
-    super(format(row.message, details), options)
+    super(String(details.message ?? format(row.message, details)), options)
     Object.assign(this, details)
     this.code = code
     this.name = row.name ?? 'Error'
@@ -166,6 +167,24 @@ export const errors = {
   ERR_SOCKET_DGRAM_NOT_RUNNING: {
     message: 'Not running',
     when: 'A call on a datagram socket that was closed.',
+  },
+  ERR_INVALID_IP_ADDRESS: {
+    message: 'Invalid IP address: {address}',
+    when: 'A local address, or what the program itself has found for a host, is no address.',
+    name: 'TypeError',
+  },
+  ERR_INVALID_ADDRESS_FAMILY: {
+    message: 'Invalid address family: {addressType} {host}:{port}',
+    when: 'What the program itself has found for a host is of neither family.',
+    name: 'RangeError',
+  },
+  ENOTFOUND: {
+    message: 'getaddrinfo ENOTFOUND {hostname}',
+    when: 'A port is asked for of a host whose name can be none.',
+  },
+  EINVAL: {
+    message: '{syscall} EINVAL',
+    when: 'A descriptor of the system is to be listened on; a setting has a value that means nothing.',
   },
   EBADF: {
     message: '{syscall} EBADF',

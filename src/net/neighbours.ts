@@ -7,6 +7,7 @@ import { createConnection, type Socket } from 'node:net'
 import { type Endpoint, formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import type { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus } from './status.ts'
+import { askStacks } from './status-client.ts'
 
 export interface NeighbourOptions {
   readonly runtimeDirectory: RuntimeDirectory
@@ -20,7 +21,8 @@ export interface NeighbourOptions {
 
 /** Connections kept at once; flows to further processes end when they are silent for too long. */
 const WATCH_LIMIT = 256
-const QUESTION = '{"ask":"watch"}\n'
+const REQUEST = { ask: 'watch' } as const
+const QUESTION = `${JSON.stringify(REQUEST)}\n`
 
 export class Neighbours {
   readonly #options: NeighbourOptions
@@ -46,7 +48,7 @@ export class Neighbours {
       // One that is watched may have a new address.
       const watched = this.#watches.get(path)
       if (watched !== undefined) watched.write(QUESTION)
-      else if (this.#watches.size < WATCH_LIMIT) this.#watch(path)
+      else if (this.#watches.size < WATCH_LIMIT) this.#watch(path, remote)
     }
   }
 
@@ -55,15 +57,21 @@ export class Neighbours {
     this.#watches.clear()
   }
 
-  #watch(path: string): void {
+  /** The process there may be the one at `remote`. */
+  #watch(path: string, remote: Endpoint): void {
     const connection = createConnection(path)
     let endpoints: readonly Endpoint[] = []
     let text = ''
+    let isUnanswered = false
     this.#watches.set(path, connection)
     connection.unref()
     connection.setEncoding('utf8')
     connection.write(QUESTION)
+    connection.on('connect', () => {
+      isUnanswered = true
+    })
     connection.on('data', (chunk: string) => {
+      isUnanswered = false
       text += chunk
       if (!text.endsWith('\n')) return
       endpoints = this.#endpointsOf(text)
@@ -78,17 +86,26 @@ export class Neighbours {
       if (!this.#watches.delete(path)) return
       for (const endpoint of endpoints) this.#met.delete(formatEndpoint(endpoint))
       this.#lastMet = undefined
-      if (endpoints.length > 0) this.#askWhetherGone(path, endpoints)
+      if (endpoints.length > 0) this.#askWhetherGone(path, () => this.#options.onGone(endpoints))
+      else if (isUnanswered) this.#askWhetherGone(path, () => void this.#askForOwner(remote))
     })
   }
 
+  /** A process was killed before it could say which endpoints are its own: `remote` was one, if nobody else has it. */
+  async #askForOwner(remote: Endpoint): Promise<void> {
+    const { runtimeDirectory, statusSocket, onGone } = this.#options
+    const others = await askStacks(runtimeDirectory, REQUEST, { except: statusSocket })
+    const isThere = others.some(({ endpoints }) => endpoints.includes(formatEndpoint(remote)))
+    if (!isThere) onGone([remote])
+  }
+
   /** The connection ended: with its process, or by some accident? */
-  #askWhetherGone(path: string, endpoints: readonly Endpoint[]): void {
+  #askWhetherGone(path: string, onGone: () => void): void {
     const connection = createConnection(path)
     connection.unref()
     connection.on('connect', () => connection.destroy())
     connection.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') this.#options.onGone(endpoints)
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') onGone()
     })
   }
 

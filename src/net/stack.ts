@@ -206,7 +206,10 @@ export class Stack {
     this.#moves = new Moves(this.#sal, this.#links, () => this.wake())
     this.#links.start()
     this.#agent.start()
-    this.#forgetExit = atExit(() => this.#handleExit())
+    this.#forgetExit = atExit(
+      () => this.#handleExit(),
+      () => this.#isSending,
+    )
     this.ready = Promise.all([this.#statusServer?.open(), this.#resolution.ready]).then(() => undefined)
   }
 
@@ -386,6 +389,13 @@ export class Stack {
     // A kernel would send the rest. We cannot, and the peer must not take what it has for all there was.
     this.#resetFlows(flows.filter(flow => flow.unsentBytes > 0))
     this.#driver.flush()
+  }
+
+  /** A kernel would go on with this when the program is gone. */
+  get #isSending(): boolean {
+    return [...this.#sal.flows].some(
+      flow => flow.protocol === protocols.STREAM && flow.unfinished && flow.bufferedBytes > 0,
+    )
   }
 
   #resetFlows(flows: readonly AnyFlow[]): void {

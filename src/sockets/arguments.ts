@@ -2,6 +2,7 @@
  * What programs pass to `connect` and `listen`, read as `node:net` reads it (same forms, same errors at the same
  * time), with service names where Node takes the path of a unix socket.
  */
+import { inspect } from 'node:util'
 import { ServalError } from '../errors.ts'
 import { type CongestionName, congestionNames } from '../transport/congestion/congestion.ts'
 
@@ -48,6 +49,16 @@ export function checkPort(value: unknown, argument: string): number {
   return port
 }
 
+/** As `checkPort`, without 0. */
+export function checkDestinationPort(value: unknown): number {
+  const isPort = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
+  const port = isPort ? Number(value) : Number.NaN
+  if (Number.isInteger(port) && port > 0 && port <= 0xffff) return port
+  const received = describe(value)
+  const message = `Port should be > 0 and < 65536. Received ${received}.`
+  throw new ServalError('ERR_SOCKET_BAD_PORT', { argument: 'Port', received, message })
+}
+
 export function checkString(value: unknown, argument: string): string {
   if (typeof value !== 'string') throw wrongType(argument, 'of type string', value)
   return value
@@ -57,6 +68,14 @@ export function checkString(value: unknown, argument: string): string {
 export function checkNumber(value: unknown, argument: string): number {
   if (typeof value !== 'number') throw wrongType(argument, 'of type number', value)
   return value
+}
+
+/** Of 32 bits and a sign, as Node takes it. */
+export function checkPositive(value: unknown, argument: string): number {
+  const number = checkNumber(value, argument)
+  if (Number.isInteger(number) && number >= 1 && number <= 0x7fffffff) return number
+  const expected = Number.isInteger(number) ? '>= 1 && <= 2147483647' : 'an integer'
+  throw new ServalError('ERR_OUT_OF_RANGE', { argument, expected, received: String(value) })
 }
 
 export function checkFunction(value: unknown, argument: string): void {
@@ -92,11 +111,19 @@ export function wrongValue(argument: string, expected: string, value: unknown): 
   return new ServalError('ERR_INVALID_ARG_VALUE', { argument, expected, received: describe(value) })
 }
 
+/** In Node's own words, on which programs and their tests rely. */
+export function refused(argument: string, value: unknown, reason = 'is invalid'): ServalError {
+  const received = inspect(value)
+  const kind = argument.includes('.') ? 'property' : 'argument'
+  const message = `The ${kind} '${argument}' ${reason}. Received ${received}`
+  return new ServalError('ERR_INVALID_ARG_VALUE', { argument, expected: reason, received, message })
+}
+
 /** What was passed, for people: `type string ('x')`, `an instance of Date`, `null`. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'function') return `function ${value.name}`
   if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`
-  const text = typeof value === 'string' ? `'${value}'` : String(value)
+  const text = inspect(value)
   return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`
 }

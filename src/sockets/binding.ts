@@ -5,6 +5,7 @@ import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import { dynamicPorts } from '../id/port-service.ts'
 import type { FlowHandler, ListenOptions as ServiceOptions, Stack, StackListener } from '../net/stack.ts'
+import { isOwnAddress } from './host-lookup.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import { portTarget, serviceTarget, type Target } from './target.ts'
 
@@ -13,7 +14,7 @@ export class Binding {
   readonly #options: ServiceOptions
   readonly #onFlow: (flow: AnyFlow) => FlowHandler
   /** The program has left the choice of a port to us. */
-  readonly #isAnyPort: boolean
+  readonly isAnyPort: boolean
   #target: Target
   #listener: StackListener | undefined
   #isClosed = false
@@ -23,8 +24,8 @@ export class Binding {
     this.stack = stack
     this.#options = options
     this.#onFlow = onFlow
-    this.#isAnyPort = target.port === 0
-    this.#target = this.#isAnyPort ? anyPort(target) : target
+    this.isAnyPort = target.port === 0
+    this.#target = this.isAnyPort ? anyPort(target) : target
   }
 
   /**
@@ -46,6 +47,11 @@ export class Binding {
     await this.#listener?.close()
   }
 
+  /** What it serves. */
+  get target(): Target {
+    return this.#target
+  }
+
   /** Undefined until it is open. */
   get listener(): StackListener | undefined {
     return this.#listener
@@ -60,6 +66,12 @@ export class Binding {
 
   async #open(before: Promise<void> | undefined): Promise<void> {
     await before
+    const { host = '' } = this.#target
+    if (isIP(host) !== 0 && !isOwnAddress(host, this.stack))
+      throw new ServalError('EADDRNOTAVAIL', {
+        syscall: this.#options.datagrams ? 'bind' : 'listen',
+        address: host,
+      })
     for (let tries = 1; ; tries++) {
       try {
         this.#listener = await this.stack.listen(serviceTarget(this.#target), this.#options, this.#onFlow)
@@ -67,7 +79,7 @@ export class Binding {
         return
       } catch (error) {
         const isTaken = error instanceof ServalError && error.code === 'EADDRINUSE'
-        if (!isTaken || !this.#isAnyPort || tries >= dynamicPorts.tries) throw error
+        if (!isTaken || !this.isAnyPort || tries >= dynamicPorts.tries) throw error
         this.#target = anyPort(this.#target)
       }
     }

@@ -4,7 +4,7 @@
  */
 import { ServalError } from '../errors.ts'
 import type { Stack } from '../net/stack.ts'
-import { checkPort, checkSignal, isServiceName, wrongType } from './arguments.ts'
+import { checkDestinationPort, checkSignal, checkString, isServiceName, wrongType } from './arguments.ts'
 import type { SocketAddressInfo } from './socket-address.ts'
 import { connectTarget, listenTarget, portTarget, type Target } from './target.ts'
 
@@ -121,23 +121,22 @@ export function isRemoteInfo(value: unknown): value is RemoteInfo {
 function destination(to: unknown, address: unknown): Target {
   if (isServiceName(to)) return connectTarget({ service: to })
   if (typeof to === 'object' && to !== null) return connectTarget(to)
-  const port = checkPort(to, 'Port')
-  if (port === 0)
-    throw new ServalError('ERR_SOCKET_BAD_PORT', { argument: 'Port', received: 'type number (0)' })
-  if (address !== undefined && address !== null && typeof address !== 'string' && address !== false)
-    throw wrongType('address', 'of type string or falsy', address)
-  return portTarget(port, address || undefined)
+  const port = checkDestinationPort(to)
+  if (address === undefined || address === null) return portTarget(port, undefined)
+  return portTarget(port, checkString(address, 'address') || undefined)
 }
 
 function bytesOf(message: unknown): Uint8Array {
   if (!Array.isArray(message)) return oneOf(message)
-  return Buffer.concat(message.map(part => oneOf(part, 'buffer list arguments')))
+  const wrong = message.some(part => typeof part !== 'string' && !ArrayBuffer.isView(part))
+  if (wrong) throw wrongType('buffer list arguments', BYTES, message)
+  return Buffer.concat(message.map(oneOf))
 }
 
 /** A copy: the program may use its memory again. */
-function oneOf(part: unknown, argument = 'buffer'): Uint8Array {
+function oneOf(part: unknown): Uint8Array {
   if (typeof part === 'string') return Buffer.from(part)
-  if (!ArrayBuffer.isView(part)) throw wrongType(argument, BYTES, part)
+  if (!ArrayBuffer.isView(part)) throw wrongType('buffer', BYTES, part)
   return new Uint8Array(new Uint8Array(part.buffer, part.byteOffset, part.byteLength))
 }
 

@@ -16,7 +16,8 @@ import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal } from '../flow/states.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
-import { wrongType, wrongValue } from './arguments.ts'
+import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { checkNumber, checkString, wrongType, wrongValue } from './arguments.ts'
 import { Binding } from './binding.ts'
 import {
   type BindOptions,
@@ -45,6 +46,10 @@ interface Connection {
   flow: AnyFlow | undefined
   isUp: boolean
 }
+
+/** Of RFC 768 over IPv4: what the kernel refuses, wherever it is for. */
+const MAX_UDP_BYTES = 65_507
+const NOBODY: ReadonlySet<string> = new Set(['ENOSERVICE', 'ENOROUTER', 'ECONNREFUSED'])
 
 export class Socket extends EventEmitter implements dgram.Socket {
   readonly type: SocketType
@@ -88,7 +93,7 @@ export class Socket extends EventEmitter implements dgram.Socket {
     if (this.#binding) throw new ServalError('ERR_SOCKET_ALREADY_BOUND', {})
     const { target, options, callback } = bindArguments(args)
     if (callback) this.once('listening', callback)
-    this.#bind(target, options, false)
+    this.#bind(target, options, false, callback)
     return this
   }
 
@@ -127,6 +132,22 @@ export class Socket extends EventEmitter implements dgram.Socket {
     this.#checkRunning()
     const sending = sendArguments(args, this.#connection !== undefined)
     this.#whenBound(() => this.#send(sending))
+  }
+
+  /** Of old: `send` with a range. */
+  sendto(
+    message: MessageData,
+    offset: number,
+    length: number,
+    port: number,
+    address: string,
+    callback?: SendCallback,
+  ): void {
+    checkNumber(offset, 'offset')
+    checkNumber(length, 'length')
+    checkNumber(port, 'port')
+    checkString(address, 'address')
+    this.send(message, offset, length, port, address, callback)
   }
 
   /** Nothing is ever kept here that the system has not taken; a flow that has no address keeps what it is given. */
@@ -244,14 +265,15 @@ export class Socket extends EventEmitter implements dgram.Socket {
 
   /** Settings of the kernel's sockets mean nothing here: they are checked as by Node, and have no effect. */
   setTTL(ttl: number): number {
-    return checkSetting(ttl, 'ttl')
+    return this.#setHops('setTTL', ttl, 1)
   }
 
   setMulticastTTL(ttl: number): number {
-    return checkSetting(ttl, 'ttl')
+    return this.#setHops('setMulticastTTL', ttl, 0)
   }
 
   setMulticastLoopback(flag: boolean): boolean {
+    this.#checkBound('setMulticastLoopback')
     return flag
   }
 
@@ -260,7 +282,9 @@ export class Socket extends EventEmitter implements dgram.Socket {
       throw wrongType('multicastInterface', 'of type string', multicastInterface)
   }
 
-  setBroadcast(_flag: boolean): void {}
+  setBroadcast(_flag: boolean): void {
+    this.#checkBound('setBroadcast')
+  }
 
   /** A group is a name that several serve, and a rule `to=all` for it: nobody can join by himself. Throws. */
   addMembership(group: string): void {
@@ -285,7 +309,25 @@ export class Socket extends EventEmitter implements dgram.Socket {
     return this.#ownStack ?? defaultStack()
   }
 
-  #bind(target: Target, { weight, priority }: BindOptions, isPrivate: boolean): void {
+  #setHops(syscall: string, ttl: number, least: number): number {
+    checkNumber(ttl, 'ttl')
+    this.#checkBound(syscall)
+    if (ttl >= least && ttl <= 255) return ttl
+    throw systemError(new ServalError('EINVAL', { syscall }), {})
+  }
+
+  /** Node's has a descriptor from then on. */
+  #checkBound(syscall: string): void {
+    this.#checkRunning()
+    if (!this.#binding) throw systemError(new ServalError('EBADF', { syscall }), {})
+  }
+
+  #bind(
+    target: Target,
+    { weight, priority }: BindOptions,
+    isPrivate: boolean,
+    onListening: () => void = () => undefined,
+  ): void {
     const onMessages = () => this.#readAll(binding)
     const options = { weight, priority, datagrams: { isPrivate, onMessages } }
     const binding: Binding = new Binding(this.#stack, target, options, flow => this.#accept(flow))
@@ -293,7 +335,11 @@ export class Socket extends EventEmitter implements dgram.Socket {
     this.#hold()
     binding.open(undefined).then(
       () => process.nextTick(() => this.#handleListening(binding)),
-      error => process.nextTick(() => this.#handleBindFailure(binding, error)),
+      error =>
+        process.nextTick(() => {
+          this.off('listening', onListening)
+          this.#handleBindFailure(binding, error)
+        }),
     )
   }
 
@@ -311,7 +357,7 @@ export class Socket extends EventEmitter implements dgram.Socket {
     this.#binding = undefined
     this.#pending = []
     this.#hold()
-    const details = { syscall: 'bind', address, port }
+    const details = { syscall: 'bind', address, port: binding.isAnyPort ? undefined : port }
     this.emit('error', error instanceof ServalError ? systemError(error, details) : error)
   }
 
@@ -324,8 +370,7 @@ export class Socket extends EventEmitter implements dgram.Socket {
 
   #readAll(binding: Binding): void {
     for (let next = binding.listener?.read(); next && !this.#isClosed; next = binding.listener?.read()) {
-      // A connected socket hears its peer alone.
-      if (this.#connection) continue
+      if (this.#connection && !this.#isPeer(next.remote, next.port)) continue
       this.emit('message', asBuffer(next.payload), this.#peers.meet(next))
     }
   }
@@ -337,11 +382,20 @@ export class Socket extends EventEmitter implements dgram.Socket {
 
   #handleAccepted(flow: AnyFlow, signals: number): void {
     if (this.#isClosed) return
-    if (!this.#connection) this.#readFlow(flow)
+    const remote = flow.activePath?.remote
+    if (!this.#connection || (remote && this.#isPeer(remote, flow.peerPort))) this.#readFlow(flow)
     if ((signals & (FlowSignal.end | FlowSignal.closed)) === 0) return
     this.#flows.delete(flow)
     this.#peers.forget(flow)
     this.#letGo(flow)
+  }
+
+  /** A connected socket hears its peer alone: on its flow, but also by itself, and on a flow that the peer has made. */
+  #isPeer(remote: Endpoint, port: number): boolean {
+    const { target, flow } = this.#connection ?? {}
+    const peer = flow?.activePath?.remote
+    if (!target || !peer || !sameEndpoint(peer, remote)) return false
+    return target.port === undefined || target.port === port
   }
 
   #readFlow(flow: AnyFlow): void {
@@ -361,6 +415,7 @@ export class Socket extends EventEmitter implements dgram.Socket {
 
   #sendTo(to: Target | RemoteInfo, payload: Uint8Array, callback: SendCallback | undefined): void {
     const { port } = to
+    if (payload.length > MAX_UDP_BYTES) throw tooLong(to, payload.length)
     const peer =
       port === undefined ? undefined : this.#peers.find(port, isRemoteInfo(to) ? to.address : to.host)
     if (peer && 'flow' in peer) return this.#sendOn(peer.flow, payload, callback)
@@ -372,7 +427,8 @@ export class Socket extends EventEmitter implements dgram.Socket {
       known && 'remote' in known
         ? { from, payload, to: known.service, remote: known.remote }
         : { from, payload, to: serviceTarget(to as Target) }
-    this.#stack.send(message, error => this.#tellSent(error, payload, callback))
+    if (port === undefined) this.#stack.send(message, error => this.#tellSent(error, payload, callback))
+    else this.#stack.send(message, error => this.#tellSentToPort(error, payload, callback))
   }
 
   #sendOn(flow: AnyFlow | undefined, payload: Uint8Array, callback: SendCallback | undefined): void {
@@ -380,6 +436,15 @@ export class Socket extends EventEmitter implements dgram.Socket {
     flow.write(payload)
     this.#stack.wake()
     this.#tellSent(undefined, payload, callback)
+  }
+
+  /** As of UDP: whether anybody hears it at the port is not the sender's business. */
+  #tellSentToPort(
+    error: ServalError | undefined,
+    payload: Uint8Array,
+    callback: SendCallback | undefined,
+  ): void {
+    this.#tellSent(error && NOBODY.has(error.code) ? undefined : error, payload, callback)
   }
 
   #tellSent(error: Error | undefined, { length }: Uint8Array, callback: SendCallback | undefined): void {
@@ -476,9 +541,11 @@ function checkBufferSize(bytes: unknown): number {
   throw new ServalError('ERR_SOCKET_BAD_BUFFER_SIZE', {})
 }
 
-function checkSetting(value: unknown, argument: string): number {
-  if (typeof value !== 'number') throw wrongType(argument, 'of type number', value)
-  return value
+function tooLong(to: Target | RemoteInfo, bytes: number): ServalError {
+  const { service, port } = to
+  const address = isRemoteInfo(to) ? to.address : (to.host ?? '127.0.0.1')
+  const where = port === undefined ? {} : { address, port, message: `send EMSGSIZE ${address}:${port}` }
+  return new ServalError('EMSGSIZE', { syscall: 'send', service, bytes, limit: MAX_UDP_BYTES, ...where })
 }
 
 function noGroup(group: unknown): ServalError {

@@ -46,10 +46,23 @@ export class FlowReader<T> {
     return this.#onread !== undefined
   }
 
+  /** Whether more is wanted, and may come. */
+  get isReading(): boolean {
+    return this.#isReading
+  }
+
   attach(flow: AnyFlow): void {
     this.#flow = flow
     this.#failure = this.#rest = undefined
     this.readAll()
+  }
+
+  /** Whether there is something for the other side, were it to read. */
+  get hasMore(): boolean {
+    const flow = this.#flow
+    if (flow === undefined) return false
+    const isOver = flow.endReceived || this.#failure !== undefined
+    return isOver || this.#rest !== undefined || flow.readableBytes > 0
   }
 
   detach(): void {
@@ -59,7 +72,6 @@ export class FlowReader<T> {
 
   start(): void {
     this.#isReading = true
-    this.readAll()
   }
 
   stop(): void {
@@ -91,6 +103,8 @@ export class FlowReader<T> {
   #readEnd(flow: AnyFlow): void {
     if (flow.endReceived) {
       this.#isReading = false
+      // libuv takes a buffer before it sees that there is no more.
+      if (typeof this.#onread?.buffer === 'function') this.#onread.buffer()
       this.#sink.end(this.#target)
     } else if (this.#failure) {
       this.#isReading = false
@@ -104,7 +118,7 @@ export class FlowReader<T> {
     target.set(chunk.subarray(0, bytes))
     this.#rest = bytes < chunk.length ? chunk.subarray(bytes) : undefined
     this.bytesRead += bytes
-    if (callback(bytes, target) === false) this.#isReading = false
+    if (callback.call(this.#target, bytes, target) === false) this.#isReading = false
   }
 }
 

@@ -24,6 +24,11 @@ export class FlowWriter {
     return this.#waiting?.bytes ?? 0
   }
 
+  /** Whether a write waits for room. */
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined
+  }
+
   attach(stack: Stack, flow: AnyFlow): void {
     this.#stack = stack
     this.#flow = flow

@@ -46,5 +46,15 @@ export class Agent extends http.Agent {
 /** Of all that a request has, what a connection takes; the agent has added its own. */
 function connectionOptions(options: RequestOptions): ConnectOptions {
   const { timeout, noDelay, keepAlive, keepAliveInitialDelay, signal }: ConnectOptions = options as object
-  return { ...targetOfRequest(options), timeout, noDelay, keepAlive, keepAliveInitialDelay, signal }
+  const { lookup, family, hints, localAddress, localPort }: ConnectOptions = options as object
+  const addresses = { lookup, family, hints, localAddress, localPort }
+  return {
+    ...targetOfRequest(options),
+    ...addresses,
+    timeout,
+    noDelay,
+    keepAlive,
+    keepAliveInitialDelay,
+    signal,
+  }
 }

@@ -1,5 +1,5 @@
 /** What `serval/net` exports by name: all that `node:net` does, with service names where ports stand. */
-import type { SocketConnectOpts } from 'node:net'
+import nodeNet, { type SocketConnectOpts } from 'node:net'
 import { splitArguments } from './arguments.ts'
 import { callable } from './callable.ts'
 import { type ServerOptions, Server as ServiceServer } from './server.ts'
@@ -22,6 +22,11 @@ export type { OnReadOptions } from './flow-reader.ts'
 export type { ListenOptions, ServerOptions } from './server.ts'
 export type { AddressInfo } from './socket-address.ts'
 export type { ConnectOptions, SocketOptions } from './socket-options.ts'
+
+/** Not documented by Node, and used all the same. */
+export const { _normalizeArgs, _setSimultaneousAccepts } = nodeNet as unknown as Readonly<
+  Record<'_normalizeArgs' | '_setSimultaneousAccepts', (...args: unknown[]) => unknown>
+>
 
 export const Socket = callable(ActiveSocket)
 export type Socket = ActiveSocket

@@ -23,7 +23,7 @@ import { acceptSocket, type Socket } from './socket.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import type { AcceptOptions } from './socket-options.ts'
 import { systemError } from './system-error.ts'
-import { listenTarget } from './target.ts'
+import { listenTarget, type Target } from './target.ts'
 
 export interface ServerOptions {
   /** As for a socket; so are the others. */
@@ -38,7 +38,7 @@ export interface ServerOptions {
   stack?: Stack | undefined
 }
 
-/** What concerns the kernel's descriptors and files is Node's, and ignored. */
+/** What concerns the kernel's files is Node's, and ignored; `fd` is refused, with EINVAL. */
 export interface ListenOptions extends TargetOptions {
   /** Share of the connections that this instance gets, >= 0; default 1. */
   weight?: number | undefined
@@ -48,6 +48,7 @@ export interface ListenOptions extends TargetOptions {
   backlog?: number | undefined
   /** What sets the window of its connections; default: the stack's. */
   congestion?: CongestionName | undefined
+  fd?: number | undefined
   /** Aborting it closes the server. */
   signal?: AbortSignal | undefined
 }
@@ -99,12 +100,13 @@ export class Server extends EventEmitter implements net.Server {
     if (this.#binding) throw new ServalError('ERR_SERVER_ALREADY_LISTEN', {})
     if (callback) this.once('listening', callback)
     if (options.signal !== undefined) this.#closeOn(checkSignal(options.signal, 'options.signal'))
+    if (Number.isInteger(options.fd) && Number(options.fd) >= 0) return this.#refuseDescriptor()
     const target = listenTarget(args.length === 0 || typeof args[0] === 'function' ? { port: 0 } : options)
     const { weight, priority, backlog = positionalBacklog(args) } = options
     const congestion = checkCongestion(options.congestion)
     const stack = this.#accepting.stack ?? defaultStack()
-    const binding = new Binding(stack, target, { weight, priority, backlog, congestion }, flow =>
-      this.#accept(stack, flow),
+    const binding: Binding = new Binding(stack, target, { weight, priority, backlog, congestion }, flow =>
+      this.#accept(stack, flow, binding.target),
     )
     this.#binding = binding
     this.#hold()
@@ -137,6 +139,16 @@ export class Server extends EventEmitter implements net.Server {
    */
   address(): AddressInfo | null {
     return this.#binding?.address ?? null
+  }
+
+  /** What a cluster of Node's tells servers apart by, and programs have come to read. */
+  get _connectionKey(): string | undefined {
+    if (this.#binding === undefined) return undefined
+    const {
+      address: { address, family, port },
+      isAnyPort,
+    } = this.#binding
+    return `${family === 'IPv6' ? 6 : 4}:${address}:${isAnyPort ? 0 : port}`
   }
 
   getConnections(callback: (error: Error | null, count: number) => void): this {
@@ -192,10 +204,10 @@ export class Server extends EventEmitter implements net.Server {
     else this.emit('error', error)
   }
 
-  #accept(stack: Stack, flow: AnyFlow): FlowHandler {
+  #accept(stack: Stack, flow: AnyFlow, target: Target): FlowHandler {
     if (this.maxConnections && this.#connections >= this.maxConnections) return this.#drop(stack, flow)
     this.#connections++
-    const { socket, handler } = acceptSocket(stack, flow, this.#accepting)
+    const { socket, handler } = acceptSocket(stack, flow, target, this.#accepting)
     try {
       this.emit('connection', socket)
     } catch (error) {
@@ -225,6 +237,13 @@ export class Server extends EventEmitter implements net.Server {
       remoteFamily: remote?.family,
     })
     return { onSignals: () => undefined }
+  }
+
+  /** Of the system's, on which nothing of a service could come. */
+  #refuseDescriptor(): this {
+    const error = systemError(new ServalError('EINVAL', { syscall: 'listen' }), {})
+    process.nextTick(() => this.emit('error', error))
+    return this
   }
 
   #handleListening(binding: Binding): void {

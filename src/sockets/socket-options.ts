@@ -3,8 +3,9 @@ import type * as net from 'node:net'
 import type { DuplexOptions } from 'node:stream'
 import type { Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import { checkNumber, type TargetOptions, wholeSeconds, wrongValue } from './arguments.ts'
+import { checkNumber, refused, type TargetOptions, wholeSeconds } from './arguments.ts'
 import type { OnReadOptions } from './flow-reader.ts'
+import type { AddressOptions } from './host-lookup.ts'
 
 export interface SocketOptions {
   /** Whether the socket stays writable after the peer's end; default false. */
@@ -27,8 +28,7 @@ export interface SocketOptions {
   stack?: Stack | undefined
 }
 
-/** What concerns addresses and their lookup (`family`, `lookup`, `localAddress` ...) is Node's, and ignored. */
-export interface ConnectOptions extends SocketOptions, TargetOptions {
+export interface ConnectOptions extends SocketOptions, TargetOptions, AddressOptions {
   /** As `setTimeout`, milliseconds; read by `net.connect`. */
   timeout?: number | undefined
   /** What sets the window; default: the stack's. */
@@ -61,7 +61,7 @@ export function checkOptions(options: SocketOptions & DuplexOptions): void {
 }
 
 function notBytes(mode: string, value: unknown): Error {
-  return wrongValue(`options.${mode}`, 'left out: sockets carry bytes', value)
+  return refused(`options.${mode}`, value, 'is not supported')
 }
 
 /** All of them, there or not: objects of one shape. `close` tells whether there was an error, so it is emitted here. */

@@ -15,10 +15,12 @@ import { nowMs } from '../net/clock.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
 import { checkCongestion, checkFunction, splitArguments } from './arguments.ts'
 import { openingOf } from './binding.ts'
 import { FlowReader, type Sink } from './flow-reader.ts'
 import { FlowWriter, type WriteCallback } from './flow-writer.ts'
+import { type AddressOptions, checkAddressOptions, foundError, isOwnAddress, lookUp } from './host-lookup.ts'
 import { checkDuration, IdleTimer } from './idle-timer.ts'
 import { type AddressInfo, type SocketAddressInfo, socketAddress } from './socket-address.ts'
 import {
@@ -30,18 +32,22 @@ import {
   streamOptions,
 } from './socket-options.ts'
 import { connectError, systemError } from './system-error.ts'
-import { connectTarget, serviceTarget, type Target } from './target.ts'
+import { connectTarget, foundTarget, serviceTarget, type Target } from './target.ts'
 
 /** A socket over a flow that a listener has accepted, and what hears of the flow's signals. For servers. */
 export let acceptSocket: (
   stack: Stack,
   flow: AnyFlow,
+  served: Target,
   options: AcceptOptions,
 ) => { readonly socket: Socket; readonly handler: FlowHandler }
 
 /** What a socket's own parts may do with it: they are for no program. */
 let sink: Sink<Socket>
 let handleSignals: (socket: Socket, flow: AnyFlow, signals: number) => void
+let readAll: (socket: Socket) => void
+
+const NO_DESCRIPTOR = { fd: -1 } as const
 
 /** Hears of a flow for its socket. */
 class Handler implements FlowHandler {
@@ -71,6 +77,7 @@ export class Socket extends Duplex implements net.Socket {
   #idle: IdleTimer | undefined
   #stack: Stack | undefined
   #flow: AnyFlow | undefined
+  /** What it connects to, or what was served to the one that has. */
   #target: Target | undefined
   #congestion: CongestionName | undefined
   #lastRemote: SocketAddressInfo | undefined
@@ -86,8 +93,9 @@ export class Socket extends Duplex implements net.Socket {
   #keepAliveMs: number
 
   static {
-    acceptSocket = (stack, flow, options) => {
+    acceptSocket = (stack, flow, target, options) => {
       const socket = new Socket({ ...options, stack })
+      socket.#target = target
       if (options.pauseOnConnect) socket.pause()
       socket.server = options.server
       socket.#onRelease = options.onRelease
@@ -103,6 +111,10 @@ export class Socket extends Duplex implements net.Socket {
       fail: (socket, error) => socket.destroy(error),
     }
     handleSignals = (socket, flow, signals) => socket.#handleSignals(flow, signals)
+    readAll = socket => {
+      socket.#reader.readAll()
+      socket.#hold()
+    }
   }
 
   constructor(options: SocketOptions = {}) {
@@ -131,14 +143,27 @@ export class Socket extends Duplex implements net.Socket {
   connect(...args: unknown[]): this {
     const { options, callback } = splitArguments<ConnectOptions>(args)
     if (callback) this.once('connect', callback)
+    checkAddressOptions(options)
     const target = connectTarget(options)
     this.#congestion = checkCongestion(options.congestion)
     if (this.destroyed) this.#reuse()
     this.#target = target
     this.#idle?.refresh()
     this.connecting = true
-    process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
+    if (target.hostToFind === undefined)
+      process.nextTick(() => this.#isConnectingTo(target) && this.#open(target))
+    else this.#find(target, target.hostToFind, options)
     return this
+  }
+
+  /** As programs of old ask for it. */
+  get _connecting(): boolean {
+    return this.connecting
+  }
+
+  /** Programs ask whether there is one; a flow has no descriptor of the system's. */
+  get _handle(): { readonly fd: number } | null {
+    return this.connecting || this.#flow ? NO_DESCRIPTOR : null
   }
 
   get pending(): boolean {
@@ -232,7 +257,7 @@ export class Socket extends Duplex implements net.Socket {
     return this
   }
 
-  /** The process waits for this socket, as it does by default. */
+  /** The process waits for what this socket reads, as it does by default. */
   ref(): this {
     this.#isReferenced = true
     this.#hold()
@@ -287,24 +312,32 @@ export class Socket extends Duplex implements net.Socket {
       return super.write(chunk, encoding as BufferEncoding, callback)
     }
     const onWrite = typeof encoding === 'function' ? encoding : callback
-    const error = systemError(new ServalError('EPIPE', {}), {})
+    const message = 'This socket has been ended by the other party'
+    const error = systemError(new ServalError('EPIPE', { message }), {})
     if (onWrite) process.nextTick(onWrite, error)
-    this.destroy(error)
+    // One that has finished in this very turn is closed for whoever hears of it.
+    if (!this.#isFinishing) this.destroy(error)
     return false
   }
 
   override pause(): this {
-    if (this.#reader.usesOwnBuffer) this.#reader.stop()
+    if (this.#reader.usesOwnBuffer) {
+      this.#reader.stop()
+      this.#hold()
+    }
     return super.pause()
   }
 
   override resume(): this {
-    if (this.#reader.usesOwnBuffer) this.#reader.start()
+    if (this.#reader.usesOwnBuffer) this._read()
     return super.resume()
   }
 
+  /** What is there comes by itself, as from a kernel: each chunk is then an event, and none waits in the stream. */
   override _read(): void {
     this.#reader.start()
+    if (this.#reader.hasMore) process.nextTick(readAll, this)
+    this.#hold()
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: WriteCallback): void {
@@ -362,11 +395,30 @@ export class Socket extends Duplex implements net.Socket {
     this.read(0)
   }
 
+  /** The program itself finds the host's address, or it is known, or the name can be none. */
+  #find(target: Target, host: string, options: AddressOptions): void {
+    lookUp(host, options, (error, address, family) => {
+      this.emit('lookup', error, address, family, host)
+      if (!this.#isConnectingTo(target)) return
+      const failure = error ?? foundError(address, family, { host, port: target.port })
+      const found = failure === undefined ? foundTarget(target, address) : target
+      this.#target = found
+      process.nextTick(() => {
+        if (!this.#isConnectingTo(found)) return
+        if (failure) this.destroy(failure)
+        else this.#open(found)
+      })
+    })
+  }
+
   #open(target: Target): void {
     try {
       if (target.port === 0)
         throw new ServalError('ECONNREFUSED', { service: 'port 0', reason: 'nobody can serve it' })
       const stack = this.#ownStack ?? defaultStack()
+      const { localAddress: address } = target
+      if (address && !isOwnAddress(address, stack))
+        throw new ServalError('EADDRNOTAVAIL', { syscall: 'bind', address })
       const opening = openingOf(stack, target.service)
       if (opening === undefined)
         return this.#adopt(
@@ -397,6 +449,7 @@ export class Socket extends Duplex implements net.Socket {
     if (signals & FlowSignal.writable) this.#writer.handleRoom()
     if (signals & (FlowSignal.readable | FlowSignal.end)) this.#reader.readAll()
     if (flow === this.#flow && signals & FlowSignal.closed) this.#handleClosed(flow.error)
+    this.#hold()
   }
 
   #handleConnected(flow: AnyFlow): void {
@@ -443,6 +496,7 @@ export class Socket extends Duplex implements net.Socket {
     if (this.connecting) return this.#writer.hold(chunks, callback)
     this.#idle?.refresh()
     this.#writer.write(chunks, callback)
+    this.#hold()
   }
 
   #reset(): void {
@@ -469,9 +523,13 @@ export class Socket extends Duplex implements net.Socket {
     this.#reader.bytesRead = this.#writer.bytesSent = 0
   }
 
-  /** The stack counts the sockets for which the process waits. */
+  /**
+   * The stack counts the sockets for which the process waits: those that read, unless the program says otherwise, and
+   * those that connect or write. It is the same with libuv's handles and requests.
+   */
   #hold(): void {
-    const isHeld = this.#isReferenced && this.#flow !== undefined
+    const isBusy = this.connecting || this.#writer.isWaiting || (this.#isReferenced && this.#reader.isReading)
+    const isHeld = this.#flow !== undefined && isBusy
     if (isHeld === this.#isHeld) return
     this.#isHeld = isHeld
     if (isHeld) this.#stack?.ref()
@@ -483,15 +541,25 @@ export class Socket extends Duplex implements net.Socket {
     this.#stack?.wake()
   }
 
+  /** The port is that of the service, where a number stands for it. */
   get #local(): SocketAddressInfo | undefined {
-    const path = this.#flow?.activePath
-    return path && socketAddress(path.local.endpoint)
+    const flow = this.#flow
+    if (!flow?.activePath) return undefined
+    const { endpoint } = flow.activePath.local
+    return socketAddress(flow.role === 'server' ? this.#atPort(endpoint) : endpoint)
   }
 
   /** It stays known after the end, for programs that write a log. */
   get #remote(): SocketAddressInfo | undefined {
-    const path = this.#flow?.activePath
-    return path ? socketAddress(path.remote) : this.#lastRemote
+    const flow = this.#flow
+    if (!flow?.activePath) return this.#lastRemote
+    const { remote } = flow.activePath
+    return socketAddress(flow.role === 'client' ? this.#atPort(remote) : remote)
+  }
+
+  #atPort(endpoint: Endpoint): Endpoint {
+    const port = this.#target?.port
+    return port === undefined ? endpoint : { address: endpoint.address, port }
   }
 }
 

@@ -62,6 +62,43 @@ describe('a datagram socket sends', () => {
     await seen(server, 'message')
   })
 
+  compare('to a port that nobody has, and is none the wiser', async world => {
+    const gone = await world.bound('gone')
+    const { port } = gone.address()
+    gone.close()
+    await seen(gone, 'close')
+    const socket = world.socket('socket')
+    await new Promise<void>(resolve => {
+      socket.send('lost', port, '127.0.0.1', (error, bytes) => {
+        world.note('sent', [error, bytes])
+        resolve()
+      })
+    })
+  })
+
+  compare('nothing that is too long', async world => {
+    const socket = world.socket('socket')
+    const [error] = await new Promise<unknown[]>(resolve => {
+      socket.send(Buffer.alloc(65_508), 9, '127.0.0.1', (...results) => resolve(results))
+    })
+    const { code, address, port, message } = error as NodeJS.ErrnoException & {
+      port?: number
+      address?: string
+    }
+    world.note('sent', [code, address, port, message])
+  })
+
+  compare('by sendto, as of old', async world => {
+    const server = await world.bound('server')
+    const client = world.socket('client') as unknown as { sendto(...args: unknown[]): void }
+    world.attempt('client', 'nothing', () => client.sendto())
+    world.attempt('client', 'length', () => client.sendto('buffer', 1, 'x', 1, 'address'))
+    world.attempt('client', 'port', () => client.sendto('buffer', 1, 1, false, 'address'))
+    world.attempt('client', 'address', () => client.sendto('buffer', 1, 1, 1, false))
+    client.sendto('a part', 2, 4, server.address().port, '127.0.0.1')
+    await seen(server, 'message')
+  })
+
   compare('many, in their order', async world => {
     const server = await world.bound('server')
     const client = await world.bound('client')
@@ -114,6 +151,15 @@ describe('a datagram socket refuses', () => {
     }
     world.attempt('socket', 'send', () => socket.send('x', 100))
     await seen(socket, 'close')
+  })
+
+  compare('an address that is not of this host', async world => {
+    const socket = world.socket('socket')
+    socket.bind(0, '192.0.2.1')
+    const [error] = (await seen(socket, 'error')) as [
+      NodeJS.ErrnoException & { port?: number; address?: string },
+    ]
+    world.note('socket', [error.message, String(error.address), String(error.port), error.syscall])
   })
 
   compare('a port that another has', async world => {
@@ -196,6 +242,26 @@ describe('a datagram socket is connected', () => {
     await seen(client, 'message')
   })
 
+  compare('to itself', async world => {
+    const socket = await world.bound('socket')
+    socket.connect(socket.address().port, '127.0.0.1')
+    await seen(socket, 'connect')
+    socket.send('hello')
+    await seen(socket, 'message')
+  })
+
+  compare('and hears a peer that is connected to it', async world => {
+    const [one, other] = [await world.bound('one'), await world.bound('other')]
+    one.connect(other.address().port, '127.0.0.1')
+    await seen(one, 'connect')
+    other.connect(one.address().port, '127.0.0.1')
+    await seen(other, 'connect')
+    one.send('from one')
+    await seen(other, 'message')
+    other.send('from other')
+    await seen(one, 'message')
+  })
+
   compare('and hears nobody else', async world => {
     const server = await world.bound('server')
     const client = await world.bound('client')
@@ -265,6 +331,14 @@ describe('a datagram socket is closed', () => {
 })
 
 describe('a datagram socket has settings', () => {
+  compare('which it takes when it is bound', async world => {
+    const socket = world.socket('socket')
+    world.attempt('socket', 'setTTL', () => socket.setTTL(16))
+    world.attempt('socket', 'setMulticastTTL', () => socket.setMulticastTTL(16))
+    world.attempt('socket', 'setMulticastLoopback', () => socket.setMulticastLoopback(true))
+    world.attempt('socket', 'setBroadcast', () => socket.setBroadcast(true))
+  })
+
   compare('which are checked', async world => {
     const socket = await world.bound('socket')
     const bad = 'x' as unknown as number
@@ -276,6 +350,10 @@ describe('a datagram socket has settings', () => {
     world.attempt('socket', 'setSendBufferSize', () => socket.setSendBufferSize(-1))
     world.attempt('socket', 'setBroadcast', () => socket.setBroadcast(true))
     world.attempt('socket', 'addMembership', () => (socket.addMembership as () => void)())
+    for (const hops of [-1, 0, 256]) {
+      world.attempt('socket', `setTTL ${hops}`, () => socket.setTTL(hops))
+      world.attempt('socket', `setMulticastTTL ${hops}`, () => socket.setMulticastTTL(hops))
+    }
     world.note('socket', [socket.getSendQueueSize(), socket.getSendQueueCount()])
     world.note('socket', [socket.ref() === socket, socket.unref() === socket])
   })

@@ -1,7 +1,7 @@
 /** Connecting: arguments, order of events, state on the way, failure, abort, and connecting again. */
-import type { Socket } from 'node:net'
+import type { NetConnectOpts, Socket } from 'node:net'
 import { describe } from 'vitest'
-import { compare, portOf, readAll, seen, settled, tell } from './harness.ts'
+import { compare, portOf, readAll, seen, settled, tell, until } from './harness.ts'
 
 describe('connecting', () => {
   compare('tells connect, ready, end, finish, close in this order', async world => {
@@ -123,7 +123,7 @@ describe('connecting', () => {
     client.write('lost', error => world.note('client', `write: ${error && tell(error)}`))
     const [error] = (await seen(client, 'error')) as [NodeJS.ErrnoException & { port?: number }]
     world.note('client', [error.code, error.syscall, error.errno, error.port === closed.port])
-    world.note('client', error.message.startsWith('connect ECONNREFUSED '))
+    world.note('client', error.message === `connect ECONNREFUSED 127.0.0.1:${closed.port}`)
     await seen(client, 'close')
     await settled()
     world.note('client', [client.destroyed, client.connecting, client.pending, client.readyState])
@@ -168,6 +168,101 @@ describe('connecting', () => {
     world.attempt('connect', 'no options', () => connect({}))
     world.attempt('connect', 'a callback alone', () => connect(() => undefined))
     world.attempt('connect', 'a host alone', () => connect({ host: 'localhost' }))
+  })
+
+  compare('has the port of the service at both ends', async world => {
+    const ports: unknown[] = []
+    const served = await world.serve(socket => ports.push(socket.localPort === served.port))
+    const client = world.connect('client', served)
+    await seen(client, 'ready')
+    ports.push(client.remotePort === served.port)
+    client.destroy()
+    await until(() => ports.length === 2)
+    world.note('ports', ports)
+  })
+
+  compare('has a handle from connect until it is closed', async world => {
+    const client = world.watch('client', new world.net.Socket())
+    const note = () => world.note('client', Reflect.get(client, '_handle') === null ? 'none' : 'a handle')
+    const served = await world.serve(socket => socket.end())
+    note()
+    client.connect(served.port, served.host)
+    note()
+    world.note('client', [Reflect.get(client, '_connecting')])
+    client.resume()
+    await seen(client, 'connect')
+    note()
+    await seen(client, 'close')
+    note()
+  })
+
+  compare('asks the look-up of the program for the address of a host', async world => {
+    const { port } = await world.serve()
+    const lookup = (host: string, _options: object, callback: (...found: unknown[]) => void) => {
+      world.note('lookup', host)
+      process.nextTick(callback, null, '127.0.0.1', 4)
+    }
+    const client = world.watch('client', world.net.connect({ port, host: 'db.example', family: 4, lookup }))
+    client.on('lookup', (...found: unknown[]) => world.note('client', found))
+    await seen(client, 'ready')
+  })
+
+  compare('fails with what the look-up of the program has failed with', async world => {
+    const wrong: Record<string, unknown[]> = {
+      failed: [Object.assign(new Error('not found'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' })],
+      'no address': [null, 'nowhere', 4],
+      undefined: [null, undefined, 4],
+      'no family': [null, '127.0.0.1', 100],
+    }
+    for (const [what, found] of Object.entries(wrong)) {
+      const lookup = (_host: string, _options: object, callback: (...found: unknown[]) => void) =>
+        callback(...found)
+      const client = world.watch(what, world.net.connect({ port: 9, host: 'a.example', family: 4, lookup }))
+      await seen(client, 'close')
+    }
+  })
+
+  compare('fails with ENOTFOUND where the name can be that of no host', async world => {
+    const client = world.watch('client', world.net.connect(80, '*'.repeat(64)))
+    const [error] = (await seen(client, 'error')) as [NodeJS.ErrnoException & { hostname?: string }]
+    world.note('client', [error.message, String(error.hostname)])
+    await seen(client, 'close')
+  })
+
+  compare('says in an error from where it wanted to connect', async world => {
+    const { server, port, host } = await world.serve()
+    server.close()
+    await seen(server, 'close')
+    const from = { localAddress: '127.0.0.1', localPort: 1 + (port % 60_000) }
+    const client = world.watch('client', world.net.connect({ port, host, ...from }))
+    const [error] = (await seen(client, 'error')) as [Error & { localPort?: number; localAddress?: string }]
+    world.note('client', [error.localAddress, error.localPort === from.localPort])
+    world.note('client', error.message.endsWith(` - Local (127.0.0.1:${from.localPort})`))
+  })
+
+  compare('fails with EADDRNOTAVAIL from an address that is not of this host', async world => {
+    const { port, host } = await world.serve()
+    const client = world.watch('client', world.net.connect({ port, host, localAddress: '192.0.2.1' }))
+    await seen(client, 'close')
+  })
+
+  compare('reports malformed options of addresses by throwing', async world => {
+    const wrong: Record<string, readonly unknown[]> = {
+      localAddress: ['x', '1.2.3', '127.0.0.1'],
+      localPort: ['1', {}, true],
+      lookup: ['x', 1, {}, true],
+      hints: [1 << 20, 42],
+      autoSelectFamily: ['yes', 1, {}],
+      autoSelectFamilyAttemptTimeout: [0, -1, 1.5, '10', {}],
+    }
+    for (const [option, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        world.attempt('connect', `${option} ${JSON.stringify(value)}`, () => {
+          const options = { port: 0, [option]: value } as unknown as NetConnectOpts
+          world.watch('socket', world.net.connect(options), [])
+        })
+      }
+    }
   })
 
   compare('reports malformed options by throwing', async world => {

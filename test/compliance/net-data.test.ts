@@ -82,6 +82,20 @@ describe('data', () => {
     world.note('client', `destroyed ${client.destroyed}`)
   })
 
+  compare('has been counted when it is told of, and no more than that', async world => {
+    const served = await world.serve(socket => socket.end(pattern(1 << 20)))
+    const client = world.connect('client', served)
+    let told = 0
+    const counts: boolean[] = []
+    await seen(client, 'connect')
+    client.on('data', (chunk: Buffer) => {
+      told += chunk.length
+      counts.push(client.bytesRead === told)
+    })
+    await seen(client, 'end')
+    world.note('counts', [counts.every(Boolean), client.bytesRead])
+  })
+
   compare('counts what was read and written', async world => {
     const { client, accepted } = await connectBoth(world)
     client.write('äöü')

@@ -121,6 +121,32 @@ describe('a server', () => {
     await seen(server, 'listening')
   })
 
+  compare('reports an address that is not of this host as EADDRNOTAVAIL', async world => {
+    const server = world.watchServer('server', world.net.createServer())
+    server.listen(9, '192.0.2.1')
+    const [error] = (await seen(server, 'error')) as [
+      NodeJS.ErrnoException & { port?: number; address?: string },
+    ]
+    world.note('server', [error.syscall, error.address, error.port, server.listening])
+  })
+
+  compare('reports a descriptor on which it cannot listen', async world => {
+    const server = world.watchServer('server', world.net.createServer(), [])
+    server.listen({ fd: 0 })
+    const [error] = (await seen(server, 'error')) as [NodeJS.ErrnoException]
+    world.note('server', [['EINVAL', 'ENOTSOCK'].includes(String(error.code)), server.listening])
+  })
+
+  compare('is told apart from others by the port that was asked for', async world => {
+    const { server, port } = await world.serve()
+    world.note('key', Reflect.get(server, '_connectionKey'))
+    server.close()
+    await seen(server, 'close')
+    server.listen(port, '127.0.0.1')
+    await seen(server, 'listening')
+    world.note('key', [Reflect.get(server, '_connectionKey') === `4:127.0.0.1:${port}`])
+  })
+
   compare('can take over a port that was closed', async world => {
     const { server, port } = await world.serve(socket => socket.end())
     server.close()

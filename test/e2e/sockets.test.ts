@@ -77,6 +77,48 @@ describe.each(Object.entries(modules))('a program that uses %s', (_name, module)
     expect(await program.ended).toBe(0)
   })
 
+  it('ends when nothing that it has open reads', async () => {
+    const port = await serve(socket => socket.on('error', () => undefined))
+    const program = run(using(`net.connect(${port}, '127.0.0.1').pause()`))
+    expect(await program.ended).toBe(0)
+  })
+
+  it('does not end before what it wrote has arrived, though nothing reads', async () => {
+    const bytes = 4 << 20
+    const received = new Promise<number>(resolve => {
+      void serve(socket => {
+        let count = 0
+        socket.on('error', () => undefined)
+        socket.on('data', (chunk: Buffer) => {
+          count += chunk.length
+          if (count === bytes) resolve(count)
+        })
+      }).then(port => {
+        program = run(using(`net.connect(${port}, '127.0.0.1').pause().write(Buffer.alloc(${bytes}))`))
+      })
+    })
+    let program: ReturnType<typeof run> | undefined
+    expect(await received).toBe(bytes)
+    expect(await program?.ended).toBe(0)
+  })
+
+  it('hears at once of a peer that was killed as soon as it was connected', async () => {
+    const server = run(
+      using(`
+        const server = net.createServer(socket => socket.on('error', () => undefined))
+        server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+      `),
+    )
+    const port = Number(await server.says())
+    const net: typeof Net = (await import(/* @vite-ignore */ module)).default
+    const client = net.connect(port, '127.0.0.1').resume()
+    client.on('error', () => undefined)
+    await once(client, 'connect')
+    server.child.kill('SIGKILL')
+    await once(client, 'close')
+    expect(client.destroyed).toBe(true)
+  })
+
   it('goes on while a server listens', async () => {
     const program = run(
       using(`
