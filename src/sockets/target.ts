@@ -65,8 +65,8 @@ export function portTarget(port: number, host: string | undefined): Target {
 function hostTarget(port: number, { host, lookup }: TargetOptions & AddressOptions): Target {
   const name = host ? checkString(host, 'options.host') : LOCALHOST
   if (isIP(name) !== 0) return portTarget(port, name)
-  if (lookup || name === LOCALHOST || !isHostName(name))
-    return { service: '', port, host: name, hostToFind: name }
+  if (name === LOCALHOST && !lookup) return { ...portTarget(port, name), hostToFind: name }
+  if (lookup || !isHostName(name)) return { service: '', port, host: name, hostToFind: name }
   return portTarget(port, name)
 }
 

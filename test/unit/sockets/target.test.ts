@@ -37,11 +37,22 @@ describe('the arguments of connect mean', () => {
     [{ service: 5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ service: 'not a name' }, 'ESERVICENAME'],
     [{ service: '' }, 'ESERVICENAME'],
-    [{ port: 80, host: 'not a host' }, 'ESERVICENAME'],
     [{ port: 80, host: 5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ path: '/run/x.sock' }, 'ERR_INVALID_ARG_VALUE'],
   ])('%j: %s', (options, code) => {
     expect(() => connectTarget(options as TargetOptions)).toThrow(expect.objectContaining({ code }))
+  })
+})
+
+describe('the host of a port', () => {
+  it.each([
+    [{ port: 80, host: 'not a host' }, 'not a host'],
+    [{ port: 80, host: 'db.lan', lookup: () => undefined }, 'db.lan'],
+    [{ port: 80 }, 'localhost'],
+    [{ port: 80, host: 'db.lan' }, undefined],
+    [{ port: 80, host: '10.0.0.1', lookup: () => undefined }, undefined],
+  ])('%j: to be found is %s', (options, host) => {
+    expect(connectTarget(options).hostToFind).toBe(host)
   })
 })
 
