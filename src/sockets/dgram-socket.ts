@@ -19,6 +19,7 @@ import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { checkNumber, checkString, wrongType, wrongValue } from './arguments.ts'
 import { Binding } from './binding.ts'
+import { closeOn } from './close-on.ts'
 import {
   type BindOptions,
   bindArguments,
@@ -35,6 +36,7 @@ import {
   socketOptions,
 } from './dgram-arguments.ts'
 import { type Peer, Peers } from './dgram-peers.ts'
+import { Hold } from './hold.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import { connectError, systemError } from './system-error.ts'
 import { serviceTarget, type Target } from './target.ts'
@@ -65,7 +67,7 @@ export class Socket extends EventEmitter implements dgram.Socket {
   #pending: (() => void)[] = []
   #isClosed = false
   #isReferenced = true
-  #heldStack: Stack | undefined
+  readonly #held = new Hold()
 
   constructor(given?: SocketType | SocketOptions, onMessage?: MessageListener) {
     super()
@@ -74,7 +76,7 @@ export class Socket extends EventEmitter implements dgram.Socket {
     this.#ownStack = stack
     this.#inboxBytes = checkBufferSize(recvBufferSize)
     if (onMessage !== undefined) this.on('message', onMessage)
-    if (signal) this.#closeOn(signal)
+    if (signal) closeOn(signal, this, () => this.#isClosed || this.close())
   }
 
   // ---- bound ------------------------------------------------------------------------------------------------------
@@ -513,22 +515,8 @@ export class Socket extends EventEmitter implements dgram.Socket {
     if (this.#isClosed) throw new ServalError('ERR_SOCKET_DGRAM_NOT_RUNNING', {})
   }
 
-  #closeOn(signal: AbortSignal): void {
-    const onAbort = () => {
-      if (!this.#isClosed) this.close()
-    }
-    if (signal.aborted) return process.nextTick(onAbort)
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.once('close', () => signal.removeEventListener('abort', onAbort))
-  }
-
-  /** The stack counts the sockets for which the process waits. */
   #hold(): void {
-    const stack = this.#isReferenced && this.#binding && !this.#isClosed ? this.#stack : undefined
-    if (stack === this.#heldStack) return
-    this.#heldStack?.unref()
-    stack?.ref()
-    this.#heldStack = stack
+    this.#held.take(this.#isReferenced && this.#binding && !this.#isClosed ? this.#stack : undefined)
   }
 }
 

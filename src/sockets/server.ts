@@ -19,6 +19,8 @@ import {
   wrongType,
 } from './arguments.ts'
 import { Binding } from './binding.ts'
+import { closeOn } from './close-on.ts'
+import { Hold } from './hold.ts'
 import { acceptSocket, type Socket } from './socket.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import type { AcceptOptions } from './socket-options.ts'
@@ -65,8 +67,7 @@ export class Server extends EventEmitter implements net.Server {
   #connections = 0
   #load: number | undefined
   #isReferenced = true
-  /** The stack that waits for this server. */
-  #heldStack: Stack | undefined
+  readonly #held = new Hold()
 
   constructor(onConnection?: (socket: Socket) => void)
   constructor(options?: ServerOptions | null, onConnection?: (socket: Socket) => void)
@@ -99,7 +100,8 @@ export class Server extends EventEmitter implements net.Server {
     const { options, callback } = splitArguments<ListenOptions>(args)
     if (this.#binding) throw new ServalError('ERR_SERVER_ALREADY_LISTEN', {})
     if (callback) this.once('listening', callback)
-    if (options.signal !== undefined) this.#closeOn(checkSignal(options.signal, 'options.signal'))
+    if (options.signal !== undefined)
+      closeOn(checkSignal(options.signal, 'options.signal'), this, () => this.close())
     if (Number.isInteger(options.fd) && Number(options.fd) >= 0) return this.#refuseDescriptor()
     const target = listenTarget(args.length === 0 || typeof args[0] === 'function' ? { port: 0 } : options)
     const { weight, priority, backlog = positionalBacklog(args) } = options
@@ -283,21 +285,10 @@ export class Server extends EventEmitter implements net.Server {
     process.nextTick(() => this.emit('close'))
   }
 
-  #closeOn(signal: AbortSignal): void {
-    const onAbort = () => this.close()
-    if (signal.aborted) return process.nextTick(onAbort)
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.once('close', () => signal.removeEventListener('abort', onAbort))
-  }
-
-  /** The stack counts the servers for which the process waits: those that serve or withdraw. */
+  /** The process waits for servers that serve or withdraw. */
   #hold(): void {
     const isHeld = this.#isReferenced && (this.#binding !== undefined || this.#withdrawal !== undefined)
-    const stack = isHeld ? (this.#binding?.stack ?? this.#heldStack) : undefined
-    if (stack === this.#heldStack) return
-    this.#heldStack?.unref()
-    stack?.ref()
-    this.#heldStack = stack
+    this.#held.take(isHeld ? (this.#binding?.stack ?? this.#held.stack) : undefined)
   }
 }
 
