@@ -123,7 +123,7 @@ describe('a server', () => {
 
   compare('reports an address that is not of this host as EADDRNOTAVAIL', async world => {
     const server = world.watchServer('server', world.net.createServer())
-    server.listen(9, '192.0.2.1')
+    server.listen(49_999, '192.0.2.1')
     const [error] = (await seen(server, 'error')) as [
       NodeJS.ErrnoException & { port?: number; address?: string },
     ]

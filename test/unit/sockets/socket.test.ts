@@ -191,6 +191,15 @@ describe('a socket that connects to a name', () => {
     expect(error.cause).toMatchObject({ code: 'ENOROUTER' })
   })
 
+  it('fails with ENOTFOUND where the name of the host can be that of none, as DNS would have it', async () => {
+    const socket = track(connect({ port: 80, host: 'no host', stack: client }))
+    const found = once(socket, 'lookup')
+    const [error] = await once(socket, 'error')
+    expect(error).toMatchObject({ code: 'ENOTFOUND', hostname: 'no host', syscall: 'getaddrinfo' })
+    expect(error.message).toBe('getaddrinfo ENOTFOUND no host')
+    expect(await found).toEqual([error, undefined, undefined, 'no host'])
+  })
+
   it('reports a malformed name by throwing, with the accepted form', () => {
     expect(() => connect({ service: 'no name', stack: client })).toThrow(
       /"no name" is not a service name: labels/,
