@@ -3,7 +3,6 @@
  * prints a table; with --json the last line is one JSON object (outcome.schema.json). `all` takes one after another.
  */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { bulk } from './bulk.ts'
 import { connect } from './connect.ts'
 import { flowsBenchmark } from './flows.ts'
@@ -22,6 +21,12 @@ import {
   runBenchmark,
   type SimulatedBenchmark,
 } from './support/benchmark.ts'
+import {
+  type BenchOptions,
+  BenchUsageError,
+  DEFAULT_FLOWS,
+  parseBenchCommand,
+} from './support/command-line.ts'
 import { describeMachine } from './support/environment.ts'
 import { heldObjectsMiB, OBJECTS_VARIABLE } from './support/held-objects.ts'
 import { markdownOf, reportsIn } from './support/markdown.ts'
@@ -29,23 +34,8 @@ import { openPlace } from './support/open-place.ts'
 import { Progress } from './support/progress.ts'
 import { printReport, type Report } from './support/report.ts'
 
-const DEFAULT_SECONDS = 45
-const DEFAULT_FLOWS = 10_000
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    seconds: { type: 'string' },
-    flows: { type: 'string' },
-    objects: { type: 'string' },
-  },
-})
-const [name, ...files] = positionals
-const seconds = Number(values.seconds ?? DEFAULT_SECONDS)
-const flows = Number(values.flows ?? DEFAULT_FLOWS)
-process.env[OBJECTS_VARIABLE] = values.objects ?? '0'
-const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
+/** In the order of `all` and of the help. */
+const benchmarksOf = (flows: number): readonly (Benchmark | SimulatedBenchmark)[] => [
   bulk,
   loss,
   lpm,
@@ -58,26 +48,52 @@ const benchmarks: readonly (Benchmark | SimulatedBenchmark)[] = [
   sim,
   hedge,
 ]
-const chosen = name === 'all' ? benchmarks : benchmarks.filter(benchmark => benchmark.name === name)
+const BENCHMARKS = benchmarksOf(DEFAULT_FLOWS)
+const NAMES = BENCHMARKS.map(({ name }) => name)
 
-if (name === 'markdown' && files.length > 0) {
-  process.stdout.write(markdownOf(files.flatMap(file => reportsIn(readFileSync(file, 'utf8')))))
-} else if (chosen.length > 0 && files.length === 0 && seconds > 0 && flows > 1 && heldObjectsMiB() >= 0) {
-  for (const benchmark of chosen) {
-    try {
-      await measure(benchmark)
-    } catch (error) {
-      // Of all, the others are still worth while.
-      process.stderr.write(`${(error as Error).message}\n`)
-      process.exitCode = 1
-    }
-  }
-} else {
-  process.stderr.write(usage())
+try {
+  process.exitCode = await perform(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof BenchUsageError)) throw error
+  process.stderr.write(`bench: ${error.message}\n`)
   process.exitCode = 2
 }
 
-async function measure(benchmark: Benchmark | SimulatedBenchmark): Promise<void> {
+/** Resolves to the exit status. */
+async function perform(args: readonly string[]): Promise<number> {
+  const command = parseBenchCommand(args, NAMES)
+  switch (command.verb) {
+    case 'help':
+      ;(command.isAsked ? process.stdout : process.stderr).write(usage())
+      return command.isAsked ? 0 : 2
+    case 'markdown':
+      process.stdout.write(markdownOf(command.files.flatMap(reportsOfFile)))
+      return 0
+    case 'measure':
+      return await measureAll(command)
+  }
+}
+
+async function measureAll({ name, ...options }: BenchOptions & { readonly name: string }): Promise<number> {
+  process.env[OBJECTS_VARIABLE] = String(options.objects)
+  let status = 0
+  for (const benchmark of benchmarksOf(options.flows)) {
+    if (name !== 'all' && name !== benchmark.name) continue
+    try {
+      await measure(benchmark, options)
+    } catch (error) {
+      // Of all, the others are still worth while.
+      process.stderr.write(`${(error as Error).message}\n`)
+      status = 1
+    }
+  }
+  return status
+}
+
+async function measure(
+  benchmark: Benchmark | SimulatedBenchmark,
+  { seconds, json }: BenchOptions,
+): Promise<void> {
   const progress = new Progress(process.stderr, benchmark.name)
   const onRow = (round: number, row: string) => progress.show(`round ${round}, ${row}`)
   const onLack = (row: string, why: string) => process.stderr.write(`${row} is left out: ${why}\n`)
@@ -86,7 +102,7 @@ async function measure(benchmark: Benchmark | SimulatedBenchmark): Promise<void>
   const environment = { ...describeMachine(), objectsMiB: heldObjectsMiB(), place, rounds, cpu }
   const report: Report = { bench: benchmark.name, environment, results, ratios }
   printReport(benchmark.about, report)
-  if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
 }
 
 async function run(
@@ -102,14 +118,25 @@ async function run(
   }
 }
 
+function reportsOfFile(file: string): Report[] {
+  let reports: Report[]
+  try {
+    reports = reportsIn(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new BenchUsageError(`${file} cannot be read: ${(error as Error).message}`)
+  }
+  if (reports.length > 0) return reports
+  throw new BenchUsageError(`${file} holds no report: the last line that a benchmark prints with --json`)
+}
+
 function usage(): string {
   const lines = [
     'npm run bench -- NAME [--json] [--seconds N]     NAME, or `all` of them, N seconds each',
-    'npm run bench -- flows [--flows N] ...           so many flows (default: 10000)',
+    `npm run bench -- flows [--flows N] ...           so many flows (default: ${DEFAULT_FLOWS})`,
     'npm run bench -- NAME --objects N ...            each program holds N MiB of objects besides',
     'npm run bench -- markdown FILE...                what --json printed, as tables of a README',
     '',
-    ...benchmarks.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`),
+    ...BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`),
   ]
   return lines.map(line => `${line}\n`).join('')
 }

@@ -132,11 +132,9 @@ async function explain(
 ): Promise<ServalError> {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code !== 'EADDRINUSE') {
-    return new ServalError(
-      'EADDRNOTAVAIL',
-      { syscall: 'listen', address: `${wanted}: ${message}` },
-      { cause },
-    )
+    // Other faults, such as EACCES, say in their own words what is wrong.
+    const address = code === 'EADDRNOTAVAIL' ? wanted : `${wanted}: ${message}`
+    return new ServalError('EADDRNOTAVAIL', { syscall: 'listen', address }, { cause })
   }
   const owner = describe(await occupant())
   return new ServalError('EADDRINUSE', { service: wanted, owner }, { cause })

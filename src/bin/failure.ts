@@ -11,6 +11,9 @@ export class UsageError extends Error {}
 /** It was tried and did not work. The message is the whole explanation. */
 export class Failure extends Error {}
 
+/** The same, where the command has explained it on the way. */
+export class ToldFailure extends Failure {}
+
 /** 2 where the fault is in what was asked for, 1 where it could not be had. */
 export function statusOf(error: unknown): ExitStatus {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage

@@ -13,7 +13,7 @@ import { addRouter } from './commands/router.ts'
 import { addRules } from './commands/rules.ts'
 import { addServices } from './commands/services.ts'
 import { addTrace } from './commands/trace.ts'
-import { type ExitStatus, exitStatus, explain, statusOf } from './failure.ts'
+import { type ExitStatus, exitStatus, explain, statusOf, ToldFailure } from './failure.ts'
 
 /** Runs the command that `args` name (without the program's own name) to its end. Never rejects. */
 export async function run(args: readonly string[]): Promise<ExitStatus> {
@@ -22,8 +22,8 @@ export async function run(args: readonly string[]): Promise<ExitStatus> {
     await program.parseAsync(args, { from: 'user' })
     return exitStatus.ok
   } catch (error) {
-    // Commander has said it already.
-    if (!(error instanceof CommanderError)) process.stderr.write(`serval: ${explain(error)}\n`)
+    const isTold = error instanceof CommanderError || error instanceof ToldFailure
+    if (!isTold) process.stderr.write(`serval: ${explain(error)}\n`)
     return statusOf(error)
   }
 }

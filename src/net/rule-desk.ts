@@ -214,7 +214,8 @@ export class RuleDesk {
 
   async #delete(patternText: string, targetText: string | null): Promise<RuleAnswer> {
     const refuse = (message: string): RuleAnswer => ({ refused: [{ line: null, message }] })
-    const endpoint = targetText === null ? undefined : parseEndpoint(targetText)
+    const { defaultPort } = this.#options
+    const endpoint = targetText === null ? undefined : parseEndpoint(targetText, defaultPort)
     if (targetText !== null && endpoint === undefined) {
       return refuse(`"${targetText}" is no target: ADDRESS:PORT is, as in 10.0.0.1:5000 or [fd00::1]:5000`)
     }

@@ -63,9 +63,20 @@ describe('npm run bench', () => {
   })
 
   it('says how it is used', async () => {
-    const { complaints, status } = await bench('nothing')
+    const { complaints, status } = await bench()
     expect(status).toBe(2)
     expect(complaints).toContain('npm run bench -- NAME')
+  })
+
+  it.each([
+    [['bulk', '--unknown'], "bench: Unknown option '--unknown'\n"],
+    [['nothing'], /^bench: there is no benchmark 'nothing': all, bulk, .*\n$/],
+    [['markdown', '/none'], /^bench: \/none cannot be read: ENOENT.*\n$/],
+    [['markdown', fileURLToPath(import.meta.url)], /^bench: .* holds no report: .*\n$/],
+  ])('%j ends with one line that names what is wrong', async (args, complaint) => {
+    const { output, complaints, status } = await bench(...args)
+    expect({ output, status }).toEqual({ output: '', status: 2 })
+    expect(complaints).toMatch(complaint)
   })
 })
 

@@ -70,7 +70,10 @@ Examples:
 const CONTROL: ListenAddress = { address: '127.0.0.1', port: DEFAULT_CONTROLLER_PORT }
 const API: ListenAddress = parseEndpoint(new URL(DEFAULT_API).host)!
 
-const MEND = 'stop that one, or choose another place with --bind, --api or SERVAL_RUNTIME_DIR'
+const MEND = {
+  EADDRINUSE: 'stop that one, or choose another place with --bind, --api or SERVAL_RUNTIME_DIR',
+  EADDRNOTAVAIL: 'choose an address of this host with --bind or --api',
+} as const
 
 async function controller(options: ControllerOptions): Promise<void> {
   const { bind, api, lease, grace, policy, policies, json = false } = options
@@ -98,8 +101,8 @@ async function controller(options: ControllerOptions): Promise<void> {
     leaseMs: 1000 * lease,
     logger: createLogger(log),
   }).catch(error => {
-    if (error.code !== 'EADDRINUSE') throw error
-    throw new Failure(`${error.message}; ${MEND}`, { cause: error })
+    const mend = MEND[error.code as keyof typeof MEND]
+    throw mend === undefined ? error : new Failure(`${error.message}; ${mend}`, { cause: error })
   })
   const { control, api: rest, unix } = running.addresses
   printReady(json, {

@@ -5,9 +5,9 @@ import net from '../../sockets/net.ts'
 import { type Endpoint, formatEndpoint } from '../../wire/endpoint.ts'
 import { integerWithin, parseService, secondsWithin } from '../arguments.ts'
 import { captureOption } from '../capture-option.ts'
-import { exitStatus, Failure, statusOf } from '../failure.ts'
+import { exitStatus, Failure, statusOf, ToldFailure } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
-import { printJson, printLine } from '../output.ts'
+import { printJson, printLine, printNote } from '../output.ts'
 import { formatMs } from '../units.ts'
 
 interface PingOptions {
@@ -52,27 +52,30 @@ async function ping(service: string, { count, interval, json }: PingOptions): Pr
   while (probes.length < count && !ending.signal.aborted) {
     if (probes.length > 0)
       await delay(1000 * interval, undefined, { signal: ending.signal }).catch(() => undefined)
-    if (ending.signal.aborted) break
-    const probe = await connectOnce(service)
-    if (!json) printLine(`${probes.length + 1}  ${describeProbe(probe, probes.at(-1))}`)
+    const probe = await connectOnce(service, ending.signal)
+    if (probe === undefined) break
+    if (!json) printLine(`${probes.length + 1}  ${describeProbe(probe)}`)
+    explainOnce(probe, probes.at(-1))
     probes.push(probe)
   }
   const answers = probes.flatMap(probe => ('rttMs' in probe ? probe.rttMs : []))
   const rttMs = summaryOf(answers)
   if (json) printJson({ service, sent: probes.length, answered: answers.length, rttMs, probes })
   else printLine(describeSummary(service, probes.length, answers.length, rttMs))
-  if (answers.length === 0) {
-    const last = probes.at(-1)
-    throw new Failure(
-      last !== undefined && 'message' in last ? last.message : 'stopped before anybody answered',
-    )
-  }
+  if (answers.length > 0) return
+  throw probes.length > 0
+    ? new ToldFailure('nobody answered')
+    : new Failure('stopped before anybody answered')
 }
 
-function connectOnce(service: string): Promise<Probe> {
+/** undefined: it was told to stop before there was an answer. */
+function connectOnce(service: string, stop: AbortSignal): Promise<Probe | undefined> {
   return new Promise((resolve, reject) => {
+    if (stop.aborted) return resolve(undefined)
     const startedAt = performance.now()
     const socket = net.connect({ service })
+    const giveUp = () => socket.destroy()
+    stop.addEventListener('abort', giveUp)
     socket.on('connect', () => {
       const rttMs = performance.now() - startedAt
       const remote: Endpoint = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
@@ -83,6 +86,10 @@ function connectOnce(service: string): Promise<Probe> {
       // What is wrong with what was asked for is no answer to it.
       if (statusOf(error) === exitStatus.usage) reject(error)
       else resolve({ code: error.code ?? 'EUNKNOWN', message: error.message })
+    })
+    socket.on('close', () => {
+      stop.removeEventListener('abort', giveUp)
+      resolve(undefined)
     })
   })
 }
@@ -99,11 +106,15 @@ function summaryOf(rttsMs: readonly number[]): Summary | null {
   return { min: Math.min(...rttsMs), avg, max: Math.max(...rttsMs) }
 }
 
-/** What is wrong is explained once. */
-function describeProbe(probe: Probe, last: Probe | undefined): string {
-  if ('rttMs' in probe) return `${probe.remote} answered in ${formatMs(probe.rttMs)}`
+function describeProbe(probe: Probe): string {
+  return 'rttMs' in probe ? `${probe.remote} answered in ${formatMs(probe.rttMs)}` : probe.code
+}
+
+/** On stderr, and not again as long as it stays the same. */
+function explainOnce(probe: Probe, last: Probe | undefined): void {
+  if ('rttMs' in probe) return
   const isKnown = last !== undefined && 'message' in last && last.message === probe.message
-  return isKnown ? `${probe.code} again` : `${probe.code}: ${probe.message}`
+  if (!isKnown) printNote(probe.message)
 }
 
 function describeSummary(service: string, sent: number, answered: number, rttMs: Summary | null): string {

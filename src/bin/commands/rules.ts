@@ -40,7 +40,8 @@ A rule is one of
   PATTERN DELAY
   PATTERN DROP [why]
 a PATTERN a name, *.name, a raw ID with an optional /bits, or default, and an
-OPTION balance=, to=all, slow-start=, eject=, spill= or hedge=.
+OPTION balance=, to=all, slow-start=, eject=, spill= or hedge=. At a router of
+profile 2014 there are no ports, and :PORT is left out.
 
 Examples:
   $ serval rules list '*.example'

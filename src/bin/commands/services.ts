@@ -20,6 +20,8 @@ interface Row {
   readonly endpoints: readonly string[]
   readonly weight: number
   readonly priority: number
+  /** null: only the controller knows of it, which is not told. */
+  readonly protocol: 'stream' | 'datagram' | null
   readonly knownTo: readonly ('host' | 'controller')[]
 }
 
@@ -55,11 +57,12 @@ async function listServices(): Promise<Listing<Row>> {
     rows,
     columns: [
       { title: 'SERVICE', text: row => row.service, minWidth: 16 },
+      { title: 'TYPE', text: row => row.protocol ?? '-', dropOrder: 2 },
       { title: 'PROGRAM', text: row => row.program, minWidth: 8, dropOrder: 1 },
       { title: 'PID', text: row => String(row.pid), align: 'right' },
       { title: 'ADDRESS', text: row => addressOf(row), minWidth: 15 },
-      { title: 'WEIGHT', text: row => String(row.weight), align: 'right', dropOrder: 2 },
-      { title: 'PRIORITY', text: row => String(row.priority), align: 'right', dropOrder: 3 },
+      { title: 'WEIGHT', text: row => String(row.weight), align: 'right', dropOrder: 3 },
+      { title: 'PRIORITY', text: row => String(row.priority), align: 'right', dropOrder: 4 },
       { title: 'KNOWN TO', text: row => row.knownTo.join(', ') },
     ],
     json: { controller: services === undefined ? null : api, services: grouped(rows) },
@@ -69,15 +72,16 @@ async function listServices(): Promise<Listing<Row>> {
 
 function hostRows({ instance, program, pid, endpoints, services }: StackStatus): Row[] {
   const isServed = ({ state }: ServiceStatus) => state === 'listening'
-  return services.filter(isServed).map(({ name, serviceIds, weight, priority }) => ({
+  return services.filter(isServed).map(({ name, serviceIds, weight, priority, protocol = 'stream' }) => ({
     ...{ service: name, serviceId: serviceIds[0] ?? '', instance, program, pid, host: '', endpoints },
-    ...{ weight, priority, knownTo: ['host'] },
+    ...{ weight, priority, protocol, knownTo: ['host'] },
   }))
 }
 
 function controllerRows({ name, serviceId, instances }: RestService): Row[] {
   return instances.map(({ instance, program, pid, host, endpoints, weight, priority }: RestInstance) => ({
     ...{ service: name, serviceId, instance, program, pid, host, endpoints, weight, priority },
+    protocol: null,
     knownTo: ['controller'],
   }))
 }

@@ -23,8 +23,17 @@ beforeEach(async () => {
   base = mkdtempSync(join(tmpdir(), 'serval-desk-'))
   table = new ServiceTable()
   changed = []
+  await serve()
+})
+afterEach(() => {
+  server.close()
+  rmSync(base, { recursive: true, force: true })
+})
+
+async function serve(defaultPort?: number): Promise<void> {
   const rules = new RuleDesk({
     table,
+    defaultPort,
     own: () => [parseEndpoint('10.0.0.254:54325')!],
     replace: (...args) => table.replace(...args),
     remove: (...args) => table.remove(...args),
@@ -36,11 +45,7 @@ beforeEach(async () => {
   server = new StatusServer(join(base, '1-00000001.sock'), { answer, rules: async () => rules })
   client = new RuleClient(server.path)
   await server.open()
-})
-afterEach(() => {
-  server.close()
-  rmSync(base, { recursive: true, force: true })
-})
+}
 
 function given(text: string, source: RuleSource, owner = ''): void {
   const { prefix, pattern, rule } = parseRule(text)
@@ -70,6 +75,14 @@ describe('rules set by hand', () => {
       'user web.example FORWARD 10.0.0.2:5000',
     ])
     expect(changed).toEqual([parseServicePattern('web.example').toString()])
+  })
+
+  it('need no ports where there are none', async () => {
+    server.close()
+    await serve(54325)
+    await change('add', 'web.example FORWARD 10.0.0.1, 10.0.0.2')
+    expect(await client.remove('web.example', '10.0.0.2')).toEqual({ changed: { set: 0, removed: 1 } })
+    expect(await list()).toEqual(['user web.example FORWARD 10.0.0.1:54325'])
   })
 
   it('take the place of what the command line said of the same pattern', async () => {
