@@ -3,6 +3,7 @@
  * and each is told the endpoints that it can reach, the nearest first.
  */
 import { MAX_ROUTERS } from '../src/control/fields.ts'
+import { isSameNetwork } from '../src/control/host-network.ts'
 import type { ControlRule, RouterInfo } from '../src/control/messages.ts'
 import { addressBytes, isLoopback } from '../src/id/address.ts'
 import type { SharingPolicy } from '../src/service/balance/sharing.ts'
@@ -36,11 +37,12 @@ export function routersFor(members: Iterable<Member>, receiver: Member): RouterI
 }
 
 /**
- * The endpoints of `owner` at which `receiver` may reach it: loopback addresses only on the same host.
+ * The endpoints of `owner` at which `receiver` may reach it: those of its own network, loopback addresses only on the same host.
  * Nearest first: by the longest prefix in common with an address of the receiver (RFC 6724 rule 9); then
  * loopback last, since what is sent there from elsewhere on this host cannot be answered from there to others.
  */
 export function reachableEndpoints(owner: Member, receiver: Member): Endpoint[] {
+  if (!isSameNetwork(owner.hostId, receiver.hostId)) return []
   const isSameHost = owner.hostId !== '' && owner.hostId === receiver.hostId
   return owner.endpoints
     .filter(({ address }) =>

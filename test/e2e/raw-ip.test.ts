@@ -157,6 +157,29 @@ for (const routers of [1, 2])
     })
   })
 
+describeInLab('what a daemon of 2014 has registered', () => {
+  it('is served through a router, until it is taken back', async () => {
+    const service = `x-${'000002be'.padEnd(64, '0')}`
+    chain = new Chain(1)
+    const [middle] = chain.routers
+    const { api } = await middle!.serval(['controller', '--profile', '2014', '--json']).event('ready')
+    await middle!.serval(['router', '--profile', '2014', '--json']).event('ready')
+    const server = chain.server.run('line.js', ['serve', service])
+    const daemon = chain.server.run('servd.js', [service])
+    const caller = chain.client.run('line.js', ['call', service], { env: towardsRouter() })
+    await Promise.all([server, daemon, caller].map(program => program.event('ready')))
+    const isKnown = async () => {
+      const answer = middle!.run('get.js', [`${api}/v1/services/${service}`])
+      return (await answer.event('answer')).status === 200
+    }
+    daemon.say('register')
+    await expect.poll(isKnown, { timeout: 30_000 }).toBe(true)
+    await connect(caller, server)
+    daemon.say('unregister')
+    await expect.poll(isKnown, { timeout: 30_000 }).toBe(false)
+  })
+})
+
 /** A line between client and server: the one waits to be called, the other to be told to call. */
 async function startLine(routers: number) {
   chain = new Chain(routers)

@@ -1,10 +1,12 @@
 /** `serval controller`: runs the controller. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { ListenAddress } from '../../../controller/index.ts'
+import type { ListenAddress, RunningController } from '../../../controller/index.ts'
 import { isLoopback } from '../../id/address.ts'
 import { DEFAULT_API, DEFAULT_CONTROLLER_PORT, loadConfig } from '../../net/config.ts'
+import type { DaemonRegistrar } from '../../net/daemon-registrar.ts'
 import { parsePolicy } from '../../service/policy-text.ts'
 import { formatEndpoint, parseEndpoint } from '../../wire/endpoint.ts'
+import type { ProfileName } from '../../wire/profile.ts'
 import { secondsWithin } from '../arguments.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
@@ -19,6 +21,7 @@ interface ControllerOptions {
   readonly grace: number
   readonly policy: readonly string[]
   readonly policies?: string
+  readonly profile?: ProfileName
   readonly json?: boolean
 }
 
@@ -37,6 +40,12 @@ export function addController(program: Command): void {
       'silence after which a program is withdrawn',
       secondsWithin({ min: 0.1, max: 3600 }),
       10,
+    )
+    .addOption(
+      new Option(
+        '--profile <profile>',
+        "2014: hear the registrations of the original's daemons too, on raw IP (needs CAP_NET_RAW)",
+      ).choices(['native', '2014']),
     )
     .option('--grace <s>', 'time for what is under way at the end', secondsWithin({ min: 0, max: 600 }), 1)
     .option(
@@ -65,6 +74,7 @@ Examples:
   $ serval controller
   $ serval controller --bind 10.0.0.1:54326 --lease 5
   $ serval controller --policy 'web.example SHARE balance=least-loaded eject=5'
+  $ serval controller --profile 2014
   $ curl http://127.0.0.1:54327/v1/services`
 
 const CONTROL: ListenAddress = { address: '127.0.0.1', port: DEFAULT_CONTROLLER_PORT }
@@ -77,7 +87,7 @@ const MEND = {
 
 async function controller(options: ControllerOptions): Promise<void> {
   const { bind, api, lease, grace, policy, policies, json = false } = options
-  const { log, runtimeDir } = loadConfig()
+  const { log, runtimeDir, profile } = loadConfig({ profile: options.profile })
   const lines = [...policy, ...(policies === undefined ? [] : readPolicies(policies))]
   const stopped = toldToStop()
   const { SERVAL_API_TOKEN, SERVAL_RUNTIME_DIR } = process.env
@@ -105,6 +115,7 @@ async function controller(options: ControllerOptions): Promise<void> {
     throw mend === undefined ? error : new Failure(`${error.message}; ${mend}`, { cause: error })
   })
   const { control, api: rest, unix } = running.addresses
+  const registrar = profile === '2014' && unix !== undefined ? await openRegistrar(unix, running) : undefined
   printReady(json, {
     command: 'controller',
     ...(control && { control: formatEndpoint(control) }),
@@ -112,7 +123,17 @@ async function controller(options: ControllerOptions): Promise<void> {
     ...(unix && { unix }),
   })
   await stopped
+  await registrar?.close()
   await running.close(1000 * grace)
+}
+
+/** What daemons of 2014 register comes to the controller by its own socket, as from any other program. */
+async function openRegistrar(unix: string, running: RunningController): Promise<DaemonRegistrar> {
+  const { DaemonRegistrar } = await import('../../net/daemon-registrar.ts')
+  return DaemonRegistrar.open({ path: unix }, { controller: `unix:${unix}` }).catch(async error => {
+    await running.close(0)
+    throw error
+  })
 }
 
 /** `address:port` or `address`; the value knows who asked for it. */

@@ -3,6 +3,7 @@
  * for all addresses, broadcasts too; each address has one of its own to send from.
  */
 import type { RemoteInfo, Socket } from 'node:dgram'
+import { RAW_IP } from '../../control/host-network.ts'
 import { isLoopback } from '../../id/address.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { IPV4_HEADER_BYTES } from '../../wire/ipv4.ts'
@@ -15,7 +16,7 @@ import { UdpNetwork } from './udp-network.ts'
 const LIMITED_BROADCAST = '255.255.255.255'
 
 export class RawIpNetwork implements Network {
-  readonly id = 'raw-ip'
+  readonly id = RAW_IP
   readonly isRawIp = true
   readonly #sockets = new RawSockets()
   readonly #system = new UdpNetwork(false)

@@ -51,6 +51,13 @@ describe('the endpoints that one is told of another', () => {
     expect(told(member(owner), member(receiver))).toBe(expected)
   })
 
+  it('are of the same network: raw IP and UDP have nothing to do with each other', () => {
+    const owner = member('10.0.0.1:54325', { hostId: 'h/raw-ip' })
+    expect(told(owner, member('10.0.0.2:54325', { hostId: 'i/raw-ip' }))).toBe('10.0.0.1')
+    expect(told(owner, member('10.0.0.2:54325', { hostId: 'i' }))).toBe('')
+    expect(told({ ...owner, hostId: '' }, member('10.0.0.2:54325', { hostId: 'i/raw-ip' }))).toBe('')
+  })
+
   it('are loopback ones too on the same host, but last', () => {
     const owner = member('127.0.0.1:1 10.0.0.1:1', { hostId: 'h' })
     const receiver = member('127.0.0.1:2 10.0.0.1:2', { hostId: 'h' })
