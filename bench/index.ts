@@ -13,6 +13,7 @@ import { loss } from './loss.ts'
 import { lpm } from './lpm.ts'
 import { migrate } from './migrate.ts'
 import { router } from './router.ts'
+import { segments } from './segments.ts'
 import { sim } from './sim.ts'
 import {
   type Benchmark,
@@ -38,6 +39,7 @@ import { printReport, type Report } from './support/report.ts'
 const benchmarksOf = (flows: number): readonly (Benchmark | SimulatedBenchmark)[] => [
   bulk,
   loss,
+  segments,
   lpm,
   latency,
   connect,
