@@ -202,7 +202,10 @@ describe('connecting', () => {
       world.note('lookup', host)
       process.nextTick(callback, null, '127.0.0.1', 4)
     }
-    const client = world.watch('client', world.net.connect({ port, host: 'db.example', family: 4, lookup }))
+    const client = world.watch(
+      'client',
+      world.net.connect({ port, host: 'db.example', family: 4, lookup: lookup as never }),
+    )
     client.on('lookup', (...found: unknown[]) => world.note('client', found))
     await seen(client, 'ready')
   })
@@ -217,7 +220,10 @@ describe('connecting', () => {
     for (const [what, found] of Object.entries(wrong)) {
       const lookup = (_host: string, _options: object, callback: (...found: unknown[]) => void) =>
         callback(...found)
-      const client = world.watch(what, world.net.connect({ port: 9, host: 'a.example', family: 4, lookup }))
+      const client = world.watch(
+        what,
+        world.net.connect({ port: 9, host: 'a.example', family: 4, lookup: lookup as never }),
+      )
       await seen(client, 'close')
     }
   })

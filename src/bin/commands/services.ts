@@ -72,10 +72,12 @@ async function listServices(): Promise<Listing<Row>> {
 
 function hostRows({ instance, program, pid, endpoints, services }: StackStatus): Row[] {
   const isServed = ({ state }: ServiceStatus) => state === 'listening'
-  return services.filter(isServed).map(({ name, serviceIds, weight, priority, protocol = 'stream' }) => ({
-    ...{ service: name, serviceId: serviceIds[0] ?? '', instance, program, pid, host: '', endpoints },
-    ...{ weight, priority, protocol, knownTo: ['host'] },
-  }))
+  return services.filter(isServed).map(
+    ({ name, serviceIds, weight, priority, protocol = 'stream' as const }): Row => ({
+      ...{ service: name, serviceId: serviceIds[0] ?? '', instance, program, pid, host: '', endpoints },
+      ...{ weight, priority, protocol, knownTo: ['host'] },
+    }),
+  )
 }
 
 function controllerRows({ name, serviceId, instances }: RestService): Row[] {

@@ -129,7 +129,7 @@ describe('a reset', () => {
 })
 
 it('clients with the same flowID on two hosts, as originals have, are two', () => {
-  const [{ bytes: first }] = readCapture(join(VECTORS, 'a_tcp.pcap')) as [{ bytes: Uint8Array }]
+  const first = readCapture(join(VECTORS, 'a_tcp.pcap'))[0]!.bytes
   const second = first.slice()
   second[SOURCE_END] = 3
   second[NONCE] = second[NONCE]! ^ 1
