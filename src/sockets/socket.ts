@@ -47,8 +47,6 @@ let sink: Sink<Socket>
 let handleSignals: (socket: Socket, flow: AnyFlow, signals: number) => void
 let readAll: (socket: Socket) => void
 
-const NO_DESCRIPTOR = { fd: -1 } as const
-
 /** Hears of a flow for its socket. */
 class Handler implements FlowHandler {
   readonly #socket: Socket
@@ -159,11 +157,6 @@ export class Socket extends Duplex implements net.Socket {
   /** As programs of old ask for it. */
   get _connecting(): boolean {
     return this.connecting
-  }
-
-  /** Programs ask whether there is one; a flow has no descriptor of the system's. */
-  get _handle(): { readonly fd: number } | null {
-    return this.connecting || this.#flow ? NO_DESCRIPTOR : null
   }
 
   get pending(): boolean {

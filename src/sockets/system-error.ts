@@ -13,6 +13,8 @@ export function connectError(error: ServalError, target: Target): ServalError {
   if (port === undefined) return systemError(error, { syscall: 'connect', service })
   const isNobody = error.code === 'ENOSERVICE' || error.code === 'ENOROUTER'
   if (isNobody || error.code === 'ECONNREFUSED') return portRefused(error, target, port)
+  // The address to connect from is none of this host's.
+  if ('syscall' in error && error.syscall === 'bind') return systemError(error, {})
   return systemError(error, { syscall: 'connect', service, port, address: addressOf(target) })
 }
 
