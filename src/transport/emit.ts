@@ -1,6 +1,6 @@
 /**
- * HOT: writes segments. A batch holds up to 44 packets of one size back to back, which the kernel cuts apart;
- * nothing is allocated a segment.
+ * HOT (bench/segments.ts): writes segments. A batch holds up to 44 packets of one size back to back, which the kernel
+ * cuts apart; nothing is allocated a segment.
  *
  * Where the link gathers, only headers are written, and the payload stays in the send buffer. Elsewhere the bytes
  * of a batch are copied once as a whole to the batch's end, and from there moved to their places behind the

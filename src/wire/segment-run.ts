@@ -1,7 +1,8 @@
 /**
- * HOT. Segments of one stream that follow one another in a buffer that the kernel has merged (UDP_GRO): a sender cuts what
- * it sends into them (UDP_SEGMENT), so that nothing in their headers differs but the sequence number, and in the last one
- * the length and PSH. They are put together again, as the kernel does it with TCP's (GRO): one header is read for all.
+ * HOT (bench/segments.ts). Segments of one stream that follow one another in a buffer that the kernel has merged (UDP_GRO):
+ * a sender cuts what it sends into them (UDP_SEGMENT), so that nothing in their headers differs but the sequence number,
+ * and in the last one the length and PSH. They are put together again, as the kernel does it with TCP's (GRO): one header
+ * is read for all.
  *
  *     | shim | SAL | segment header | payload |   | shim | SAL | segment header | payload |   ...
  *     |<------------- length --------------->|    |<------------- length --------------->|

@@ -36,7 +36,8 @@ describe('the entry point', () => {
   })
 
   it('serval/net exports what node:net does, and the same by default', () => {
-    const names = ofNode(nodeNet).sort()
+    // Old packages ask for two of those that are not for everybody.
+    const names = [...ofNode(nodeNet), '_normalizeArgs', '_setSimultaneousAccepts'].sort()
     expect(Object.keys(net).sort()).toEqual([...names, 'default'].sort())
     expect(Object.keys(net.default).sort()).toEqual(names)
     expect(net.default.Socket).toBe(net.Socket)
