@@ -1,5 +1,5 @@
 /**
- * `segments gathered|copied|merged|single|copy SECONDS`: two ends of a stream in this process, on a clock of their own; says
+ * `segments gathered|copied|merged|copy SECONDS`: two ends of a stream in this process, on a clock of their own; says
  * what a segment of a batch took (../segments.ts). The median of batches: what interrupts one of them is none of its cost.
  */
 import { TransportPath } from '../../src/transport/path.ts'
@@ -93,13 +93,17 @@ for (let now = startedAt; now < endAt; now = performance.now()) {
   const tookMs = part === 'copy' ? measured(() => copied.set(block)) : transfer()
   if (tookMs !== undefined && now >= countFrom) took.push((1e6 * tookMs) / PACKETS)
 }
+if (took.length === 0) throw new Error('no batch was full')
 say('done', { ns: quantile(took, 0.5) })
 
 /** Moves one batch from end to end. Returns what the part of it that is measured took; undefined: it was no full batch. */
 function transfer(): number | undefined {
   nowMs += STEP_MS
+  while (sink.stream.wantsToSend(nowMs) && sink.emit(nowMs)) {
+    source.receive(sink.batch.buffer.slice(0, sink.batch.length), nowMs)
+  }
   for (const { stream } of [source, sink]) if (stream.nextTimeoutAt <= nowMs) stream.handleTimeout(nowMs)
-  source.stream.write(block)
+  if (source.stream.unsentBytes < BATCH_BYTES) source.stream.write(block)
   const { batch } = source
   let isEmitted = false
   const emitMs = measured(() => {
@@ -110,24 +114,14 @@ function transfer(): number | undefined {
   if (isEmitted) {
     batch.flatten()
     const wire = batch.buffer.slice(0, batch.length)
-    const datagrams = part === 'single' ? cut(wire, batch.segmentBytes) : [wire]
     let bytes = 0
     receiveMs = measured(() => {
-      for (const datagram of datagrams) bytes += sink.receive(datagram, nowMs)
+      bytes = sink.receive(wire, nowMs)
     })
     if (isFull && bytes !== BATCH_BYTES) throw new Error(`${bytes} bytes of a batch came`)
   }
-  while (sink.stream.wantsToSend(nowMs) && sink.emit(nowMs)) {
-    source.receive(sink.batch.buffer.slice(0, sink.batch.length), nowMs)
-  }
   if (!isFull) return undefined
   return part === 'gathered' || part === 'copied' ? emitMs : receiveMs
-}
-
-function cut(wire: Uint8Array, bytes: number): Uint8Array[] {
-  return Array.from({ length: Math.ceil(wire.length / bytes) }, (_, i) =>
-    wire.slice(i * bytes, (i + 1) * bytes),
-  )
 }
 
 function measured(work: () => void): number {

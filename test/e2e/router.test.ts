@@ -47,9 +47,13 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 }
 
 /** What a command prints. */
+/** What ten thousand rules take as JSON, and more. */
+const MAX_OUTPUT_BYTES = 64 << 20
+
 async function serval(...args: readonly string[]): Promise<string> {
   const env = { ...process.env, SERVAL_RUNTIME_DIR: folder }
-  const { stdout } = await promisify(execFile)(process.execPath, [SERVAL, ...args], { cwd: folder, env })
+  const options = { cwd: folder, env, maxBuffer: MAX_OUTPUT_BYTES }
+  const { stdout } = await promisify(execFile)(process.execPath, [SERVAL, ...args], options)
   return stdout
 }
 

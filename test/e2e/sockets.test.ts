@@ -114,8 +114,10 @@ describe.each(Object.entries(modules))('a program that uses %s', (_name, module)
     const client = net.connect(port, '127.0.0.1').resume()
     client.on('error', () => undefined)
     await once(client, 'connect')
+    // `once` would take the error that there may be for its own.
+    const closed = new Promise(resolve => client.once('close', resolve))
     server.child.kill('SIGKILL')
-    await once(client, 'close')
+    await closed
     expect(client.destroyed).toBe(true)
   })
 
