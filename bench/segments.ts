@@ -5,6 +5,7 @@
  *   gathered    headers are written, payload stays where the program's bytes are (src/transport/emit.ts)
  *   copied      payload too, as for a link that does not gather
  *   merged      what the kernel has merged is joined and read (src/wire/segment-run.ts, src/transport/receiver.ts)
+ *   single      the same segments, a datagram each
  *   copy        peer: the payload of a batch, copied once; what has copied it can cost no less
  */
 import type { Benchmark, Row } from './support/benchmark.ts'
@@ -18,9 +19,10 @@ export const segments: Benchmark = {
     row('serval@gathered', 'gathered'),
     row('serval@copied', 'copied'),
     row('serval@merged', 'merged'),
+    row('serval@single', 'single'),
     row('copy', 'copy', true),
   ],
-  comparisons: ['gathered', 'copied', 'merged'].map(part => [`serval@${part}`, 'copy'] as const),
+  comparisons: ['gathered', 'copied', 'merged', 'single'].map(part => [`serval@${part}`, 'copy'] as const),
 }
 
 function row(name: string, part: string, isPeer = false): Row {
