@@ -140,9 +140,12 @@ for (const routers of [1, 2])
       caller.say('end')
       server.say('end')
       await Promise.all([caller.event('closed'), server.event('closed')])
+      // A capture is written from time to time, and a program that is killed writes no more.
+      const capture = chain.server.path('server.pcap')
+      await expect.poll(() => packetsOf(capture).length, { timeout: 60_000 }).toBeGreaterThan(6)
       await Promise.all([caller.stop(), server.stop()])
 
-      const [syn, synAck, ...rest] = packetsOf(chain.server.path('server.pcap'))
+      const [syn, synAck, ...rest] = packetsOf(capture)
       const ways = ['10.14.1.1', ...addresses]
       expect(syn?.extension('source')?.addresses).toEqual(ways)
       expect(synAck?.extension('source')?.addresses).toEqual([...ways, chain.addressOf(chain.server)])
