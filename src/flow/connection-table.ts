@@ -1,5 +1,5 @@
 /**
- * The connection table: state x input -> next state and what to do. Data only; connection.ts runs it.
+ * The connection table: state x input -> next state and what to do. Data only; connection-machine.ts runs it.
  *
  * It is TCP's (RFC 9293 section 3.3.2) with the SAL's names and two differences. Inputs FIN and FIN_ACKED stand
  * for the whole truth: FIN comes when the peer's FIN is next in its control sequence *and* every byte before its

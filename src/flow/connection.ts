@@ -1,6 +1,6 @@
 /**
- * Runs the connection table of one flow: its state, its opening and its closing, and how long its peer has been silent.
- * connection-table.ts is the rules; opening.ts knows what is to be known at the beginning of a flow's life, closing.ts at
+ * The connection of one flow: its opening and its closing, as the connection table says. connection-table.ts is the rules,
+ * connection-machine.ts follows them; opening.ts knows what is to be known at the beginning of a flow's life, closing.ts at
  * its end, and neither exists meanwhile.
  */
 import { ServalError } from '../errors.ts'
@@ -8,7 +8,8 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import type { Arrival } from './arrival.ts'
 import { Closing } from './closing.ts'
-import { type ConnectionAction, type ConnectionInput, connectionTable } from './connection-table.ts'
+import { ConnectionMachine, resetByPeer } from './connection-machine.ts'
+import type { ConnectionAction } from './connection-table.ts'
 import type { FlowParts, PeerControl } from './flow-parts.ts'
 import type { FlowTransport } from './flow-transport.ts'
 import { answerLoser, Opening } from './opening.ts'
@@ -16,14 +17,12 @@ import type { Due } from './outbox.ts'
 import { packed, unpacked } from './packed-bytes.ts'
 import type { Path } from './path.ts'
 import { repeatsFrom } from './setup.ts'
-import { FlowSignal, type FlowState, hasPeer } from './states.ts'
+import { FlowSignal } from './states.ts'
 import type { FlowTimer } from './timers.ts'
 
-export class Connection<F> {
+export class Connection<F> extends ConnectionMachine<F> {
   readonly #parts: FlowParts<F>
   readonly #transport: FlowTransport
-  #state: FlowState = 'INIT'
-  #error: ServalError | undefined
   #opening: Opening<F> | undefined
   /** The client's nonce, once set-up is over, as text: it is the smallest. */
   #lateNonce = ''
@@ -31,35 +30,18 @@ export class Connection<F> {
   /** The program has ended its stream before the set-up was done. */
   #endsEarly = false
   #closing: Closing<F> | undefined
-  #heardAt: number
-  /** When the peer was last asked for something new: its silence before does not count against it. */
-  #askedAt: number
 
   /** `timeoutMs`: how long set-up may take. */
   constructor(parts: FlowParts<F>, transport: FlowTransport, timeoutMs: number, nowMs: number) {
+    super(parts, nowMs)
     this.#parts = parts
     this.#transport = transport
     this.#opening = new Opening(parts, transport, timeoutMs, nowMs)
-    this.#heardAt = this.#askedAt = nowMs
-  }
-
-  get state(): FlowState {
-    return this.#state
-  }
-
-  /** Why the flow closed; undefined while it lives, and after an orderly close. */
-  get error(): ServalError | undefined {
-    return this.#error
   }
 
   /** Whether there is a peer to send data to. */
   get isOpen(): boolean {
-    return this.#state !== 'RESPOND' && this.#state !== 'REQUEST' && this.#state !== 'INIT'
-  }
-
-  /** Whether the flow may change its addresses. */
-  get isMovable(): boolean {
-    return hasPeer(this.#state) || this.#state === 'TIMEWAIT'
+    return this.state !== 'RESPOND' && this.state !== 'REQUEST' && this.state !== 'INIT'
   }
 
   /** Whether the program has ended its stream. */
@@ -69,18 +51,18 @@ export class Connection<F> {
 
   /** Whether either stream has been ended. */
   get isClosing(): boolean {
-    return this.isEnded || this.#closing?.isReceived === true || this.#state === 'CLOSED'
+    return this.isEnded || this.#closing?.isReceived === true || this.state === 'CLOSED'
   }
 
   // ---- the program's side ---------------------------------------------------------------------------------
 
   end(nowMs: number): void {
-    if (!this.isEnded && this.#state !== 'CLOSED') this.input('end', nowMs)
+    if (!this.isEnded && this.state !== 'CLOSED') this.input('end', nowMs)
   }
 
   /** What was written still goes out, what comes in is answered with a reset. */
   letGo(nowMs: number): void {
-    if (this.#closing?.isOrphaned || this.#state === 'CLOSED') return
+    if (this.#closing?.isOrphaned || this.state === 'CLOSED') return
     const closing = this.#closingNow
     closing.orphan()
     if (this.#transport.owesReading || !this.isOpen) return this.abort(nowMs)
@@ -90,7 +72,7 @@ export class Connection<F> {
   }
 
   abort(nowMs: number): void {
-    if (this.#state !== 'CLOSED') this.input('abort', nowMs)
+    if (this.state !== 'CLOSED') this.input('abort', nowMs)
   }
 
   // ---- set-up ---------------------------------------------------------------------------------------------
@@ -102,16 +84,10 @@ export class Connection<F> {
 
   resolved(nowMs: number): void {
     const { timers, context, flow } = this.#parts
-    if (this.#state !== 'REQUEST' || timers.armed('setup')) return
+    if (this.state !== 'REQUEST' || timers.armed('setup')) return
     this.#sendSyn(nowMs)
     context.wake(flow)
     context.rearm(flow)
-  }
-
-  fail(error: ServalError): void {
-    if (this.#state === 'CLOSED') return
-    this.#enter('CLOSED')
-    this.#close(error)
   }
 
   respond(syn: Arrival, replyTo: Endpoint, nowMs: number): void {
@@ -123,7 +99,7 @@ export class Connection<F> {
     const answer = this.#opening?.handleAnswer(arrival, nowMs)
     if (answer === 'NACK') this.input('NACK', nowMs)
     if (answer !== 'SYN_ACK') return false
-    this.#heardAt = nowMs
+    this.heard(nowMs)
     return true
   }
 
@@ -143,27 +119,17 @@ export class Connection<F> {
 
   /** HOT. Something of the peer's, and not what could be sent before it knew of us. */
   handleHeard(nowMs: number): void {
-    this.#heardAt = nowMs
+    this.heard(nowMs)
     if (this.#thirdAckDue !== undefined) {
       this.#thirdAckDue = undefined
       this.#parts.timers.disarm('setup')
     }
   }
 
-  /** The peer is asked for something new. */
-  handleAsked(nowMs: number): void {
-    this.#askedAt = nowMs
-  }
-
-  /** The peer owes an answer, and has been silent for too long since it was asked. */
-  isSilent(nowMs: number): boolean {
-    return nowMs - Math.max(this.#heardAt, this.#askedAt) >= this.#parts.context.limits.deadPeerMs
-  }
-
   /** The peer itself, for the packet is tagged, acknowledges what was never sent: nothing that it says can be relied on. */
   handleLie(nowMs: number): void {
-    if (this.#state === 'CLOSED') return
-    this.#error = new ServalError('ECONNRESET', { syscall: 'read', reason: 'impossible acknowledgement' })
+    if (this.state === 'CLOSED') return
+    this.blame(new ServalError('ECONNRESET', { syscall: 'read', reason: 'impossible acknowledgement' }))
     this.input('abort', nowMs)
   }
 
@@ -181,7 +147,7 @@ export class Connection<F> {
 
   /** The flow has moved to `path`. */
   handleMoved(path: Path, nowMs: number): void {
-    this.#askedAt = nowMs
+    this.handleAsked(nowMs)
     this.#closing?.handleMoved(path)
   }
 
@@ -192,7 +158,7 @@ export class Connection<F> {
 
   /** Our FIN leaves by `path`; `isFirst`: for the first time. */
   handleFinSent(path: Path, isFirst: boolean, nowMs: number): void {
-    if (isFirst) this.#askedAt = nowMs
+    if (isFirst) this.handleAsked(nowMs)
     this.#closing?.handleSent(path, nowMs)
     this.#parts.context.rearm(this.#parts.flow)
   }
@@ -208,7 +174,7 @@ export class Connection<F> {
   /** HOT. Input has been handled: the table hears what the streams have come to. */
   handleProgress(nowMs: number): void {
     if (this.#closing !== undefined) this.#heedStreams(this.#closing, nowMs)
-    if (this.#state === 'CONNECTED' && this.#endsEarly) {
+    if (this.state === 'CONNECTED' && this.#endsEarly) {
       this.#endsEarly = false
       this.input('end', nowMs)
     }
@@ -218,8 +184,8 @@ export class Connection<F> {
   handleTimer(timer: ConnectionTimer, isPeerDead: boolean, nowMs: number): void {
     switch (timer) {
       case 'setup':
-        if (this.#state === 'REQUEST') return this.#sendSyn(nowMs)
-        if (this.#state === 'RESPOND') return this.#opening?.sendSynAck(nowMs)
+        if (this.state === 'REQUEST') return this.#sendSyn(nowMs)
+        if (this.state === 'RESPOND') return this.#opening?.sendSynAck(nowMs)
         return isPeerDead ? this.input('gaveUp', nowMs) : this.#sendThirdAck(nowMs)
       case 'deadline': {
         const refusal = this.#opening?.lastRefusal(nowMs)
@@ -236,26 +202,7 @@ export class Connection<F> {
 
   // ---- the table ------------------------------------------------------------------------------------------
 
-  /** Something has happened that the table knows. */
-  input(input: ConnectionInput, nowMs: number): void {
-    const { context, flow } = this.#parts
-    const cell = connectionTable[this.#state][input]
-    if (cell === 'ignored') return context.count(`connection:${this.#state}:${input}`)
-    if (cell === 'illegal') throw new ServalError('ERR_SOCKET_CLOSED', { state: this.#state, call: input })
-    const [next, ...actions] = cell
-    this.#enter(next)
-    for (const action of actions) this.#run(action, nowMs)
-    context.wake(flow)
-    context.rearm(flow)
-  }
-
-  #enter(next: FlowState): void {
-    if (next === this.#state) return
-    this.#parts.context.trace(this.#parts.flow, this.#state, next)
-    this.#state = next
-  }
-
-  #run(action: ConnectionAction, nowMs: number): void {
+  protected override run(action: ConnectionAction, nowMs: number): void {
     const { context, flow, timers, outbox, paths } = this.#parts
     const path = paths.active
     switch (action) {
@@ -291,15 +238,15 @@ export class Connection<F> {
       case 'sendRst':
         return path && outbox.put({ kind: 'RST', path, reason: reasonCodes.CLOSED })
       case 'close':
-        return this.#close(undefined)
+        return this.close(undefined)
       case 'closeReset':
-        return this.#close(new ServalError('ECONNRESET', { syscall: 'read' }))
+        return this.close(resetByPeer())
       case 'closeTimedOut':
-        return this.#close(context.timeoutError(flow, nowMs))
+        return this.close(context.timeoutError(flow, nowMs))
       case 'closeResetIfLost':
-        return this.#transport.acknowledgedAll ? this.#close(undefined) : this.#run('closeReset', nowMs)
+        return this.close(this.#transport.acknowledgedAll ? undefined : resetByPeer())
       case 'closeTimedOutIfLost':
-        return this.#transport.acknowledgedAll ? this.#close(undefined) : this.#run('closeTimedOut', nowMs)
+        return this.close(this.#transport.acknowledgedAll ? undefined : context.timeoutError(flow, nowMs))
     }
   }
 
@@ -314,7 +261,7 @@ export class Connection<F> {
     if (path === undefined) return
     if (this.#thirdAckDue === undefined) {
       this.#thirdAckDue = repeatsFrom(path.transport.rtt.rtoMs)
-      this.#askedAt = nowMs
+      this.handleAsked(nowMs)
     }
     outbox.put({ kind: 'THIRD_ACK', path })
     timers.arm('setup', this.#thirdAckDue(nowMs))
@@ -335,30 +282,18 @@ export class Connection<F> {
   #heedStreams(closing: Closing<F>, nowMs: number): void {
     const stream = this.#transport
     if (closing.isOrphaned && stream.owesReading) return this.abort(nowMs)
-    if (closing.isReceived && stream.receivedAll && !HEARD_FIN.has(this.#state)) this.input('FIN', nowMs)
-    if (closing.isAcknowledged && stream.acknowledgedAll && AWAITS_FIN_ACK.has(this.#state))
-      this.input('FIN_ACKED', nowMs)
+    const hasPeers = closing.isReceived && stream.receivedAll
+    this.handleFins(hasPeers, closing.isAcknowledged && stream.acknowledgedAll, nowMs)
   }
 
-  /** `error`: what the program hears; undefined: what it has heard already, or an orderly end. */
-  #close(error: ServalError | undefined): void {
-    const { context, flow, timers, outbox } = this.#parts
-    this.#error ??= error
-    timers.disarmAll()
-    outbox.clear(due => LAST_WORDS.has(due.kind))
+  protected override close(error: ServalError | undefined): void {
+    this.#parts.outbox.clear(due => LAST_WORDS.has(due.kind))
     this.#transport.close()
-    context.signal(flow, FlowSignal.closed)
-    context.wake(flow)
-    context.rearm(flow)
+    super.close(error)
   }
 }
 
 type ConnectionTimer = Extract<FlowTimer, 'setup' | 'deadline' | 'fin' | 'linger' | 'orphan'>
-
-const AWAITS_FIN_ACK: ReadonlySet<FlowState> = new Set(['FINWAIT1', 'CLOSING', 'LASTACK'])
-
-/** The table has heard of the peer's FIN, or does not care. */
-const HEARD_FIN: ReadonlySet<FlowState> = new Set(['CLOSED', 'CLOSEWAIT', 'LASTACK', 'CLOSING', 'TIMEWAIT'])
 
 /** What a closed flow still says. By the third ACK the server's program hears of a flow that is reset at once. */
 const LAST_WORDS: ReadonlySet<Due['kind']> = new Set(['THIRD_ACK', 'RST', 'DONE'])

@@ -40,7 +40,7 @@ import { Outbox } from './outbox.ts'
 import type { Local, Path } from './path.ts'
 import { PathSet } from './path-set.ts'
 import { type QueueSize, queuesOf } from './queue-size.ts'
-import { FlowSignal, type FlowState, type MigrationState } from './states.ts'
+import { type FlowState, type MigrationState, programSignals } from './states.ts'
 import { type FlowTimer, FlowTimers } from './timers.ts'
 
 export interface FlowOptions {
@@ -393,10 +393,7 @@ export class Flow implements AnyFlow {
 
   #tell(signals: number): void {
     const { context } = this.#parts
-    let bits = 0
-    if (signals & StreamSignal.readable) bits |= FlowSignal.readable
-    if (signals & StreamSignal.writable) bits |= FlowSignal.writable
-    if (signals & StreamSignal.allAcknowledged) bits |= FlowSignal.drained
+    const bits = programSignals(signals)
     if (bits !== 0) context.signal(this, bits)
     if (signals & StreamSignal.badAck) context.count('badAck')
   }

@@ -4,6 +4,8 @@
  * Connection states are those of the prototype (src/stack/serval_sock.h), migration states those of the paper's
  * RSYN exchange with NOADDRESS added: an end that has no address keeps its flows and waits.
  */
+import { StreamSignal } from '../transport/stream-signals.ts'
+
 export const flowStates = [
   'INIT',
   'LISTEN',
@@ -63,3 +65,12 @@ export const FlowSignal = {
   /** All that was written has been acknowledged. */
   drained: 128,
 } as const
+
+/** HOT. What of a transport's signals (bits of StreamSignal) is the program's to hear, as bits of FlowSignal. */
+export function programSignals(signals: number): number {
+  let bits = 0
+  if (signals & StreamSignal.readable) bits |= FlowSignal.readable
+  if (signals & StreamSignal.writable) bits |= FlowSignal.writable
+  if (signals & StreamSignal.allAcknowledged) bits |= FlowSignal.drained
+  return bits
+}

@@ -18,7 +18,7 @@ import type { Arrival } from '../arrival.ts'
 import { type FlowInfo, flowInfo } from '../flow-info.ts'
 import type { Local, Path } from '../path.ts'
 import type { QueueSize } from '../queue-size.ts'
-import { FlowSignal, type FlowState, type MigrationState } from '../states.ts'
+import { FlowSignal, type FlowState, type MigrationState, programSignals } from '../states.ts'
 import { type FlowTimer, FlowTimers } from '../timers.ts'
 import type { Carriage } from './carriage.ts'
 import { Connection2014 } from './connection.ts'
@@ -302,7 +302,7 @@ export class Flow2014 implements AnyFlow {
 
   #handleTimer(timer: FlowTimer, nowMs: number): void {
     const connection = this.#connection
-    const isDead = !this.waitsForAddress && connection.isDead(nowMs)
+    const isDead = !this.waitsForAddress && connection.isSilent(nowMs)
     switch (timer) {
       case 'setup':
       case 'deadline':
@@ -332,16 +332,13 @@ export class Flow2014 implements AnyFlow {
     const { context, carriage } = this.#parts
     const { closing } = this.#connection
     const signals = carriage.takeSignals()
-    let bits = 0
-    if (signals & StreamSignal.readable) bits |= FlowSignal.readable
-    if (signals & StreamSignal.writable) bits |= FlowSignal.writable
-    if (signals & StreamSignal.allAcknowledged) bits |= FlowSignal.drained
+    const bits = programSignals(signals)
     if (bits !== 0) context.signal(this, bits)
     if (signals & StreamSignal.badAck) context.count('badAck')
     if (closing.isOrphaned && carriage.readableBytes > 0) return this.#refuseUnread(nowMs)
     // A10: the SAL's FIN follows when TCP's has been acknowledged.
     if (this.state !== 'CLOSED' && closing.takeFin()) this.#moving.sendFin(nowMs)
-    this.#connection.handleFins(nowMs)
+    this.#connection.handleProgress(nowMs)
     if (signals & StreamSignal.dead) this.#connection.input('gaveUp', nowMs)
   }
 
