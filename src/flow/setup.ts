@@ -25,7 +25,7 @@ const ELSEWHERE_LIMIT = 3
 const REFUSAL_BACKOFF_MS = 50
 const MAX_REFUSAL_BACKOFF_MS = 1600
 /** How many instances more are asked before a SYN is repeated: when all are slow, asking all makes them slower. */
-const HEDGE_LIMIT = 2
+export const HEDGE_LIMIT = 2
 
 export class Setup {
   /** This end's contribution to the keys. */

@@ -27,6 +27,13 @@ export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1'
 }
 
+/** Where packets for all hosts of an IPv4 subnet go (RFC 919 section 7). */
+export function broadcastOf(address: string, prefixBits: number): string {
+  const bits = address.split('.').reduce((sum, byte) => (sum << 8) | Number(byte), 0)
+  const all = prefixBits >= 32 ? bits : bits | (0xffffffff >>> prefixBits)
+  return [24, 16, 8, 0].map(shift => (all >>> shift) & 0xff).join('.')
+}
+
 /** Leading zeros are refused: some readers take them for octal (RFC 6943 3.1.1). */
 function ipv4Bytes(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(4)

@@ -206,7 +206,7 @@ export class Resolution {
     else this.#giveUp(serviceId, this.#nobody(name))
   }
 
-  /** As the 2014 profile does without a router: who serves it answers from its own address. */
+  /** As the 2014 profile does without a router, but in all subnets at once: who serves it answers from its own address. */
   async #broadcast(prefix: ServicePrefix, name: string): Promise<boolean> {
     const { sal, broadcast, routers } = this.#options
     if (broadcast === undefined || routers.length > 0 || isLocalName(name)) return false
@@ -218,7 +218,7 @@ export class Resolution {
       name,
       expiresAt: nowMs() + RUNTIME_TTL_MS,
     } as const
-    sal.serviceTable.insert(prefix, { type: 'FORWARD', targets }, origin)
+    sal.serviceTable.insert(prefix, { type: 'FORWARD', targets, sharing: { toAll: true } }, origin)
     return true
   }
 

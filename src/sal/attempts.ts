@@ -70,7 +70,12 @@ export class Attempts {
   }
 
   hasAsked(flow: AnyFlow, endpoint: Endpoint): boolean {
-    return this.#asked.get(flow)?.endpoints.some(other => sameEndpoint(other, endpoint)) ?? false
+    return this.askedBy(flow).some(other => sameEndpoint(other, endpoint))
+  }
+
+  /** Who has been asked since all were. */
+  askedBy(flow: AnyFlow): readonly Endpoint[] {
+    return this.#asked.get(flow)?.endpoints ?? []
   }
 
   /** A SYN goes to an endpoint. To one that has been asked it only goes when all have been. */

@@ -5,13 +5,15 @@
  */
 
 import { isOnLink, type Local } from '../flow/path.ts'
-import { isLoopback } from '../id/address.ts'
+import { broadcastOf, isLoopback } from '../id/address.ts'
 import { type Endpoint, endpointFamily } from '../wire/endpoint.ts'
 
 export class Locals {
   readonly #locals = new Map<number, Local>()
   /** By peers' addresses, until anything changes. */
   readonly #ranked = new Map<string, readonly Local[]>()
+
+  #broadcasts: ReadonlySet<string> | undefined
 
   get all(): readonly Local[] {
     return [...this.#locals.values()]
@@ -41,6 +43,7 @@ export class Locals {
   /** What is known of one of them has changed. */
   changed(): void {
     this.#ranked.clear()
+    this.#broadcasts = undefined
   }
 
   /** The best address from which to reach `remote`; undefined where there is none. */
@@ -65,6 +68,20 @@ export class Locals {
   /** Whether it is this host, or in a subnet of its own. */
   isNear(remote: Endpoint): boolean {
     return this.all.some(local => rankOf(local, remote) > 0)
+  }
+
+  /** Whether it stands for all hosts of a subnet of this host's. */
+  isBroadcast(remote: Endpoint): boolean {
+    this.#broadcasts ??= new Set(
+      this.all
+        .filter(({ endpoint }) => endpointFamily(endpoint) === 4)
+        .map(({ endpoint, prefixBits }) => ({
+          own: endpoint.address,
+          all: broadcastOf(endpoint.address, prefixBits),
+        }))
+        .flatMap(({ own, all }) => (own === all ? [] : all)),
+    )
+    return this.#broadcasts.has(remote.address)
   }
 
   /** The next best after `local`, in turn. */

@@ -78,6 +78,11 @@ export class Resolver {
     return this.#asked.get(flow)?.target
   }
 
+  /** Subnets all of whose hosts have been asked for the flow. */
+  broadcastsOf(flow: AnyFlow): readonly Endpoint[] {
+    return this.#attempts.askedBy(flow).filter(endpoint => this.#locals.isBroadcast(endpoint))
+  }
+
   /** By what rules that share a service choose a target for this host. */
   choice(service: ServiceId, nowMs: number): Choice {
     return {
@@ -236,12 +241,16 @@ export class Resolver {
     const ranked = this.#locals.ranked(remote)
     const isRepeat = this.#attempts.hasAsked(flow, remote)
     const repeats = (this.#asked.get(flow)?.repeats ?? 0) + (isRepeat ? 1 : 0)
-    const local: Local | undefined = ranked[repeats % Math.max(1, ranked.length)]
+    const isBroadcast = this.#locals.isBroadcast(remote)
+    // No other address leads to all hosts of a subnet.
+    const local: Local | undefined = ranked[isBroadcast ? 0 : repeats % Math.max(1, ranked.length)]
     if (local === undefined) return unreachable(nameOf(flow), noAddressFor(remote)).error
     this.#asked.set(flow, { repeats, target: remote })
     this.#attempts.handleAsked(flow, remote, nowMs)
     const patienceMs = this.#table.patienceMs(flow.service, this.#choiceFor(flow, nowMs))
-    return patienceMs === undefined ? { local, remote } : { local, remote, patienceMs }
+    if (patienceMs === undefined) return { local, remote }
+    // Nobody in particular was asked: who serves it may as well be in the next subnet.
+    return { local, remote, patienceMs: isBroadcast ? 0 : patienceMs }
   }
 }
 

@@ -507,7 +507,13 @@ export class Sal {
         syscall: 'connect',
       })
     }
-    return new ServalError('ETIMEDOUT', { service, syscall: 'connect' })
+    const subnets = this.#resolver.broadcastsOf(flow).map(({ address }) => address)
+    if (subnets.length > 0) {
+      const asked = `all hosts at ${subnets.join(' and ')}, and none answered`
+      return new ServalError('ENOSERVICE', { service, asked, syscall: 'connect' })
+    }
+    const message = asked && `connect ETIMEDOUT ${service}: ${formatEndpoint(asked)} did not answer`
+    return new ServalError('ETIMEDOUT', { service, syscall: 'connect', ...(message && { message }) })
   }
 
   #count(counter: string): void {

@@ -25,8 +25,8 @@ export const profile2014: Profile = {
     initialRtoMs: 3_000,
     minRtoMs: 200,
     maxRtoMs: 120_000,
-    // 15 retransmissions at 3, 6, 12 ... 120 s.
-    synTimeoutMs: 1_380_000,
+    // The prototype gives up after 15 repeats and 23 minutes; nobody else waits so long for one who may not be there.
+    synTimeoutMs: 10_000,
     halfOpenMs: 3_000,
     finWait2Ms: 60_000,
     timeWaitMs: 60_000,

@@ -10,6 +10,7 @@ import { type ControlExtension, controlFlags } from '../../wire/extensions/contr
 import { reasonCodes } from '../../wire/extensions/reason.ts'
 import { RAW_PORT } from '../../wire/raw-ip.ts'
 import type { Arrival } from '../arrival.ts'
+import { HEDGE_LIMIT } from '../setup.ts'
 import { transportOf } from './carriage.ts'
 import type { Parts2014 } from './parts.ts'
 import { mssFrom } from './path-2014.ts'
@@ -39,6 +40,10 @@ export class Opening2014<F> {
   readonly #deadlineAt: number
   /** What this end answers. */
   #syn: Syn2014 | undefined
+  /** Client: when the SYN is repeated; since it was last, how many more were asked, and how many have not refused. */
+  #repeatAt = Number.NEGATIVE_INFINITY
+  #hedges = 0
+  #unanswered = 0
   /** Client: when the set-up was done, and when the third ACK left last. */
   #openedAt = 0
   #thirdAckAt = 0
@@ -64,10 +69,17 @@ export class Opening2014<F> {
       timers.disarm('setup')
       return undefined
     }
-    const { local, remote } = target
+    const { local, remote, patienceMs } = target
     if (slot.flags === 0) slot.put(SYN)
-    timers.arm('setup', nowMs + path.backedOffMs(slot.sends))
-    slot.handleSent(nowMs)
+    // What goes to others meanwhile is the same transmission: the round trip that is measured is too long at most.
+    const isRepeat = nowMs >= this.#repeatAt
+    if (isRepeat) {
+      this.#repeatAt = nowMs + path.backedOffMs(slot.sends)
+      this.#unanswered = 0
+      slot.handleSent(nowMs)
+    }
+    this.#unanswered++
+    timers.arm('setup', Math.min(this.#repeatAt, this.#hedgeAt(isRepeat, patienceMs, nowMs)))
     outbox.put(() => ({
       flags: SYN,
       verno: slot.slotVerno,
@@ -100,21 +112,23 @@ export class Opening2014<F> {
     return true
   }
 
-  /** RST in place of a SYN-ACK. Its nonce is that of the SYN (A12), or nobody has seen the SYN: then it is none. */
+  /**
+   * RST in place of a SYN-ACK; an error if nobody else is asked. Its nonce is that of the SYN (A12), or nobody has seen the
+   * SYN: then it is none.
+   */
   handleRefusal({ nonce }: ControlExtension, remote: Endpoint, nowMs: number): ServalError | undefined {
-    const { context, flow, writer } = this.#parts
+    const { context, flow, writer, timers } = this.#parts
     if (!writer.isOwnNonce(nonce)) {
       context.count('badNonce')
       return undefined
     }
-    context.refused(flow, { reason: reasonCodes.REFUSED, detail: '', remote }, nowMs)
-    const service = this.#options.serviceName ?? this.#options.service.toString()
-    return new ServalError('ECONNREFUSED', {
-      service,
-      reason: 'refused',
-      asked: remote.address,
-      syscall: 'connect',
-    })
+    const nack = { reason: reasonCodes.REFUSED, detail: '', remote }
+    context.refused(flow, nack, nowMs)
+    const { error, retry } = context.refusal(flow, nack, nowMs)
+    this.#unanswered--
+    if (retry === 'at once') timers.arm('setup', nowMs)
+    else if (this.#unanswered <= 0) return error
+    return undefined
   }
 
   /** Once, and again until the server is heard, but no longer than it remembers the SYN: an idle one says nothing. */
@@ -140,6 +154,14 @@ export class Opening2014<F> {
     const idleUntil = this.#thirdAckAt + IDLE_THIRD_ACK_MS
     if (this.#parts.carriage.bufferedBytes === 0 && nowMs < idleUntil) this.#armThirdAck(idleUntil)
     else this.sendThirdAck(nowMs)
+  }
+
+  /** When another instance is asked too. */
+  #hedgeAt(isRepeat: boolean, patienceMs: number | undefined, nowMs: number): number {
+    if (patienceMs === undefined) return Number.POSITIVE_INFINITY
+    if (patienceMs === 0) return nowMs
+    this.#hedges = isRepeat ? 0 : this.#hedges + 1
+    return this.#hedges < HEDGE_LIMIT ? nowMs + patienceMs : Number.POSITIVE_INFINITY
   }
 
   #armThirdAck(at: number): void {

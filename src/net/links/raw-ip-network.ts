@@ -4,7 +4,7 @@
  */
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { RAW_IP } from '../../control/host-network.ts'
-import { isLoopback } from '../../id/address.ts'
+import { broadcastOf, isLoopback } from '../../id/address.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { IPV4_HEADER_BYTES } from '../../wire/ipv4.ts'
 import { RAW_PORT } from '../../wire/raw-ip.ts'
@@ -170,10 +170,4 @@ class RawIpLink implements Link {
       this.#events.onDrain(this)
     }
   }
-}
-
-function broadcastOf(address: string, prefixBits: number): string {
-  const bits = address.split('.').reduce((sum, byte) => (sum << 8) | Number(byte), 0)
-  const all = prefixBits >= 32 ? bits : bits | (0xffffffff >>> prefixBits)
-  return [24, 16, 8, 0].map(shift => (all >>> shift) & 0xff).join('.')
 }
