@@ -19,6 +19,8 @@ export interface ProfileParts {
 export interface ProfileNetwork extends Network {
   /** Where packets for all hosts of a subnet go, where the profile has such packets. */
   broadcastEndpoints?(): readonly Endpoint[]
+  /** Whether nobody else gets the packets that are for this host; where it is not said they are this stack's alone. */
+  isAlone?(): boolean
 }
 
 export function profileParts(name: ProfileName): ProfileParts {

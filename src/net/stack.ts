@@ -120,7 +120,7 @@ export class Stack {
       congestion: this.config.congestion,
       limits: { burstBytes: burstBytesOf(network), ...limits },
       trace: (flow, _from, to) => this.#handleState(flow, to),
-      speaksForHost: () => this.#isAlone,
+      speaksForHost: () => bare.isAlone?.() ?? true,
     })
     this.#messages = new Messages(this.#sal)
     this.#driver = new Driver(
@@ -483,11 +483,6 @@ export class Stack {
         this.wake()
       },
     })
-  }
-
-  /** No other stack of this host may know what this one does not. */
-  get #isAlone(): boolean {
-    return this.#runtimeDirectory.statusSockets().every(path => path === this.#statusServer?.path)
   }
 
   #status(request: StatusRequest): StackStatus {

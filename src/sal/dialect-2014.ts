@@ -147,10 +147,11 @@ class Dialect2014 implements Dialect {
   /** A stack that shares its host's addresses with others cannot know what they take. */
   #refuse(arrival: Arrival, nowMs: number): void {
     const flags = arrival.packet.control?.flags ?? 0
-    if ((flags & RST) !== 0 || !this.#host.speaksForHost()) return
+    if ((flags & RST) !== 0) return
     const isLimited = this.#answers.length >= ANSWERS_LIMIT
+    // It costs a look at the system's sockets: not more often than there may be answers.
     if (isLimited || !this.#limit.admits(arrival.remote.address, nowMs)) this.#host.count('answerLimited')
-    else this.#answers.push(arrival)
+    else if (this.#host.speaksForHost()) this.#answers.push(arrival)
   }
 
   #newFlow(options: Omit<Flow2014Options, 'flowId'>, nowMs: number): Flow2014 {

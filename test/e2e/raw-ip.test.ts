@@ -106,6 +106,20 @@ describeInLab('neighbours on raw IP', () => {
     await caller.event('read', ({ text }) => text === 'heard')
   })
 
+  it('are not disturbed by a program on one of the hosts that knows nothing of theirs', async () => {
+    const { caller, server } = await startLine(0)
+    const strangers = [chain.server, chain.client].map(host =>
+      host.run('line.js', ['serve', 'other.lab.example'], { env: { SERVAL_RUNTIME_DIR: host.path('else') } }),
+    )
+    await Promise.all(strangers.map(stranger => stranger.event('ready')))
+    await connect(caller, server)
+    caller.say('write question')
+    await server.event('read', ({ text }) => text === 'question')
+    server.say('write answer')
+    await caller.event('read', ({ text }) => text === 'answer')
+    expect([...caller.all('error'), ...server.all('error')]).toEqual([])
+  })
+
   it('carry megabytes unharmed', async () => {
     chain = new Chain(0)
     const server = chain.server.serval(['perf', 'server', NAME, '--json'])

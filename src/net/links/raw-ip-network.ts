@@ -40,6 +40,11 @@ export class RawIpNetwork implements Network {
     return [...addresses].map(address => ({ address, port: RAW_PORT }))
   }
 
+  /** Each raw socket of a host gets all of its packets: who is not alone cannot tell which are for nobody. */
+  isAlone(): boolean {
+    return this.#sockets.receivers() === 1
+  }
+
   open(id: number, host: HostAddress, _port: number, events: LinkEvents): Link {
     this.#receiver ??= this.#openReceiver()
     const link = new RawIpLink(id, host.address, this.#sockets.openSender(host.address), events, isRef => {

@@ -7,6 +7,7 @@
  * receiver, sends one packet a turn of the event loop, and cannot bind.)
  */
 import { createSocket, type Socket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'
 import { ServalError } from '../../errors.ts'
@@ -76,6 +77,18 @@ export class RawSockets {
     return this.#handOver(fd)
   }
 
+  /**
+   * How many sockets of this host (of this network namespace) get packets of protocol 144, whoever opened them. Undefined
+   * where the system does not tell.
+   */
+  receivers(): number | undefined {
+    try {
+      return countReceivers(readFileSync(OPEN_SOCKETS, 'latin1'))
+    } catch {
+      return undefined
+    }
+  }
+
   #open(protocol: number): number {
     const fd = this.#socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)
     if (fd >= 0) return fd
@@ -108,6 +121,15 @@ export class RawSockets {
     return Object.assign(new Error(`${syscall} ${code} ${address}`), { code, syscall, address })
   }
 }
+
+/** In the table of proc(5) an address is that of a raw socket, and the port is its protocol. */
+export function countReceivers(table: string): number {
+  return table.match(RECEIVER)?.length ?? 0
+}
+
+const OPEN_SOCKETS = '/proc/net/raw'
+const PROTOCOL_HEX = IP_PROTOCOL_SERVAL.toString(16).toUpperCase().padStart(4, '0')
+const RECEIVER = new RegExp(`^ *\\d+: [0-9A-F]{8}:${PROTOCOL_HEX} `, 'gm')
 
 function unusable(reason: string, system: string, cause?: unknown): ServalError {
   return new ServalError('ERAWSOCKET', { reason, system }, { cause })
