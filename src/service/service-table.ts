@@ -108,6 +108,10 @@ export class ServiceTable {
     selector: TargetSelector = { source: origin.source, owner: origin.owner ?? '' },
   ): void {
     const slot = this.#slotOf(prefix)
+    const [rule, another] = rules
+    if (slot === NO_SLOT && rule !== undefined && another === undefined && isPlain(rule, origin)) {
+      return this.#insertPlain(prefix, rule, origin)
+    }
     const entry = this.#gather(slot, prefix)
     entry.replace(rules, origin, selector)
     this.#settle(slot, entry)

@@ -8,6 +8,16 @@ import { SOCKET_ADDRESS_BYTES, socketAddressOf } from '../links/socket-address.t
 
 const EFD_CLOEXEC = 0o2000000
 const EFD_NONBLOCK = 0o4000
+/** Its number (generic, or of x86), and what it is told: struct sched_attr, as of Linux 3.14. */
+const SCHED_SETATTR: Partial<Record<NodeJS.Architecture, number>> = {
+  x64: 314,
+  arm64: 274,
+  riscv64: 274,
+  loong64: 274,
+}
+const SCHED_ATTR_BYTES = 48
+/** The shortest that the kernel grants, and time for a batch of packets. */
+const SLICE_NS = 100_000
 /** The discard service (RFC 863): any port will do from which nothing comes. */
 const NOBODYS_PORT = 9
 
@@ -22,6 +32,7 @@ export class MessageCalls {
   readonly #read: Call
   readonly #write: Call
   readonly #close: Call
+  readonly #syscall: Call
   readonly #one = new Uint8Array(new BigUint64Array([1n]).buffer)
 
   /** Undefined where this system has none of it. */
@@ -41,6 +52,7 @@ export class MessageCalls {
     this.#read = libc.func('intptr_t read(int fd, void *buffer, size_t length)')
     this.#write = libc.func('intptr_t write(int fd, const void *buffer, size_t length)')
     this.#close = libc.func('int close(int fd)')
+    this.#syscall = libc.func('long syscall(long number, int thread, const void *attributes, uint flags)')
   }
 
   /** A socket beside others at the same endpoint. Port 0: any free one. Throws the system's error. */
@@ -89,6 +101,20 @@ export class MessageCalls {
   /** Waits until one of `count` struct pollfd has something, for `timeoutMs` at most. */
   wait(descriptors: number, count: number, timeoutMs: number): void {
     this.#poll(descriptors, count, timeoutMs)
+  }
+
+  /**
+   * This thread would rather run often than long (EEVDF, Linux 6.12): once a packet has come for it, it need not wait until
+   * another thread has used up a slice of milliseconds. `nice`: as it is. Kernels that know no such wish ignore it.
+   */
+  takeShortSlices(nice: number): void {
+    const number = SCHED_SETATTR[process.arch]
+    if (number === undefined) return
+    const attributes = new DataView(new ArrayBuffer(SCHED_ATTR_BYTES))
+    attributes.setUint32(0, SCHED_ATTR_BYTES, true)
+    attributes.setInt32(16, nice, true)
+    attributes.setBigUint64(24, BigInt(SLICE_NS), true)
+    this.#syscall(number, 0, new Uint8Array(attributes.buffer), 0)
   }
 
   /** A descriptor by which one thread wakes another. */

@@ -22,7 +22,7 @@ export class PublishedTable extends ServiceTable {
 
   override insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin): void {
     super.insert(prefix, rule, origin)
-    this.#publish({ verb: 'insert', prefix: packPrefix(prefix), rule, origin })
+    this.#publish({ verb: 'insert', prefix: packPrefix(prefix), rule, origin: nameless(origin) })
   }
 
   override replace(
@@ -32,7 +32,13 @@ export class PublishedTable extends ServiceTable {
     selector?: TargetSelector,
   ): void {
     super.replace(prefix, rules, origin, selector)
-    this.#publish({ verb: 'replace', prefix: packPrefix(prefix), rules, origin, selector })
+    this.#publish({
+      verb: 'replace',
+      prefix: packPrefix(prefix),
+      rules,
+      origin: nameless(origin),
+      selector,
+    })
   }
 
   override remove(prefix: ServicePrefix, selector?: TargetSelector): number {
@@ -58,4 +64,9 @@ export class PublishedTable extends ServiceTable {
     if (isKnown) this.#publish({ verb: 'reportLoad', prefix: packPrefix(prefix), endpoint, load, nowMs })
     return isKnown
   }
+}
+
+/** Names are for people, and those ask the main thread. */
+function nameless({ source, owner, expiresAt }: RuleOrigin): RuleOrigin {
+  return { source, owner, expiresAt }
 }

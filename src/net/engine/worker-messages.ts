@@ -63,9 +63,12 @@ export interface SeenPacket {
 /** Of each prefix that was asked about; undefined: the worker has no rule for it. */
 export type RuleCounts = readonly (EntryCounts | undefined)[]
 
-/** A ServicePrefix as its bytes. */
+/**
+ * A ServicePrefix, its bytes as the characters of a text: an array of bytes that is posted becomes memory outside the heap,
+ * and ten thousand of them a collection of garbage that packets wait for.
+ */
 export interface Prefix {
-  readonly id: Uint8Array
+  readonly id: string
   readonly bits: number
 }
 
@@ -109,11 +112,11 @@ export type TableChange =
     }
 
 export function packPrefix({ id, bits }: ServicePrefix): Prefix {
-  return { id: id.toBytes(), bits }
+  return { id: Buffer.from(id.toBytes()).toString('latin1'), bits }
 }
 
 export function unpackPrefix({ id, bits }: Prefix): ServicePrefix {
-  return new ServicePrefix(ServiceId.fromBytes(id), bits)
+  return new ServicePrefix(ServiceId.fromBytes(Buffer.from(id, 'latin1')), bits)
 }
 
 /** Makes a change that another table has made, and so could not fail there. */

@@ -3,6 +3,7 @@
  * two batches it does what the main thread has told it, little by little while packets are waiting: a tenth of its
  * time at most, so that ten thousand new rules cost no packet.
  */
+import { getPriority } from 'node:os'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { isOnLink, type Local } from '../../flow/path.ts'
 import { AllowList } from '../../router/allow-list.ts'
@@ -45,7 +46,8 @@ const router = new Router({
   isKnownRouter: remote => knownRouters.has(formatEndpoint(remote)),
   isNear: endpoint => [...locals.values()].some(local => isOnLink(local, endpoint)),
 })
-const forwarder = new Forwarder(MessageCalls.load()!, router, bell, nowMs)
+const calls = MessageCalls.load()!
+const forwarder = new Forwarder(calls, router, bell, nowMs)
 /** For whoever looks on. */
 let seen: SeenPackets | undefined
 
@@ -57,6 +59,8 @@ let taken = 0
 let nextMessageAt = 0
 let hasEnded = false
 
+// Of this thread.
+calls.takeShortSlices(getPriority())
 run()
 
 function run(): void {
