@@ -1,10 +1,10 @@
 /**
  * What forwards the SYNs of `router`: forwarder KIND ADDRESS PORT TARGET PORT; KIND is serval, mmsg-loop or nginx. Says `ready`
- * when it can be used. A line `rules N` on stdin has serval take N rules more.
+ * when it can be used. It has all processors but the last, which is the load's: they stand for different hosts. A line `rules N` on stdin has serval take N rules more.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ServiceId } from '../../src/id/service-id.ts'
@@ -16,6 +16,7 @@ import { say } from './say.ts'
 
 const [kind, address = '', port = '', target = '', targetPort = ''] = process.argv.slice(2)
 
+leaveLastProcessor()
 switch (kind) {
   case 'serval':
     await serval()
@@ -26,6 +27,13 @@ switch (kind) {
   case 'nginx':
     await nginx()
     break
+}
+
+/** All threads of this process, and what it starts. */
+function leaveLastProcessor(): void {
+  const processors = availableParallelism()
+  if (processors === 1) return
+  execFileSync('taskset', ['-a', '-c', '-p', `0-${processors - 2}`, String(process.pid)], { stdio: 'ignore' })
 }
 
 async function serval(): Promise<void> {

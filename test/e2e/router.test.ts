@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -237,6 +237,14 @@ describe('serval router', () => {
     expect(peekSrcFlowId((await arrival).bytes, SHIM_BYTES)).toBe(0x0f)
   })
 
+  it.skipIf(getPriority() + NICER > NICEST)('lets its workers come before what else it does', async () => {
+    const running = start('--bind', '127.0.0.1:0', '--workers', '2')
+    await running.event('ready')
+    const niceness = readdirSync(`/proc/${running.pid}/task`).map(thread => getPriority(Number(thread)))
+    expect(niceness.filter(nice => nice === getPriority())).toHaveLength(2)
+    expect(niceness.filter(nice => nice === getPriority() + NICER)).toHaveLength(niceness.length - 2)
+  })
+
   it('refuses an address that another router has, unless it is to take over', async () => {
     const place = await router()
     const { code } = await start('--bind', place).exited
@@ -311,3 +319,6 @@ class SynStream {
 }
 
 const WINDOW = 64
+/** What threads that are not workers add to their niceness, and how nice one can be (nice(2)). */
+const NICER = 10
+const NICEST = 19

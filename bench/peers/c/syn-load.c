@@ -16,7 +16,7 @@
  * program looked. What limits it shows: `missed` came and found the sink's buffer full, `busy` is the share of the time in
  * which there was something to do here.
  *
- * It stands for other hosts, so it leaves all processors but the last to the router, and is kept from that by nobody. Like a
+ * It stands for other hosts, so it leaves all processors but the last to the router, which leaves that one to it. Like a
  * host of ours the sink lets the kernel hand over equal packets as one (UDP_GRO), whoever sends them.
  */
 #define _GNU_SOURCE

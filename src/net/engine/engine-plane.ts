@@ -7,7 +7,6 @@
  * A router that starts may take part in the sockets of one that runs (`takeOver`); and one that ends first leaves its
  * sockets to the others, then forwards what it has received. So a router is replaced without a SYN being lost.
  */
-import { constants, getPriority, setPriority } from 'node:os'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Local } from '../../flow/path.ts'
 import { ServiceId } from '../../id/service-id.ts'
@@ -23,6 +22,7 @@ import { randomBytes } from '../random.ts'
 import type { RouterPlane, RouterPlaneEvents } from '../router-plane.ts'
 import type { MessageCalls } from './message-calls.ts'
 import { PublishedTable } from './published-table.ts'
+import { makeNicer, presentThreads } from './thread-order.ts'
 import {
   type Change,
   type FromWorker,
@@ -39,8 +39,6 @@ const ENTRY = new URL('./worker.js', import.meta.url)
 const COUNTERS = [...Object.keys(newRouterCounters()), 'linkFull', 'sendErrors']
 /** Changes that a worker makes in one go: some 100 us. */
 const CHANGES_PER_MESSAGE = 16
-/** By so much this thread is nicer than the workers (nice(2)): where they are busy, a third of their share. */
-const NICER = 5
 /** Entries whose counters a worker reads in one go: about as long. */
 const ENTRIES_PER_QUESTION = 32
 
@@ -87,9 +85,10 @@ export class EnginePlane implements RouterPlane {
     this.table = new PublishedTable(change => this.#publish(change))
     const routeSecret = randomBytes(ROUTE_SECRET_BYTES)
     const start = { timeOrigin: performance.timeOrigin, routeSecret, allowed }
+    const others = presentThreads()
     this.#workers = Array.from({ length: workers }, () => this.#startWorker(start))
-    // Of this thread alone, as Linux has it.
-    setPriority(Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER))
+    // Now, as workers begin as nice as the thread that starts them.
+    makeNicer(others)
     // A worker that waits for packets would keep the process from ending.
     this.#forget = atExit(() => this.#tell({ type: 'end' }))
   }

@@ -105,7 +105,8 @@ export class MessageCalls {
 
   /**
    * This thread would rather run often than long (EEVDF, Linux 6.12): once a packet has come for it, it need not wait until
-   * another thread has used up a slice of milliseconds. `nice`: as it is. Kernels that know no such wish ignore it.
+   * another thread has used up a slice of milliseconds. Kernels that know no such wish ignore it. Where it may not be as
+   * `nice` as this nothing changes.
    */
   takeShortSlices(nice: number): void {
     const number = SCHED_SETATTR[process.arch]

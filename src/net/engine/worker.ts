@@ -3,7 +3,7 @@
  * two batches it does what the main thread has told it, little by little while packets are waiting: a tenth of its
  * time at most, so that ten thousand new rules cost no packet.
  */
-import { getPriority } from 'node:os'
+import { constants, getPriority } from 'node:os'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { isOnLink, type Local } from '../../flow/path.ts'
 import { AllowList } from '../../router/allow-list.ts'
@@ -15,6 +15,7 @@ import { type EntryCounts, entryCounts } from '../rule-status.ts'
 import { Forwarder } from './forwarder.ts'
 import { MessageCalls } from './message-calls.ts'
 import { SeenPackets } from './seen-packets.ts'
+import { LESS_NICE } from './thread-order.ts'
 import {
   applyChange,
   type Change,
@@ -27,6 +28,8 @@ import {
 
 /** Of the time, where packets wait: the rest is theirs. */
 const MESSAGE_SHARE = 0.1
+/** So many packets have it compiled: until then those threads that compile are not to wait for it. */
+const WARM_PACKETS = 1 << 16
 /** It looks whether anything is amiss as often as this, should nobody ring. */
 const MAX_WAIT_MS = 1000
 
@@ -58,9 +61,10 @@ let taken = 0
 /** While packets wait no message is taken before this. */
 let nextMessageAt = 0
 let hasEnded = false
+let isFirst = false
 
-// Of this thread.
-calls.takeShortSlices(getPriority())
+const nice = getPriority()
+calls.takeShortSlices(nice)
 run()
 
 function run(): void {
@@ -74,9 +78,16 @@ function run(): void {
       tell({ type: 'resolve', id: event.serviceId.toBytes() })
     }
     publishCounters()
+    if (!isFirst && router.counters.packets > WARM_PACKETS) comeFirst()
     seen?.tell(tell)
     isMore = forwarder.turn(waitMs(isMore, now))
   }
+}
+
+/** Of the threads of this process, where this one may, and nobody has said how nice it is to be. */
+function comeFirst(): void {
+  isFirst = true
+  if (nice === constants.priority.PRIORITY_NORMAL) calls.takeShortSlices(nice - LESS_NICE)
 }
 
 function waitMs(isMore: boolean, now: number): number {
