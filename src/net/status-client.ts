@@ -1,4 +1,5 @@
 /** Asks the stacks of this host, by their status sockets, what they serve. */
+import { setMaxListeners } from 'node:events'
 import { createConnection } from 'node:net'
 import type { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
@@ -36,6 +37,8 @@ export async function askSockets(
 ): Promise<Map<string, StackStatus>> {
   const answers = new Map<string, StackStatus>()
   const deadline = new AbortController()
+  // One for each program of the host, however many: Node warns of more than ten.
+  setMaxListeners(0, deadline.signal)
   let stopWaiting = waitFor(patienceMs, () => deadline.abort())
   const questions = directory
     .statusSockets()

@@ -2,6 +2,7 @@
  * The packets of processes of this user, as they pass: each is asked at its status socket, and what they tell is put in
  * the order of time. Nothing needs to be captured, and no privilege: the kernel is not asked.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadConfig } from '../../net/config.ts'
 import { watchPackets } from '../../net/packet-client.ts'
@@ -65,6 +66,8 @@ class Watch {
 
   constructor(signal: AbortSignal) {
     this.#signal = AbortSignal.any([signal, this.#ending.signal])
+    // One for each process that is watched: Node warns of more than ten.
+    setMaxListeners(0, this.#signal)
   }
 
   get hasProcesses(): boolean {

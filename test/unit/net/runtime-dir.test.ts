@@ -93,6 +93,18 @@ describe('asking the stacks of a host', () => {
     expect(answers.map(({ pid }) => pid).sort()).toEqual([1, 2])
   })
 
+  it('are asked without a warning, however many there are', async () => {
+    const warnings: string[] = []
+    const note = (warning: Error) => warnings.push(warning.message)
+    process.on('warning', note)
+    for (let pid = 1; pid <= 12; pid++) await serve(`${pid}-00000001.sock`, status(pid))
+    expect(await askStacks(directory, { ask: 'status' })).toHaveLength(12)
+    // Node tells of warnings in the next turn.
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', note)
+    expect(warnings).toEqual([])
+  })
+
   it('yields nothing where nobody is, or no directory', async () => {
     expect(await askStacks(directory, { ask: 'status' })).toEqual([])
     expect(await askStacks(new RuntimeDirectory(join(base, 'none')), { ask: 'status' })).toEqual([])
