@@ -32,6 +32,7 @@ export class Neighbours {
   #lastMet: Endpoint | undefined
   /** By the path of the status socket. */
   readonly #watches = new Map<string, Socket>()
+  #isClosed = false
 
   constructor(options: NeighbourOptions) {
     this.#options = options
@@ -53,6 +54,7 @@ export class Neighbours {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const connection of this.#watches.values()) connection.destroy()
     this.#watches.clear()
   }
@@ -101,12 +103,21 @@ export class Neighbours {
 
   /** The connection ended: with its process, or by some accident? */
   #askWhetherGone(path: string, onGone: () => void): void {
+    if (this.#isClosed) return
     const connection = createConnection(path)
+    let isKnown = false
     connection.unref()
-    connection.on('connect', () => connection.destroy())
+    connection.write(QUESTION)
+    connection.on('data', () => {
+      isKnown = true
+      connection.destroy()
+    })
     connection.on('error', (error: NodeJS.ErrnoException) => {
+      isKnown = error.code !== 'ECONNRESET' && error.code !== 'EPIPE'
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') onGone()
     })
+    // The kernel closes what a process had open one by one, and its listening socket may be the last.
+    connection.on('close', () => isKnown || this.#askWhetherGone(path, onGone))
   }
 
   #endpointsOf(line: string): readonly Endpoint[] {
