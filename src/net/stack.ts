@@ -288,11 +288,11 @@ export class Stack {
 
   /**
    * The program is done with a flow: what it wrote still goes out, what comes in is not wanted. The process lives until
-   * the peer has everything, unless it is told to end.
+   * the peer has everything, unless it is told to end; for the peer's own end it does not wait.
    */
   letGo(flow: AnyFlow): void {
     flow.close(nowMs())
-    if (flow.unfinished) this.#lingering.add(flow)
+    if (!hasSaidAll(flow.state)) this.#lingering.add(flow)
     this.#hold()
     this.wake()
   }
@@ -386,8 +386,9 @@ export class Stack {
     // What may leave at once does, with the end of the stream behind it.
     for (const flow of flows) flow.close(nowMs())
     this.#driver.flush()
-    // A kernel would send the rest. We cannot, and the peer must not take what it has for all there was.
-    this.#resetFlows(flows.filter(flow => flow.unsentBytes > 0))
+    // A kernel would send the rest. We cannot, and the peer must not take what it has for all there was. Nor would there be
+    // anybody to refuse what it still sends where it has not ended.
+    this.#resetFlows(flows.filter(flow => flow.unsentBytes > 0 || hasSaidAll(flow.state)))
     this.#driver.flush()
   }
 
@@ -438,9 +439,8 @@ export class Stack {
 
   #handleState(flow: AnyFlow, state: FlowState): void {
     if (state === 'CONNECTED' && flow.activePath) this.#neighbours.meet(flow.activePath.remote)
-    if (state !== 'CLOSED' && state !== 'TIMEWAIT') return
-    if (this.#lingering.delete(flow)) this.#hold()
-    if (this.#onFinished === undefined) return
+    if (hasSaidAll(state) && this.#lingering.delete(flow)) this.#hold()
+    if (this.#onFinished === undefined || (state !== 'CLOSED' && state !== 'TIMEWAIT')) return
     const isLast = ![...this.#sal.flows].some(other => other !== flow && other.unfinished)
     if (isLast) this.#onFinished()
   }
@@ -514,6 +514,11 @@ function burstBytesOf(network: Network): number {
 }
 
 const MIN_BURST_BYTES = 65_536
+
+/** Whether the peer has acknowledged all that there was to say, the end of the stream included. */
+function hasSaidAll(state: FlowState): boolean {
+  return state === 'FINWAIT2' || state === 'TIMEWAIT' || state === 'CLOSED'
+}
 
 /** As `serval services` shows it. */
 function programName(): string {

@@ -83,6 +83,24 @@ describe.each(Object.entries(modules))('a program that uses %s', (_name, module)
     expect(await program.ended).toBe(0)
   })
 
+  it('ends when all that it said has arrived, though its peer does not end', async () => {
+    // It is not read by the server, which sees no end, and answers none.
+    const sockets: Net.Socket[] = []
+    const port = await serve(socket => sockets.push(socket))
+    const program = run(
+      using(`
+        const client = net.connect(${port}, '127.0.0.1')
+        client.on('connect', () => client.write('unread', () => client.destroySoon()))
+      `),
+    )
+    expect(await program.ended).toBe(0)
+    // Nor is anybody there any more for what the server may still have to say.
+    const [socket] = sockets
+    const closed = new Promise(resolve => socket?.on('close', resolve).on('error', () => undefined))
+    socket?.resume().write('anybody?')
+    await closed
+  })
+
   it('does not end before what it wrote has arrived, though nothing reads', async () => {
     const bytes = 4 << 20
     const received = new Promise<number>(resolve => {
