@@ -7,6 +7,7 @@
  */
 
 import { Flow2014, type Flow2014Options } from '../flow/2014/flow-2014.ts'
+import { LastWords } from '../flow/2014/last-words.ts'
 import type { Arrival } from '../flow/arrival.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
 import { serialAdd } from '../id/serial.ts'
@@ -34,16 +35,21 @@ class Dialect2014 implements Dialect {
   readonly halfOpen = new HalfOpen<Flow2014>()
   isUrgent = false
   readonly #host: DialectHost
-  readonly #answers: Arrival[] = []
+  readonly #context: DialectHost['context']
+  readonly #lastWords: LastWords
+  readonly #answers: ((batch: TransmitBatch) => void)[] = []
   readonly #limit: AnswerLimit
 
   constructor(host: DialectHost) {
     this.#host = host
+    const { context, profile } = host
+    this.#lastWords = new LastWords(profile.policy.timeWaitMs)
+    this.#context = { ...context, release: flow => this.#release(flow as Flow2014) }
     this.#limit = new AnswerLimit(n => host.randomBytes(n))
   }
 
   get queues(): readonly QueueSize[] {
-    return [{ name: 'answers', size: this.#answers.length, limit: ANSWERS_LIMIT }]
+    return [{ name: 'answers', size: this.#answers.length, limit: ANSWERS_LIMIT }, this.#lastWords.queue]
   }
 
   newClient(options: Omit<Flow2014Options, 'role' | 'flowId'>, nowMs: number): Flow2014 {
@@ -70,17 +76,11 @@ class Dialect2014 implements Dialect {
     if (packet.control !== undefined && this.#host.newsCount === news) this.isUrgent = true
   }
 
-  /** RST where nobody takes what is for a service (A12). */
+  /** RST where nobody takes what is for a service (A12), ACK of the FIN of a flow that is gone. */
   pollTransmit(batch: TransmitBatch): boolean {
-    const arrival = this.#answers.shift()
-    if (arrival === undefined) return false
-    const packet = resetFor(arrival.packet)
-    const { local, remote } = arrival
-    const end = IPV4_HEADER_BYTES + emitPacket(packet, batch.buffer, IPV4_HEADER_BYTES, this.#host.profile)
-    emitIpv4Envelope(batch.buffer, 0, end, local.endpoint.address, remote.address)
-    batch.setPacket(end)
-    batch.setRoute(local.id, remote)
-    return true
+    const write = this.#answers.shift()
+    write?.(batch)
+    return write !== undefined
   }
 
   /** Routers of 2014 are silent, whether they are there or not. */
@@ -101,6 +101,8 @@ class Dialect2014 implements Dialect {
       return this.#handleSyn(arrival, nowMs)
     const flow = this.flows.lookup(packet.dstFlowId)
     if (flow !== undefined) return flow.handlePacket(arrival, nowMs)
+    const last = this.#lastWords.repeat(arrival, nowMs)
+    if (last !== undefined) return this.#answer(batch => last.writer.write(last.packet, batch))
     // A7: without a service it could only be guessed who is meant.
     if (packet.service === undefined) return this.#host.count('unknownFlow')
     const isDatagram = packet.control === undefined && packet.protocol === protocols.DATAGRAM
@@ -148,15 +150,32 @@ class Dialect2014 implements Dialect {
   #refuse(arrival: Arrival, nowMs: number): void {
     const flags = arrival.packet.control?.flags ?? 0
     if ((flags & RST) !== 0) return
-    const isLimited = this.#answers.length >= ANSWERS_LIMIT
     // It costs a look at the system's sockets: not more often than there may be answers.
-    if (isLimited || !this.#limit.admits(arrival.remote.address, nowMs)) this.#host.count('answerLimited')
-    else if (this.#host.speaksForHost()) this.#answers.push(arrival)
+    if (!this.#limit.admits(arrival.remote.address, nowMs)) this.#host.count('answerLimited')
+    else if (this.#host.speaksForHost()) this.#answer(batch => this.#writeReset(arrival, batch))
+  }
+
+  #answer(write: (batch: TransmitBatch) => void): void {
+    if (this.#answers.length >= ANSWERS_LIMIT) this.#host.count('answerLimited')
+    else this.#answers.push(write)
+  }
+
+  #writeReset({ packet, local, remote }: Arrival, batch: TransmitBatch): void {
+    const reset = resetFor(packet)
+    const end = IPV4_HEADER_BYTES + emitPacket(reset, batch.buffer, IPV4_HEADER_BYTES, this.#host.profile)
+    emitIpv4Envelope(batch.buffer, 0, end, local.endpoint.address, remote.address)
+    batch.setPacket(end)
+    batch.setRoute(local.id, remote)
+  }
+
+  #release(flow: Flow2014): void {
+    if (flow.lastWord !== undefined) this.#lastWords.keep(flow.lastWord)
+    this.#host.context.release(flow)
   }
 
   #newFlow(options: Omit<Flow2014Options, 'flowId'>, nowMs: number): Flow2014 {
     const flowId = this.flows.unusedId(n => this.#host.randomBytes(n))
-    const flow = new Flow2014({ ...options, flowId }, this.#host.context, nowMs)
+    const flow = new Flow2014({ ...options, flowId }, this.#context, nowMs)
     this.flows.insert(flow)
     return flow
   }

@@ -20,6 +20,7 @@ export class Connection2014<F> extends ConnectionMachine<F> {
   readonly #opening: Opening2014<F>
   /** The program has ended its stream before the set-up was done. */
   #endsEarly = false
+  #endedAt: number | undefined
 
   constructor(parts: Parts2014<F>, options: OpeningOptions, nowMs: number) {
     super(parts, nowMs)
@@ -36,6 +37,11 @@ export class Connection2014<F> extends ConnectionMachine<F> {
   /** Whether no more may be written. */
   get isEnded(): boolean {
     return this.closing.hasEnded || this.#endsEarly || this.state === 'CLOSED'
+  }
+
+  /** When it ended in order, and its peer may not know yet. */
+  get endedAt(): number | undefined {
+    return this.#endedAt
   }
 
   // ---- set-up ---------------------------------------------------------------------------------------------
@@ -159,9 +165,12 @@ export class Connection2014<F> extends ConnectionMachine<F> {
         return this.close(context.timeoutError(flow, nowMs))
       case 'closeTimedOutIfLost':
         return this.close(carriage.isDone ? undefined : context.timeoutError(flow, nowMs))
-      case 'tryAnother':
       case 'sendDone':
-        // NACK, and word that nobody will ask again, are the native profile's.
+        // Nothing tells the peer that nobody will ask again: so it may be asked.
+        this.#endedAt = nowMs
+        return
+      case 'tryAnother':
+        // NACK is the native profile's.
         return
     }
   }

@@ -24,6 +24,7 @@ import type { Carriage } from './carriage.ts'
 import { Connection2014 } from './connection.ts'
 import { ControlSlot } from './control-slot.ts'
 import { DatagramCarriage } from './datagram-carriage.ts'
+import type { LastWord } from './last-words.ts'
 import { Moving } from './moving.ts'
 import type { OpeningOptions, Syn2014 } from './opening.ts'
 import { Outbox2014 } from './outbox.ts'
@@ -278,6 +279,15 @@ export class Flow2014 implements AnyFlow {
     // Datagrams are done with when they have left.
     this.#heed(nowMs)
     return true
+  }
+
+  /** What its peer's FIN is answered with when the flow is gone; undefined: the peer's is not to be expected. */
+  get lastWord(): LastWord | undefined {
+    const { writer, slot } = this.#parts
+    const { endedAt: saidAt } = this.#connection
+    return saidAt === undefined
+      ? undefined
+      : { flowId: this.flowId, writer, verno: slot.verno, ackno: slot.ackno, saidAt }
   }
 
   rest(): 'ended' {
