@@ -11,9 +11,10 @@ import type { ForwardTarget } from '../../service/target.ts'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import { TransmitBatch } from '../../wire/transmit-batch.ts'
 import type { PacketTap } from '../links/link.ts'
+import { HEADER_BYTES } from '../links/message-block.ts'
 import { SenderReader, socketAddressOf } from '../links/socket-address.ts'
 import type { MessageCalls } from './message-calls.ts'
-import { BATCH, HEADER_BYTES, MessageSlab } from './message-slab.ts'
+import { BATCH, MessageSlab } from './message-slab.ts'
 
 const { EAGAIN, EIO, EINVAL, EMSGSIZE } = constants.errno
 /** Of one message (UDP_MAX_SEGMENTS before Linux 6.9), and bytes of all of them, a UDP datagram's limit. */

@@ -11,6 +11,17 @@
  * (UDP_SEGMENT), so that 64 packets for one target cost little more than one.
  */
 import { HEADROOM_BYTES } from '../../router/fast-path.ts'
+import {
+  HEADER_BYTES,
+  MESSAGE_LENGTH,
+  MessageBlock,
+  NAME,
+  NAME_LENGTH,
+  SEGMENT_CONTROL_BYTES,
+  VECTOR_BYTES,
+  VECTOR_COUNT,
+  VECTORS,
+} from '../links/message-block.ts'
 import { SOCKET_ADDRESS_BYTES } from '../links/socket-address.ts'
 
 /** Datagrams that are received at once. */
@@ -21,23 +32,7 @@ const PACKET_BYTES = 1536
 const SLOT_BYTES = PACKET_BYTES + 2 * HEADROOM_BYTES
 const OVERFLOW_BYTES = 1 << 16
 
-export const HEADER_BYTES = 64
 const NAME_BYTES = 32
-const VECTOR_BYTES = 16
-const CONTROL_BYTES = 24
-
-// Of struct mmsghdr.
-const NAME = 0
-const NAME_LENGTH = 8
-const VECTORS = 16
-const VECTOR_COUNT = 24
-const CONTROL = 32
-const CONTROL_LENGTH = 40
-const MESSAGE_LENGTH = 56
-
-const IPPROTO_UDP = 17
-const UDP_SEGMENT = 103
-const TWO_TO_32 = 2 ** 32
 
 const RECEIVED = 0
 const RECEIVED_NAMES = RECEIVED + BATCH * HEADER_BYTES
@@ -45,13 +40,13 @@ const RECEIVED_VECTORS = RECEIVED_NAMES + BATCH * NAME_BYTES
 const SENT = RECEIVED_VECTORS + BATCH * 2 * VECTOR_BYTES
 const SENT_NAMES = SENT + BATCH * HEADER_BYTES
 const SENT_CONTROLS = SENT_NAMES + BATCH * NAME_BYTES
-const SENT_VECTORS = SENT_CONTROLS + BATCH * CONTROL_BYTES
+const SENT_VECTORS = SENT_CONTROLS + BATCH * SEGMENT_CONTROL_BYTES
 const SLOTS = SENT_VECTORS + BATCH * VECTOR_BYTES
 const OVERFLOWS = SLOTS + BATCH * SLOT_BYTES
 const SLAB_BYTES = OVERFLOWS + BATCH * OVERFLOW_BYTES
 
 export class MessageSlab {
-  readonly bytes = new Uint8Array(SLAB_BYTES)
+  readonly bytes: Uint8Array
   /** Where the kernel finds the headers, those of one message 64 bytes behind those of the one before. */
   readonly received: number
   readonly sent: number
@@ -60,23 +55,27 @@ export class MessageSlab {
   #packets = 0
   /** Of each message. */
   readonly #firstOf = new Uint16Array(BATCH)
-  readonly #words = new Uint32Array(this.bytes.buffer)
+  readonly #block: MessageBlock
+  readonly #words: Uint32Array
   readonly #address: number
 
   constructor(addressOf: (bytes: Uint8Array) => number) {
-    this.#address = addressOf(this.bytes)
+    this.#block = new MessageBlock(SLAB_BYTES, addressOf)
+    this.bytes = this.#block.bytes
+    this.#words = this.#block.words
+    this.#address = this.#block.address
     this.received = this.#address + RECEIVED
     this.sent = this.#address + SENT
     for (let i = 0; i < BATCH; i++) {
       const header = RECEIVED + HEADER_BYTES * i
       const vectors = RECEIVED_VECTORS + 2 * VECTOR_BYTES * i
       this.#putAddress(header + NAME, this.addressAt(i))
-      this.#putLength(header + NAME_LENGTH, SOCKET_ADDRESS_BYTES)
+      this.#block.putLength(header + NAME_LENGTH, SOCKET_ADDRESS_BYTES)
       this.#putAddress(header + VECTORS, vectors)
-      this.#putLength(header + VECTOR_COUNT, 2)
+      this.#block.putLength(header + VECTOR_COUNT, 2)
       this.#putVector(vectors, this.packetAt(i), PACKET_BYTES)
       this.#putVector(vectors + VECTOR_BYTES, OVERFLOWS + OVERFLOW_BYTES * i, OVERFLOW_BYTES)
-      this.#putControl(i)
+      this.#block.putSegmentControl(SENT_CONTROLS + SEGMENT_CONTROL_BYTES * i)
     }
   }
 
@@ -129,8 +128,7 @@ export class MessageSlab {
     this.#firstOf[this.messages] = this.#packets
     this.#putAddress(header + VECTORS, SENT_VECTORS + VECTOR_BYTES * this.#packets)
     this.#words[(header + VECTOR_COUNT) >> 2] = 0
-    this.#words[(header + CONTROL) >> 2] = this.#words[(header + CONTROL + 4) >> 2] = 0
-    this.#words[(header + CONTROL_LENGTH) >> 2] = 0
+    this.#block.dontCut(header)
     this.messages++
   }
 
@@ -149,10 +147,7 @@ export class MessageSlab {
   /** Has the kernel cut the last message every so many bytes. */
   cutEvery(segmentBytes: number): void {
     const header = SENT + HEADER_BYTES * (this.messages - 1)
-    const control = SENT_CONTROLS + CONTROL_BYTES * (this.messages - 1)
-    this.#words[(control + 16) >> 2] = segmentBytes
-    this.#putAddress(header + CONTROL, control)
-    this.#words[(header + CONTROL_LENGTH) >> 2] = CONTROL_BYTES
+    this.#block.cutEvery(segmentBytes, header, SENT_CONTROLS + SEGMENT_CONTROL_BYTES * (this.messages - 1))
   }
 
   /** How many packets the i-th message is made of. */
@@ -165,8 +160,7 @@ export class MessageSlab {
     const header = SENT + HEADER_BYTES * message
     this.#putAddress(header + VECTORS, SENT_VECTORS + VECTOR_BYTES * (this.#firstOf[message]! + p))
     this.#words[(header + VECTOR_COUNT) >> 2] = 1
-    this.#words[(header + CONTROL) >> 2] = this.#words[(header + CONTROL + 4) >> 2] = 0
-    this.#words[(header + CONTROL_LENGTH) >> 2] = 0
+    this.#block.dontCut(header)
   }
 
   /** Forgets what has been sent. */
@@ -174,27 +168,11 @@ export class MessageSlab {
     this.messages = this.#packets = 0
   }
 
-  /** The constant part of struct cmsghdr. */
-  #putControl(i: number): void {
-    const control = SENT_CONTROLS + CONTROL_BYTES * i
-    this.#putLength(control, 18)
-    this.#words[(control + 8) >> 2] = IPPROTO_UDP
-    this.#words[(control + 12) >> 2] = UDP_SEGMENT
-  }
-
   #putVector(vector: number, start: number, length: number): void {
-    this.#putAddress(vector, start)
-    this.#putLength(vector + 8, length)
+    this.#block.putVector(vector, this.#address + start, length)
   }
 
   #putAddress(at: number, offset: number): void {
-    const address = this.#address + offset
-    this.#words[at >> 2] = address
-    this.#words[(at + 4) >> 2] = address / TWO_TO_32
-  }
-
-  #putLength(at: number, length: number): void {
-    this.#words[at >> 2] = length
-    this.#words[(at + 4) >> 2] = 0
+    this.#block.putAddress(at, this.#address + offset)
   }
 }

@@ -5,12 +5,22 @@
  *
  * Each comes into a slot of a slab. A slot is as long as datagrams are now, so that they lie back to back; the slab is given
  * away with them when they fill much of it, else they are copied out. What is longer than a slot has a second part: it is
- * rare, and pages that nobody touches cost nothing. The structures, as on 64-bit little-endian Linux:
+ * rare, and pages that nobody touches cost nothing. The structures are those of message-block.ts:
  *
  *    SLOTS x struct mmsghdr (64) | SLOTS x struct sockaddr (32) | SLOTS x 2 struct iovec (32)
  */
 import { shimLength } from '../../wire/encapsulation.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
+import {
+  HEADER_BYTES,
+  MESSAGE_LENGTH,
+  MessageBlock,
+  NAME,
+  NAME_LENGTH,
+  VECTOR_BYTES,
+  VECTOR_COUNT,
+  VECTORS,
+} from './message-block.ts'
 import type { Offload } from './offload.ts'
 import { SenderReader, SOCKET_ADDRESS_BYTES } from './socket-address.ts'
 
@@ -20,31 +30,17 @@ const SLOTS = 32
 const MIN_SLOT_BYTES = 1024
 /** Of a slot: for longer ones, a call for each is as good. */
 const MAX_SLOT_BYTES = 16_384
-const HEADER_BYTES = 64
 const NAME_BYTES = 32
-const VECTOR_BYTES = 16
-const NAMES = SLOTS * HEADER_BYTES
-const VECTORS = NAMES + SLOTS * NAME_BYTES
-const BLOCK_BYTES = VECTORS + SLOTS * 2 * VECTOR_BYTES
+const FIRST_NAME = SLOTS * HEADER_BYTES
+const FIRST_VECTOR = FIRST_NAME + SLOTS * NAME_BYTES
+const BLOCK_BYTES = FIRST_VECTOR + SLOTS * 2 * VECTOR_BYTES
 const OVERFLOW_BYTES = 1 << 16
-const TWO_TO_32 = 2 ** 32
-
-// Of struct mmsghdr.
-const NAME = 0
-const NAME_LENGTH = 8
-const VECTOR = 16
-const VECTOR_COUNT = 24
-const LENGTH = 56
-// Of struct iovec.
-const VECTOR_LENGTH = 8
 
 export class BatchReceiver {
   readonly #offload: Offload
   readonly #fd: number
   readonly #sender: SenderReader
-  readonly #bytes = new Uint8Array(BLOCK_BYTES)
-  readonly #words = new Uint32Array(this.#bytes.buffer)
-  readonly #block: number
+  readonly #block: MessageBlock
   readonly #overflow = new Uint8Array(SLOTS * OVERFLOW_BYTES)
   #slab: Uint8Array = new Uint8Array(0)
   #slotBytes = 0
@@ -64,17 +60,17 @@ export class BatchReceiver {
     this.#offload = offload
     this.#fd = fd
     this.#sender = new SenderReader(local)
-    this.#block = offload.addressOf(this.#bytes)
+    const block = new MessageBlock(BLOCK_BYTES, bytes => offload.addressOf(bytes))
+    this.#block = block
     const overflow = offload.addressOf(this.#overflow)
     for (let i = 0; i < SLOTS; i++) {
       const header = HEADER_BYTES * i
-      const vectors = vectorsAt(i)
-      this.#putAddress(header + NAME, this.#block + nameAt(i))
-      this.#words[(header + NAME_LENGTH) / 4] = SOCKET_ADDRESS_BYTES
-      this.#putAddress(header + VECTOR, this.#block + vectors)
-      this.#words[(header + VECTOR_COUNT) / 4] = 2
-      this.#putAddress(vectors + VECTOR_BYTES, overflow + OVERFLOW_BYTES * i)
-      this.#words[(vectors + VECTOR_BYTES + VECTOR_LENGTH) / 4] = OVERFLOW_BYTES
+      block.putAddress(header + NAME, block.address + nameAt(i))
+      // The kernel writes the address's own length there: the same each time, as a socket has one family.
+      block.putLength(header + NAME_LENGTH, SOCKET_ADDRESS_BYTES)
+      block.putAddress(header + VECTORS, block.address + vectorsAt(i))
+      block.putLength(header + VECTOR_COUNT, 2)
+      block.putVector(vectorsAt(i) + VECTOR_BYTES, overflow + OVERFLOW_BYTES * i, OVERFLOW_BYTES)
     }
     this.#renewSlab(MIN_SLOT_BYTES)
   }
@@ -90,7 +86,7 @@ export class BatchReceiver {
     const first = this.#given
     const length = this.#lengthOf(first)
     this.#given = this.#runEnd(first, length)
-    this.#sender.bytes.set(this.#bytes.subarray(nameAt(first), nameAt(first) + SOCKET_ADDRESS_BYTES))
+    this.#sender.bytes.set(this.#block.bytes.subarray(nameAt(first), nameAt(first) + SOCKET_ADDRESS_BYTES))
     if (length > this.#slotBytes) return this.#joined(first, length)
     const bytes = (this.#given - 1 - first) * length + this.#lengthOf(this.#given - 1)
     if (this.#copies === undefined) {
@@ -125,7 +121,7 @@ export class BatchReceiver {
   }
 
   #isOfSameSender(a: number, b: number): boolean {
-    const words = this.#words
+    const { words } = this.#block
     const from = nameAt(a) / 4
     const other = nameAt(b) / 4
     let same = 0
@@ -137,13 +133,9 @@ export class BatchReceiver {
   #fill(): boolean {
     if (this.#count > 0) this.#prepareSlab()
     this.#given = 0
-    this.#count = Math.max(0, this.#offload.receiveMany(this.#fd, this.#block, SLOTS))
+    this.#count = Math.max(0, this.#offload.receiveMany(this.#fd, this.#block.address, SLOTS))
     let bytes = 0
-    for (let i = 0; i < this.#count; i++) {
-      // The kernel has put the address's own length where the room for it was told.
-      this.#words[(HEADER_BYTES * i + NAME_LENGTH) / 4] = SOCKET_ADDRESS_BYTES
-      bytes += Math.min(this.#lengthOf(i), this.#slotBytes)
-    }
+    for (let i = 0; i < this.#count; i++) bytes += Math.min(this.#lengthOf(i), this.#slotBytes)
     this.#copies = bytes < this.#slab.length / 2 ? uncleared(bytes) : undefined
     this.#copied = 0
     return this.#count > 0
@@ -161,14 +153,11 @@ export class BatchReceiver {
     this.#slab = uncleared(SLOTS * slotBytes)
     this.#slotBytes = slotBytes
     const address = this.#offload.addressOf(this.#slab)
-    for (let i = 0; i < SLOTS; i++) {
-      this.#putAddress(vectorsAt(i), address + slotBytes * i)
-      this.#words[(vectorsAt(i) + VECTOR_LENGTH) / 4] = slotBytes
-    }
+    for (let i = 0; i < SLOTS; i++) this.#block.putVector(vectorsAt(i), address + slotBytes * i, slotBytes)
   }
 
   #lengthOf(i: number): number {
-    return this.#words[(HEADER_BYTES * i + LENGTH) / 4]!
+    return this.#block.words[(HEADER_BYTES * i + MESSAGE_LENGTH) >> 2]!
   }
 
   #copy(i: number): void {
@@ -185,19 +174,14 @@ export class BatchReceiver {
     whole.set(this.#overflow.subarray(OVERFLOW_BYTES * i, OVERFLOW_BYTES * i + rest), this.#slotBytes)
     return whole
   }
-
-  #putAddress(at: number, address: number): void {
-    this.#words[at / 4] = address
-    this.#words[at / 4 + 1] = address / TWO_TO_32
-  }
 }
 
 function nameAt(i: number): number {
-  return NAMES + NAME_BYTES * i
+  return FIRST_NAME + NAME_BYTES * i
 }
 
 function vectorsAt(i: number): number {
-  return VECTORS + 2 * VECTOR_BYTES * i
+  return FIRST_VECTOR + 2 * VECTOR_BYTES * i
 }
 
 /** Every byte that is given away has been received. */

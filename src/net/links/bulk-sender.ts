@@ -3,12 +3,23 @@
  * datagram. The kernel reads headers from the batch and payload from the program's own buffers. With `sendmsg` it cuts the
  * whole into datagrams (UDP_SEGMENT, udp(7)); where it may not, `sendmmsg` takes each packet as a message of its own.
  *
- * All that a call needs lies in one block, laid out as on 64-bit little-endian Linux (sendmsg(2), cmsg(3), sendmmsg(2)):
+ * All that a call needs lies in one block (message-block.ts):
  *
  *     0 struct msghdr | 56 struct cmsghdr + uint16 | 80 struct sockaddr | 112 struct mmsghdr ... | struct iovec ...
  */
 import type { Endpoint } from '../../wire/endpoint.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
+import {
+  HEADER_BYTES,
+  MessageBlock,
+  NAME,
+  NAME_LENGTH,
+  SEGMENT_CONTROL_BYTES,
+  SINGLE_HEADER_BYTES,
+  VECTOR_BYTES,
+  VECTOR_COUNT,
+  VECTORS,
+} from './message-block.ts'
 import type { Offload } from './offload.ts'
 import { socketAddressOf } from './socket-address.ts'
 
@@ -17,33 +28,19 @@ const MAX_VECTORS = 1024
 /** What one call of `sendmmsg` is given: more than a batch has packets, unless they are tiny. */
 const MAX_MESSAGES = 64
 
-const NAME = 0
-const NAME_BYTES = 8
-const VECTORS = 16
-const VECTOR_COUNT = 24
-const CONTROL = 32
-const CONTROL_BYTES = 40
-const CMSG = 56
-const SEGMENT_BYTES = CMSG + 16
-const CMSG_SPACE = 24
-const ADDRESS = CMSG + CMSG_SPACE
-const FIRST_MESSAGE = 112
-const MESSAGE_BYTES = 64
-const FIRST_VECTOR = FIRST_MESSAGE + MESSAGE_BYTES * MAX_MESSAGES
-const VECTOR_BYTES = 16
+const MESSAGE = 0
+const SEGMENT_CONTROL = MESSAGE + SINGLE_HEADER_BYTES
+const ADDRESS = SEGMENT_CONTROL + SEGMENT_CONTROL_BYTES
+const FIRST_PACKET = ADDRESS + 32
+const FIRST_VECTOR = FIRST_PACKET + HEADER_BYTES * MAX_MESSAGES
 const BLOCK_BYTES = FIRST_VECTOR + VECTOR_BYTES * MAX_VECTORS
-const IPPROTO_UDP = 17
-const UDP_SEGMENT = 103
-const TWO_TO_32 = 2 ** 32
 
 export class BulkSender {
   readonly #offload: Offload
   readonly #fd: number
   /** By identity: paths keep their endpoint. */
   readonly #addresses = new WeakMap<Endpoint, Uint8Array>()
-  readonly #bytes = new Uint8Array(BLOCK_BYTES)
-  readonly #words = new Uint32Array(this.#bytes.buffer)
-  readonly #block: number
+  readonly #block: MessageBlock
   #remote: Endpoint | undefined
   /** The batch's buffer whose address is known. */
   #buffer: Uint8Array | undefined
@@ -55,13 +52,13 @@ export class BulkSender {
   constructor(offload: Offload, fd: number) {
     this.#offload = offload
     this.#fd = fd
-    this.#block = offload.addressOf(this.#bytes)
-    this.#putAddress(NAME, this.#block + ADDRESS)
-    this.#putAddress(VECTORS, this.#block + FIRST_VECTOR)
-    const words = this.#words
-    words[CMSG / 4] = 18
-    words[CMSG / 4 + 2] = IPPROTO_UDP
-    words[CMSG / 4 + 3] = UDP_SEGMENT
+    this.#block = new MessageBlock(BLOCK_BYTES, bytes => offload.addressOf(bytes))
+    this.#block.putAddress(MESSAGE + VECTORS, this.#block.address + FIRST_VECTOR)
+    this.#block.putSegmentControl(SEGMENT_CONTROL)
+    this.#block.putAddress(MESSAGE + NAME, this.#block.address + ADDRESS)
+    for (let i = 0; i < MAX_MESSAGES; i++) {
+      this.#block.putAddress(packetAt(i) + NAME, this.#block.address + ADDRESS)
+    }
   }
 
   /** Sends the whole batch, cut by the kernel. 0, or the system's error number. */
@@ -85,30 +82,26 @@ export class BulkSender {
     if (isGathered) this.#addGathered(batch)
     else this.#addPackets(batch, first, count)
     if (batch.remote !== this.#remote) this.#setRemote(batch.remote)
-    for (let i = 0; i < count; i++) this.#putMessage(i, isGathered ? first + i : i)
-    return this.#offload.sendMany(this.#fd, this.#block + FIRST_MESSAGE, count)
+    for (let i = 0; i < count; i++) this.#putMessage(packetAt(i), isGathered ? first + i : i)
+    return this.#offload.sendMany(this.#fd, this.#block.address + FIRST_PACKET, count)
   }
 
   #send(remote: Endpoint, segmentBytes: number): number {
-    const words = this.#words
     if (remote !== this.#remote) this.#setRemote(remote)
-    words[VECTOR_COUNT / 4] = this.#vectors
-    words[SEGMENT_BYTES / 4] = segmentBytes
-    if (segmentBytes > 0) this.#putAddress(CONTROL, this.#block + CMSG)
-    else words[CONTROL / 4] = words[CONTROL / 4 + 1] = 0
-    words[CONTROL_BYTES / 4] = segmentBytes > 0 ? CMSG_SPACE : 0
-    return this.#offload.send(this.#fd, this.#block)
+    const block = this.#block
+    block.words[(MESSAGE + VECTOR_COUNT) >> 2] = this.#vectors
+    if (segmentBytes > 0) block.cutEvery(segmentBytes, MESSAGE, SEGMENT_CONTROL)
+    else block.dontCut(MESSAGE)
+    return this.#offload.send(this.#fd, block.address + MESSAGE)
   }
 
-  /** The i-th message of a call: one packet, whose vectors are laid out. */
-  #putMessage(i: number, packet: number): void {
-    const words = this.#words
-    const at = FIRST_MESSAGE + MESSAGE_BYTES * i
+  /** The message whose header is at `header` is a packet whose vectors are laid out. */
+  #putMessage(header: number, packet: number): void {
+    const { words, address } = this.#block
     const vector = this.#firstVectors[packet]!
-    this.#putAddress(at + NAME, this.#block + ADDRESS)
-    words[(at + NAME_BYTES) / 4] = words[NAME_BYTES / 4]!
-    this.#putAddress(at + VECTORS, this.#block + FIRST_VECTOR + VECTOR_BYTES * vector)
-    words[(at + VECTOR_COUNT) / 4] = this.#firstVectors[packet + 1]! - vector
+    words[(header + NAME_LENGTH) >> 2] = words[(MESSAGE + NAME_LENGTH) >> 2]!
+    this.#block.putAddress(header + VECTORS, address + FIRST_VECTOR + VECTOR_BYTES * vector)
+    words[(header + VECTOR_COUNT) >> 2] = this.#firstVectors[packet + 1]! - vector
   }
 
   #addPackets({ buffer, segmentBytes, length }: TransmitBatch, first: number, count: number): void {
@@ -148,17 +141,7 @@ export class BulkSender {
   }
 
   #add(address: number, length: number): void {
-    const at = (FIRST_VECTOR >> 2) + 4 * this.#vectors++
-    const words = this.#words
-    words[at] = address
-    words[at + 1] = address / TWO_TO_32
-    words[at + 2] = length
-    words[at + 3] = 0
-  }
-
-  #putAddress(offset: number, address: number): void {
-    this.#words[offset / 4] = address
-    this.#words[offset / 4 + 1] = address / TWO_TO_32
+    this.#block.putVector(FIRST_VECTOR + VECTOR_BYTES * this.#vectors++, address, length)
   }
 
   #setRemote(remote: Endpoint): void {
@@ -168,8 +151,8 @@ export class BulkSender {
       this.#addresses.set(remote, address)
     }
     this.#remote = remote
-    this.#bytes.set(address, ADDRESS)
-    this.#words[NAME_BYTES / 4] = address.length
+    this.#block.bytes.set(address, ADDRESS)
+    this.#block.words[(MESSAGE + NAME_LENGTH) >> 2] = address.length
   }
 
   #addressOf(buffer: Uint8Array): number {
@@ -179,4 +162,9 @@ export class BulkSender {
     }
     return this.#bufferAddress
   }
+}
+
+/** Where the header of the i-th message of a call of `sendmmsg` is. */
+function packetAt(i: number): number {
+  return FIRST_PACKET + HEADER_BYTES * i
 }
