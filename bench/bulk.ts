@@ -5,8 +5,9 @@ import { bulkRow } from './support/bulk-row.ts'
 export const bulk: Benchmark = {
   name: 'bulk',
   about: 'one flow, one way, Gbit/s; gbit: every byte compared with what was sent, unverified: not compared',
-  secondsPerRow: 2,
-  rounds: 5,
+  secondsPerRow: 1,
+  warmUpSeconds: 2,
+  rounds: 9,
   rows: [
     bulkRow('serval:plain', { transport: 'serval' }),
     // The kernel cuts and merges nothing; a system call still takes many datagrams.

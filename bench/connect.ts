@@ -4,10 +4,10 @@ import { echoRow } from './support/program-row.ts'
 
 export const connect: Benchmark = {
   name: 'connect',
-  about:
-    'connect, one byte echoed, close, one after the other, three quarters of the time to warm up; connections a second',
-  secondsPerRow: 6,
-  rounds: 7,
+  about: 'connect, one byte echoed, close, one after the other; connections a second',
+  secondsPerRow: 1,
+  warmUpSeconds: 7,
+  rounds: 15,
   rows: [
     echoRow('serval:plain', 'serval', 'connect'),
     echoRow('node:net', 'net', 'connect'),

@@ -8,8 +8,8 @@
  *   busyus       microseconds of CPU time of both ends for a request of 64 bytes on one flow and its reply
  *   descriptors  that a process has open, at the end where it is more
  */
-import type { Program, ProgramEvent } from '../test/support/lab/program.ts'
-import type { Benchmark, Row } from './support/benchmark.ts'
+import { type Ask, asking } from './support/ask.ts'
+import { afresh, type Benchmark, type Row } from './support/benchmark.ts'
 import { maxDescriptors } from './support/environment.ts'
 
 /** Peers, which need a descriptor a flow, only as far as this system gives them. */
@@ -41,7 +41,7 @@ function row(name: string, transport: 'serval' | 'net', count: number): Row {
   return {
     name,
     isPeer: transport === 'net',
-    measure: async (place, seconds) => {
+    open: afresh(async (place, seconds) => {
       const { right } = place.addresses
       const ports = transport === 'net' ? Math.ceil(count / FLOWS_PER_PORT) : 1
       const server = place.start('right', 'idle-flows', [transport, 'server', right, `${ports}`])
@@ -49,15 +49,13 @@ function row(name: string, transport: 'serval' | 'net', count: number): Row {
       const args = [transport, 'client', right, ready.ports.join(',')]
       const client = place.start('left', 'idle-flows', args, { SERVAL_ROUTER: `${right}:${ready.ports[0]}` })
       try {
-        return await measureEnds([client, server].map(askable), count, seconds)
+        return await measureEnds([client, server].map(asking), count, seconds)
       } finally {
         await Promise.all([client.stop('SIGKILL'), server.stop('SIGKILL')])
       }
-    },
+    }),
   }
 }
-
-type Ask = (command: string, argument?: number) => Promise<ProgramEvent>
 
 /** The client first. */
 async function measureEnds(ends: readonly Ask[], count: number, seconds: number) {
@@ -80,7 +78,7 @@ async function measureEnds(ends: readonly Ask[], count: number, seconds: number)
   await new Promise(resolve => setTimeout(resolve, idleMs))
   const idleTo = await cpuUs()
   const idle = await memory()
-  // As the rows of latency do: what is measured is compiled by then, in the state in which so many flows have left it.
+  // What is measured is compiled by then, in the state in which so many flows have left it.
   await client('exchange', (3 * seconds) / 2)
   const busyFrom = await cpuUs()
   const { exchanges } = await client('exchange', seconds / 2)
@@ -98,16 +96,4 @@ async function measureEnds(ends: readonly Ask[], count: number, seconds: number)
   const [clientbytes = 0, serverbytes = 0] = growth(after)
   const idlebytes = Math.max(...growth(idle))
   return { bytes: Math.max(clientbytes, serverbytes), clientbytes, serverbytes, idlebytes, ...figures }
-}
-
-/** Opening flows takes as long as it takes. */
-const PATIENCE_MS = 600_000
-
-function askable(program: Program): Ask {
-  let asked = 0
-  return (command, argument = 0) => {
-    const number = ++asked
-    program.say(`${number} ${command} ${argument}`)
-    return program.event('answer', answer => answer.number === number, PATIENCE_MS)
-  }
 }

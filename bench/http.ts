@@ -4,10 +4,10 @@ import { programRow } from './support/program-row.ts'
 
 export const http: Benchmark = {
   name: 'http',
-  about:
-    'node:http, 50 connections kept alive, replies of 1 KiB, three quarters of the time to warm up; requests a second',
-  secondsPerRow: 6,
-  rounds: 7,
+  about: 'node:http, 50 connections kept alive, replies of 1 KiB; requests a second',
+  secondsPerRow: 1,
+  warmUpSeconds: 5,
+  rounds: 15,
   rows: [row('serval:plain', 'serval'), row('node:http', 'net')],
 }
 

@@ -97,7 +97,8 @@ async function measure(
   { seconds, json }: BenchOptions,
 ): Promise<void> {
   const progress = new Progress(process.stderr, benchmark.name)
-  const onRow = (round: number, row: string) => progress.show(`round ${round}, ${row}`)
+  const onRow = (round: number, row: string) =>
+    progress.show(`${round === 0 ? 'warm-up' : `round ${round}`}, ${row}`)
   const onLack = (row: string, why: string) => process.stderr.write(`${row} is left out: ${why}\n`)
   const { place, outcome } = await run(benchmark, { seconds, onRow, onLack }).finally(() => progress.end())
   const { results, ratios, cpu, rounds } = outcome

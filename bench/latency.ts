@@ -4,9 +4,10 @@ import { echoRow, programRow } from './support/program-row.ts'
 
 export const latency: Benchmark = {
   name: 'latency',
-  about: '64-byte request and reply, one at a time, three quarters of the time to warm up; microseconds',
-  secondsPerRow: 6,
-  rounds: 7,
+  about: '64-byte request and reply, one at a time; microseconds',
+  secondsPerRow: 1,
+  warmUpSeconds: 3,
+  rounds: 15,
   rows: [
     echoRow('serval:plain', 'serval', 'latency'),
     echoRow('node:net', 'net', 'latency'),

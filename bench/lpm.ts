@@ -8,7 +8,7 @@
  *   pausems   CPU time of the 256 inserts in a row that took longest: what a packet may have to wait for
  *   bytes     a rule, of heap and arrays together, counters in use
  */
-import type { Benchmark, Row } from './support/benchmark.ts'
+import { afresh, type Benchmark, type Row } from './support/benchmark.ts'
 
 const SIZES = ['1e3', '1e4', '1e5', '1e6']
 
@@ -29,11 +29,11 @@ function row(table: string, size: string, isPeer: boolean): Row {
   return {
     name: `${table}@${size}`,
     isPeer,
-    measure: async (place, seconds) => {
+    open: afresh(async (place, seconds) => {
       const program = place.start('left', 'lpm', [table, `${Number(size)}`, `${seconds}`])
       const { event: _, ...figures } = await program.event('done')
       await program.stop('SIGKILL')
       return figures
-    },
+    }),
   }
 }

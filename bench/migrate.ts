@@ -3,7 +3,7 @@
  * first after. The peer finds its connection dead and makes a new one, which, over kernel TCP, somebody has to tell it: here
  * it is told at the very moment, which no program in the field is. Rows `@20ms` are behind a cable of that round trip.
  */
-import type { Benchmark, Row } from './support/benchmark.ts'
+import { afresh, type Benchmark, type Row } from './support/benchmark.ts'
 
 export const migrate: Benchmark = {
   name: 'migrate',
@@ -24,7 +24,7 @@ function row(name: string, transport: 'serval' | 'net', rttMs?: number): Row {
     name: rttMs === undefined ? name : `${name}@${rttMs}ms`,
     isPeer: transport === 'net',
     needsNamespaces: true,
-    measure: async standard => {
+    open: afresh(async standard => {
       const place = rttMs === undefined ? standard : await standard.impaired(cable(rttMs))
       const { left, right } = place.addresses
       const server = place.start('right', 'stall', [transport, 'server', right])
@@ -41,7 +41,7 @@ function row(name: string, transport: 'serval' | 'net', rttMs?: number): Row {
         await Promise.all([client.stop('SIGKILL'), server.stop('SIGKILL')])
         place.addAddress(left.find(address => address === local) ?? left[0])
       }
-    },
+    }),
   }
 }
 

@@ -13,7 +13,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import type { Program } from '../test/support/lab/program.ts'
-import type { Benchmark, Row } from './support/benchmark.ts'
+import { afresh, type Benchmark, type Row } from './support/benchmark.ts'
 import { compilerLack } from './support/c-program.ts'
 import type { Place } from './support/place.ts'
 
@@ -46,11 +46,12 @@ function row(forwarder: string, sources: number): Row {
     isPeer: forwarder !== 'serval',
     needsNamespaces: true,
     lack: compilerLack,
-    measure: (place, seconds) =>
+    open: afresh((place, seconds) =>
       withLoad(place, forwarder, sources, seconds, async load => {
         const { event: _, ...figures } = await load.event('done')
         return figures
       }),
+    ),
   }
 }
 
@@ -60,7 +61,7 @@ function rulesRow(): Row {
     isPeer: false,
     needsNamespaces: true,
     lack: compilerLack,
-    measure: (place, seconds) =>
+    open: afresh((place, seconds) =>
       withLoad(place, 'serval', FEW, seconds, async (load, forwarder) => {
         await load.event('done')
         load.say('hold')
@@ -71,6 +72,7 @@ function rulesRow(): Row {
         await forwarder.event('ruled')
         return { lost, pausems }
       }),
+    ),
   }
 }
 

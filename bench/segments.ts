@@ -8,13 +8,15 @@
  *   single      the same segments, a datagram each
  *   copy        peer: the payload of a batch, copied once; what has copied it can cost no less
  */
+import { asking, figuresOf } from './support/ask.ts'
 import type { Benchmark, Row } from './support/benchmark.ts'
 
 export const segments: Benchmark = {
   name: 'segments',
   about: 'batches of 44 segments, written and put together again without a system call; ns a segment',
-  secondsPerRow: 2,
-  rounds: 5,
+  secondsPerRow: 0.5,
+  warmUpSeconds: 1.5,
+  rounds: 9,
   rows: [
     row('serval@gathered', 'gathered'),
     row('serval@copied', 'copied'),
@@ -29,11 +31,15 @@ function row(name: string, part: string, isPeer = false): Row {
   return {
     name,
     isPeer,
-    measure: async (place, seconds) => {
-      const program = place.start('left', 'segments', [part, `${seconds}`])
-      const { event: _, ...figures } = await program.event('done')
-      await program.stop('SIGKILL')
-      return figures
+    open: async place => {
+      const program = place.start('left', 'segments', [part])
+      const ask = asking(program)
+      return {
+        measure: async seconds => figuresOf(await ask('measure', seconds)),
+        close: async () => {
+          await program.stop('SIGKILL')
+        },
+      }
     },
   }
 }

@@ -1,49 +1,57 @@
 /**
- * Bulk over a stream: bulk-stream TRANSPORT sink ADDRESS SECONDS VERIFIED-SHARE,
- * bulk-stream TRANSPORT source ADDRESS PORT SECONDS
+ * Bulk over a stream: bulk-stream TRANSPORT sink ADDRESS VERIFIED-SHARE, bulk-stream TRANSPORT source ADDRESS PORT
+ *
+ * The source obeys `send SECONDS`, which answers with all the bytes that it has sent so far.
  */
-
-import { Meter } from '../support/meter.ts'
+import { once } from 'node:events'
+import { BLOCK_BYTES } from '../support/pattern.ts'
 import { Turns } from '../support/turns.ts'
+import { BulkSink } from './bulk-sink.ts'
+import { obey } from './commands.ts'
 import { say } from './say.ts'
 import { sentBlock } from './sent-block.ts'
 import { loadTransport } from './transports.ts'
 
-const [name, role, address = '', ...numbers] = process.argv.slice(2)
+const [name, role, address = '', number] = process.argv.slice(2)
 const transport = await loadTransport(name)
 
-if (role === 'sink') await sink(Number(numbers[0]), Number(numbers[1]))
-else source(Number(numbers[0]), Number(numbers[1]))
+if (role === 'sink') await serve(Number(number))
+else await source(Number(number))
 
-async function sink(seconds: number, verifiedShare: number): Promise<void> {
+async function serve(verifiedShare: number): Promise<void> {
+  const sink = new BulkSink(verifiedShare)
   const port = await transport.listen(address, socket => {
-    const meter = new Meter(seconds, verifiedShare)
-    socket.on('data', chunk => meter.take(chunk as Uint8Array, performance.now()))
-    // Not at its end, which comes late where much is buffered and little gets through.
-    socket.once('data', () => sayAfter(seconds, () => meter.figures))
+    socket.on('data', chunk => sink.take(chunk as Uint8Array))
   })
   say('ready', { port })
 }
 
-function source(port: number, seconds: number): void {
+async function source(port: number): Promise<void> {
+  const turns = new Turns()
   const socket = transport.connect(address, port)
-  socket.on('connect', () => {
-    const endAt = performance.now() + 1000 * seconds
-    sayAfter(seconds, () => ({}))
-    let index = 0
-    const send = () => {
-      for (;;) {
-        if (performance.now() >= endAt) return socket.end()
-        if (!socket.write(sentBlock(index++))) return socket.once('drain', send)
-      }
-    }
-    send()
-  })
   socket.resume()
-  socket.on('close', () => process.exit())
-}
-
-function sayAfter(seconds: number, figures: () => object): void {
-  const turns = new Turns((1000 * seconds) / 3)
-  setTimeout(() => say('done', { ...figures(), turnms: turns.longestMs }), 1000 * seconds)
+  await once(socket, 'connect')
+  let blocks = 0
+  const sendUntil = (endAt: number, onEnd: () => void) => {
+    const pump = () => {
+      while (performance.now() < endAt) {
+        if (socket.write(sentBlock(blocks++))) continue
+        socket.once('drain', pump)
+        return
+      }
+      onEnd()
+    }
+    pump()
+    return () => socket.off('drain', pump)
+  }
+  const send = async (seconds: number) => {
+    turns.begin()
+    await new Promise<void>(resolve => {
+      const stop = sendUntil(performance.now() + 1000 * seconds, resolve)
+      // Where little gets through, what is buffered takes longer.
+      setTimeout(() => resolve(void stop()), 1000 * seconds)
+    })
+    return { bytes: blocks * BLOCK_BYTES, turnms: turns.end() }
+  }
+  obey({ send })
 }

@@ -1,13 +1,16 @@
 /**
  * Raw datagrams by the stack's own link, with the kernel's offloads and nothing above it: what does not fit is lost. The
- * limit of what a stack over this link can do. bulk-udp sink ADDRESS SECONDS, bulk-udp source ADDRESS PORT SECONDS
+ * limit of what a stack over this link can do. bulk-udp sink ADDRESS VERIFIED-SHARE, bulk-udp source ADDRESS PORT LOCAL
+ *
+ * The source obeys `send SECONDS`.
  *
  *   | sequence number 8 | payload 1464 |
  */
 import { UdpNetwork } from '../../src/net/links/udp-network.ts'
 import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
-import { Meter } from '../support/meter.ts'
 import { BLOCK_BYTES } from '../support/pattern.ts'
+import { BulkSink } from './bulk-sink.ts'
+import { obey } from './commands.ts'
 import { say } from './say.ts'
 import { sentBlock } from './sent-block.ts'
 
@@ -16,23 +19,19 @@ const HEADER_BYTES = 8
 const PAYLOAD_BYTES = SEGMENT_BYTES - HEADER_BYTES
 const BATCH_SEGMENTS = 44
 
-const [role, address = '', first, second] = process.argv.slice(2)
+const [role, address = '', number, localAddress = ''] = process.argv.slice(2)
 const host = { address, prefixBits: 24, mtu: 1500, interfaceName: 'eth0' }
 
-if (role === 'sink') sink(Number(first))
-else source(Number(first), Number(second))
+if (role === 'sink') serve(Number(number))
+else source(Number(number))
 
-function sink(seconds: number): void {
-  const meter = new Meter(seconds)
-  let isTimed = false
+function serve(verifiedShare: number): void {
+  const sink = new BulkSink(verifiedShare)
   const handleDatagram = (buffer: Uint8Array, length: number) => {
-    if (!isTimed) setTimeout(() => say('done', meter.figures), 1000 * seconds)
-    isTimed = true
     const view = new DataView(buffer.buffer, buffer.byteOffset, length)
-    const nowMs = performance.now()
     for (let at = 0; at < length; at += SEGMENT_BYTES) {
       const position = (view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4)) * PAYLOAD_BYTES
-      meter.take(buffer.subarray(at + HEADER_BYTES, at + SEGMENT_BYTES), nowMs, position)
+      sink.take(buffer.subarray(at + HEADER_BYTES, at + SEGMENT_BYTES), position)
     }
   }
   const link = new UdpNetwork(true).open(1, host, 0, {
@@ -46,12 +45,13 @@ function sink(seconds: number): void {
   say('ready', { port: link.endpoint.port })
 }
 
-function source(port: number, seconds: number): void {
-  const endAt = performance.now() + 1000 * seconds
+function source(port: number): void {
   let batch = newBatch(port)
   let sequence = 0
+  let endAt = 0
+  let onEnd: (() => void) | undefined
   const pump = () => {
-    if (performance.now() >= endAt) process.exit()
+    if (performance.now() >= endAt) return onEnd?.()
     for (let batches = 0; batches < 16 && !link.full; batches++) {
       fill(batch, sequence)
       sequence += BATCH_SEGMENTS
@@ -59,13 +59,22 @@ function source(port: number, seconds: number): void {
     }
     if (!link.full) setImmediate(pump)
   }
-  const local = { ...host, address: process.argv[6] ?? '' }
+  const local = { ...host, address: localAddress }
   const link = new UdpNetwork(true).open(1, local, 0, {
     onDatagram: () => undefined,
     onError: () => undefined,
     onDrain: pump,
   })
-  pump()
+  const send = async (seconds: number) => {
+    endAt = performance.now() + 1000 * seconds
+    await new Promise<void>(resolve => {
+      onEnd = resolve
+      pump()
+    })
+    onEnd = undefined
+    return {}
+  }
+  obey({ send })
 }
 
 function newBatch(port: number): TransmitBatch {

@@ -1,42 +1,36 @@
 /**
- * Requests and replies: echo TRANSPORT server ADDRESS, echo TRANSPORT latency|connect ADDRESS PORT SECONDS
+ * Requests and replies: echo TRANSPORT server ADDRESS, echo TRANSPORT latency|connect ADDRESS PORT
  *
+ * The client obeys `measure SECONDS`:
  * `latency` sends 64 bytes, waits for their echo, and again; `connect` makes a connection, has one byte echoed, and closes.
  */
 import { once } from 'node:events'
 import { measureRoundTrips, REQUEST_BYTES } from '../support/round-trips.ts'
-import { warmUpMs } from '../support/warm-up.ts'
+import { obey } from './commands.ts'
 import { echo, exchange } from './exchange.ts'
 import { say } from './say.ts'
 import { loadTransport } from './transports.ts'
 
-const [name, role, address = '', port, seconds] = process.argv.slice(2)
+const [name, role, address = '', port] = process.argv.slice(2)
 const transport = await loadTransport(name)
 
 if (role === 'server') say('ready', { port: await transport.listen(address, echo) })
-else if (role === 'latency') await measureLatency()
-else await measureConnects()
+else obey({ measure: role === 'latency' ? await latencyOfOne() : measureConnects })
 
-async function measureLatency(): Promise<void> {
+/** On one connection. */
+async function latencyOfOne() {
   const socket = transport.connect(address, Number(port))
   await once(socket, 'connect')
   const request = Buffer.alloc(REQUEST_BYTES, 1)
-  say('done', { ...(await measureRoundTrips(() => exchange(socket, request), Number(seconds))) })
+  return (seconds: number) => measureRoundTrips(() => exchange(socket, request), seconds)
 }
 
-async function measureConnects(): Promise<void> {
+async function measureConnects(seconds: number): Promise<object> {
   const byte = Buffer.alloc(1)
   let connections = 0
   const startedAt = performance.now()
-  const countFrom = startedAt + warmUpMs(Number(seconds))
-  const endAt = startedAt + 1000 * Number(seconds)
-  let countedFrom = startedAt
-  let now = startedAt
-  for (; now < endAt; now = performance.now()) {
-    if (countedFrom < countFrom) {
-      countedFrom = now
-      connections = 0
-    }
+  const endAt = startedAt + 1000 * seconds
+  while (performance.now() < endAt) {
     const socket = transport.connect(address, Number(port))
     await once(socket, 'connect')
     await exchange(socket, byte)
@@ -44,5 +38,5 @@ async function measureConnects(): Promise<void> {
     await once(socket, 'close')
     connections++
   }
-  say('done', { persec: (1000 * connections) / (now - countedFrom) })
+  return { persec: (1000 * connections) / (performance.now() - startedAt) }
 }

@@ -1,50 +1,51 @@
 /**
  * node:http with the same handler over a transport: http-load TRANSPORT server ADDRESS,
- * http-load TRANSPORT client ADDRESS PORT SECONDS
+ * http-load TRANSPORT client ADDRESS PORT
  *
- * The client keeps 50 connections busy, each with one request at a time, and checks each reply.
+ * The client obeys `measure SECONDS`: it keeps 50 connections busy, each with one request at a time, and checks each reply.
  */
 import nodeHttp, { type IncomingMessage, type RequestOptions, type ServerResponse } from 'node:http'
 import servalHttp from 'serval/http'
-import { warmUpMs } from '../support/warm-up.ts'
+import { obey } from './commands.ts'
 import { say } from './say.ts'
 
 const CONNECTIONS = 50
 const REPLY = Buffer.alloc(1024, 'a reply of one KiB; ')
 const SERVICE = 'bench.example'
 
-const [transport, role, address = '', port, seconds] = process.argv.slice(2)
+const [transport, role, address = '', port] = process.argv.slice(2)
 const isServal = transport === 'serval'
 
 if (role === 'server') serve()
-else await load()
+else obey({ measure: loadFor(isServal ? servalOptions() : nodeOptions()) })
 
 function serve(): void {
   const handle = (_request: IncomingMessage, response: ServerResponse) => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': REPLY.length }).end(REPLY)
   }
   const server = isServal ? servalHttp.createServer(handle) : nodeHttp.createServer(handle)
+  // Connections wait while others are measured.
+  server.keepAliveTimeout = 0
   const onListening = () => say('ready', { port: (server.address() as { port: number }).port })
   if (isServal) server.listen(SERVICE, onListening)
   else server.listen(0, address, onListening)
 }
 
-async function load(): Promise<void> {
-  const options = isServal ? servalOptions() : nodeOptions()
-  const startedAt = performance.now()
-  const countFrom = startedAt + warmUpMs(Number(seconds))
-  const endAt = startedAt + 1000 * Number(seconds)
-  let replies = 0
+function loadFor(options: RequestOptions) {
   let connections = 0
-  const keepBusy = async () => {
-    while (performance.now() < endAt) {
-      if (await takesNewConnection(options)) connections++
-      if (performance.now() >= countFrom) replies++
+  return async (seconds: number) => {
+    const startedAt = performance.now()
+    const endAt = startedAt + 1000 * seconds
+    let replies = 0
+    const keepBusy = async () => {
+      for (; performance.now() < endAt; replies++) if (await takesNewConnection(options)) connections++
     }
+    await Promise.all(Array.from({ length: CONNECTIONS }, keepBusy))
+    if (connections !== CONNECTIONS) {
+      throw new Error(`${connections} connections were made, not ${CONNECTIONS}`)
+    }
+    return { persec: (1000 * replies) / (performance.now() - startedAt) }
   }
-  await Promise.all(Array.from({ length: CONNECTIONS }, keepBusy))
-  if (connections !== CONNECTIONS) throw new Error(`${connections} connections were made, not ${CONNECTIONS}`)
-  say('done', { persec: (1000 * replies) / (performance.now() - countFrom) })
 }
 
 function servalOptions(): RequestOptions {

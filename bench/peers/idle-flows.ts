@@ -1,16 +1,16 @@
 /**
  * Many flows that do nothing: idle-flows TRANSPORT server ADDRESS PORTS, idle-flows TRANSPORT client ADDRESS PORT,...
  *
- * Both ends do what lines on stdin say, NUMBER COMMAND ARGUMENT, and answer by number: `memory`, with descriptors; `cpu`,
- * used so far; at the client `open N` more flows, and `exchange SECONDS`: 64 bytes on one flow and their echo, and again.
+ * Both ends obey `memory`, with descriptors; `cpu`, used so far; the client also `open N` more flows, and
+ * `exchange SECONDS`: 64 bytes on one flow and their echo, and again.
  */
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { createInterface } from 'node:readline'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { REQUEST_BYTES } from '../support/round-trips.ts'
+import { obey } from './commands.ts'
 import { echo, exchange } from './exchange.ts'
 import { say } from './say.ts'
 import { loadTransport } from './transports.ts'
@@ -21,18 +21,9 @@ const CONCURRENCY = 64
 const [name, role, address = '', parameter = ''] = process.argv.slice(2)
 const transport = await loadTransport(name)
 const sockets: Socket[] = []
-const commands: Record<string, (argument: number) => object | Promise<object>> = {
-  memory,
-  cpu,
-  open,
-  exchange: exchangeFor,
-}
 
 if (role === 'server') await serve(Number(parameter))
-createInterface({ input: process.stdin }).on('line', async line => {
-  const [number, command = '', argument] = line.split(' ')
-  say('answer', { number: Number(number), ...(await commands[command]!(Number(argument))) })
-})
+obey({ memory, cpu, open, exchange: exchangeFor })
 
 async function serve(ports: number): Promise<void> {
   const onConnection = (socket: Socket) => {

@@ -1,6 +1,6 @@
 /**
- * `segments gathered|copied|merged|single|copy SECONDS`: two ends of a stream in this process, on a clock of their own; says
- * what a segment of a batch took (../segments.ts). The median of batches: what interrupts one of them is none of its cost.
+ * `segments gathered|copied|merged|single|copy`: two ends of a stream in this process, on a clock of their own. Obeys
+ * `measure SECONDS`: what a segment of a batch took (../segments.ts). The median of batches: what interrupts one of them is none of its cost.
  */
 import { TransportPath } from '../../src/transport/path.ts'
 import { Stream } from '../../src/transport/stream.ts'
@@ -11,8 +11,7 @@ import { parseSegmentInto, SEGMENT_HEADER_BYTES, SegmentFields } from '../../src
 import { SegmentRun } from '../../src/wire/segment-run.ts'
 import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
 import { quantile } from '../support/statistics.ts'
-import { warmUpMs } from '../support/warm-up.ts'
-import { say } from './say.ts'
+import { obey } from './commands.ts'
 
 /** What IPv4 and UDP leave of 1500 bytes. */
 const PACKET_BYTES = 1472
@@ -73,7 +72,7 @@ class End {
   }
 }
 
-const [part = '', seconds = ''] = process.argv.slice(2)
+const part = process.argv[2]
 const isGathered = part !== 'copied'
 const source = new End(1000, 2000)
 const sink = new End(2000, 1000)
@@ -84,17 +83,18 @@ source.batch.mayGather = isGathered
 /** As many bytes as a batch carries, as a program writes them. */
 const block = Uint8Array.from({ length: BATCH_BYTES }, (_, i) => i)
 const copied = new Uint8Array(BATCH_BYTES)
-const took: number[] = []
-const startedAt = performance.now()
-const countFrom = startedAt + warmUpMs(Number(seconds))
-const endAt = startedAt + 1000 * Number(seconds)
 let nowMs = 0
-for (let now = startedAt; now < endAt; now = performance.now()) {
-  const tookMs = part === 'copy' ? measured(() => copied.set(block)) : transfer()
-  if (tookMs !== undefined && now >= countFrom) took.push((1e6 * tookMs) / PACKETS)
+obey({ measure })
+
+function measure(seconds: number): object {
+  const took: number[] = []
+  for (const endAt = performance.now() + 1000 * seconds; performance.now() < endAt; ) {
+    const tookMs = part === 'copy' ? measured(() => copied.set(block)) : transfer()
+    if (tookMs !== undefined) took.push((1e6 * tookMs) / PACKETS)
+  }
+  if (took.length === 0) throw new Error('no batch was full')
+  return { ns: quantile(took, 0.5) }
 }
-if (took.length === 0) throw new Error('no batch was full')
-say('done', { ns: quantile(took, 0.5) })
 
 /**
  * Moves what the window lets go from end to end. Returns what the part of it that is measured took for the first batch;

@@ -1,4 +1,5 @@
 /** A row that sends as much as it can, one way, to a receiver that compares it. */
+import { asking, figuresOf } from './ask.ts'
 import type { Row } from './benchmark.ts'
 import type { Impairment } from './delay-line.ts'
 
@@ -24,22 +25,32 @@ export function bulkRow(
     name,
     isPeer,
     needsNamespaces: impairment !== undefined,
-    measure: async (standard, seconds) => {
+    open: async standard => {
       const place = impairment === undefined ? standard : await standard.impaired(impairment)
       if (tcp !== undefined) place.setTcpAlgorithm(tcp)
       const { left, right } = place.addresses
-      const sinkArgs = [...prefix, 'sink', right, `${seconds}`, `${verifiedShare}`]
-      const sink = place.start('right', program, sinkArgs, env)
+      const sink = place.start('right', program, [...prefix, 'sink', right, `${verifiedShare}`], env)
       const { port } = await sink.event('ready')
-      const sourceArgs = [...prefix, 'source', right, `${port}`, `${seconds}`, left[0]]
+      const sourceArgs = [...prefix, 'source', right, `${port}`, left[0]]
       const source = place.start('left', program, sourceArgs, { ...env, SERVAL_ROUTER: `${right}:${port}` })
-      try {
-        const { event: _, ...figures } = await sink.event('done')
-        if (transport === 'udp') return figures
-        const { turnms } = await source.event('done')
-        return { ...figures, turnms: Math.max(figures.turnms, turnms) }
-      } finally {
-        await Promise.all([source.stop('SIGKILL'), sink.stop('SIGKILL')])
+      const [askSink, askSource] = [asking(sink), asking(source)]
+      let sentBytes = 0
+      return {
+        measure: async seconds => {
+          const ends = [askSink('measure', seconds), askSource('send', seconds)] as const
+          const [taken, sent] = await Promise.all(ends)
+          sentBytes = sent.bytes
+          const figures = figuresOf(taken)
+          if (transport === 'udp') return figures
+          return { ...figures, turnms: Math.max(figures.turnms!, sent.turnms) }
+        },
+        // Of raw datagrams nobody knows which are still to come.
+        settle: async () => {
+          if (transport !== 'udp') await askSink('receive', sentBytes)
+        },
+        close: async () => {
+          await Promise.all([source.stop('SIGKILL'), sink.stop('SIGKILL')])
+        },
       }
     },
   }

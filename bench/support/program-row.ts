@@ -1,10 +1,11 @@
-/** A row of two programs: a server, which says `ready` and its port, and a client, which says `done` and the figures. */
+/** A row of two programs: a server, which says `ready` and its port, and a client, which obeys `measure SECONDS`. */
+import { asking, figuresOf } from './ask.ts'
 import type { Row } from './benchmark.ts'
 
 export interface ProgramRow {
   readonly name: string
   readonly isPeer?: boolean
-  /** Of bench/peers. It is started as PROGRAM ...server ADDRESS and PROGRAM ...client ADDRESS PORT SECONDS. */
+  /** Of bench/peers. It is started as PROGRAM ...server ADDRESS and PROGRAM ...client ADDRESS PORT. */
   readonly program: string
   readonly server: readonly string[]
   readonly client: readonly string[]
@@ -25,18 +26,19 @@ export function programRow({ name, isPeer = false, program, server, client }: Pr
   return {
     name,
     isPeer,
-    measure: async (place, seconds) => {
+    open: async place => {
       const { right } = place.addresses
       const serving = place.start('right', program, [...server, right])
       const { port } = await serving.event('ready')
       // SYNs go to the server's own port, so that no router is in the path.
       const env = { SERVAL_ROUTER: `${right}:${port}` }
-      const asking = place.start('left', program, [...client, right, `${port}`, `${seconds}`], env)
-      try {
-        const { event: _, ...figures } = await asking.event('done')
-        return figures
-      } finally {
-        await Promise.all([asking.stop('SIGKILL'), serving.stop('SIGKILL')])
+      const measuring = place.start('left', program, [...client, right, `${port}`], env)
+      const ask = asking(measuring)
+      return {
+        measure: async seconds => figuresOf(await ask('measure', seconds)),
+        close: async () => {
+          await Promise.all([measuring.stop('SIGKILL'), serving.stop('SIGKILL')])
+        },
       }
     },
   }

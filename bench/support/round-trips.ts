@@ -1,6 +1,5 @@
 /** Requests one at a time, each sent when the reply to the last has come: what `latency` measures, over anything. */
 import { quantile } from './statistics.ts'
-import { warmUpMs } from './warm-up.ts'
 
 export const REQUEST_BYTES = 64
 
@@ -9,17 +8,15 @@ export interface RoundTrips {
   readonly p99us: number
 }
 
-/** `exchange` resolves when the reply is there. Those of the warm-up are not counted. */
+/** `exchange` resolves when the reply is there. */
 export async function measureRoundTrips(exchange: () => Promise<void>, seconds: number): Promise<RoundTrips> {
   const roundTripsUs: number[] = []
-  const startedAt = performance.now()
-  const endAt = startedAt + 1000 * seconds
-  const countFrom = startedAt + warmUpMs(seconds)
-  for (let now = startedAt; now < endAt; ) {
+  let now = performance.now()
+  for (const endAt = now + 1000 * seconds; now < endAt; ) {
     const sentAt = now
     await exchange()
     now = performance.now()
-    if (sentAt >= countFrom) roundTripsUs.push(1000 * (now - sentAt))
+    roundTripsUs.push(1000 * (now - sentAt))
   }
   return { p50us: quantile(roundTripsUs, 0.5), p99us: quantile(roundTripsUs, 0.99) }
 }

@@ -1,20 +1,19 @@
-/**
- * How long a program keeps its event loop from all else that waits: the longest turn. The end of a start in which much is
- * compiled is not counted, as elsewhere.
- */
+/** How long a program keeps its event loop from all else that waits: the longest turn. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 export class Turns {
   /** From one tick of a timer in libuv to the next. */
   readonly #delays = monitorEventLoopDelay({ resolution: 1 })
 
-  constructor(warmUpMs: number) {
+  /** From now on. */
+  begin(): void {
+    this.#delays.reset()
     this.#delays.enable()
-    setTimeout(() => this.#delays.reset(), warmUpMs).unref()
   }
 
-  /** A millisecond is between two ticks at least. */
-  get longestMs(): number {
+  /** Since it began; ends. A millisecond is between two ticks at least. */
+  end(): number {
+    this.#delays.disable()
     return this.#delays.max / 1e6
   }
 }

@@ -125,6 +125,11 @@ describe('the verifier of bulk', () => {
       start: (side, program, args, env) =>
         place.start(side, program, args, { ...env, BENCH_WRONG_BYTE: '1000' }),
     }
-    await expect(row.measure(spoilt, 1)).rejects.toThrow(/not what was sent/)
+    const open = await row.open(spoilt)
+    try {
+      await expect(open.measure(1)).rejects.toThrow(/not what was sent/)
+    } finally {
+      await open.close()
+    }
   })
 })

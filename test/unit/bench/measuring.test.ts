@@ -9,7 +9,7 @@ const stream = Buffer.concat([0, 1, 2, 3].map(blockAt))
 describe('the verifier', () => {
   it('takes the stream however it is cut', () => {
     for (const chunkBytes of [1, 999, BLOCK_BYTES, BLOCK_BYTES + 1, stream.length]) {
-      const meter = new Meter(10)
+      const meter = new Meter()
       const step = chunkBytes === 1 ? 65_521 : chunkBytes
       for (let at = 0; at < stream.length; at += step) meter.take(stream.subarray(at, at + step), 1)
       expect(isRightAt(0, stream.subarray(0, chunkBytes))).toBe(true)
@@ -20,12 +20,12 @@ describe('the verifier', () => {
     for (const at of [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, stream.length - 1]) {
       const wrong = Buffer.from(stream)
       wrong[at]! ^= 1
-      expect(() => new Meter(10).take(wrong, 1), `byte ${at}`).toThrow(/not what was sent/)
+      expect(() => new Meter().take(wrong, 1), `byte ${at}`).toThrow(/not what was sent/)
     }
   })
 
   it('finds a byte that was left out, one that came twice, and a block out of its place', () => {
-    const take = (...parts: Buffer[]) => new Meter(10).take(Buffer.concat(parts), 1)
+    const take = (...parts: Buffer[]) => new Meter().take(Buffer.concat(parts), 1)
     expect(() => take(stream.subarray(0, 7), stream.subarray(8))).toThrow(/not what was sent/)
     expect(() => take(stream.subarray(0, 8), stream.subarray(7))).toThrow(/not what was sent/)
     expect(() => take(blockAt(1), blockAt(0))).toThrow(/not what was sent/)
@@ -37,18 +37,44 @@ describe('the verifier', () => {
   })
 
   it('compares in the first half of the time, and counts both halves after the start', () => {
-    const meter = new Meter(2.3)
-    for (const [index, atMs] of [1, 400, 900, 1400, 1900].entries()) meter.take(blockAt(index), atMs)
+    const meter = new Meter()
+    meter.begin(2.2)
+    for (const [index, atMs] of [1, 300, 800, 1300, 1800].entries()) meter.take(blockAt(index), atMs)
     const gbit = (8 * BLOCK_BYTES) / 500 / 1e6
     expect(meter.figures).toEqual({ gbit, unverified: gbit })
-    expect(() => meter.take(blockAt(0), 2000)).not.toThrow()
+    expect(() => meter.take(blockAt(0), 1900)).not.toThrow()
   })
 
   it('compares all the time where it is told to', () => {
-    const meter = new Meter(2.3, 1)
-    for (const [index, atMs] of [1, 400, 900, 1400, 1900].entries()) meter.take(blockAt(index), atMs)
+    const meter = new Meter(1)
+    meter.begin(2.2)
+    for (const [index, atMs] of [1, 300, 800, 1300, 1800].entries()) meter.take(blockAt(index), atMs)
     expect(meter.figures).toEqual({ gbit: (8 * 3 * BLOCK_BYTES) / 1500 / 1e6 })
-    expect(() => meter.take(blockAt(0), 2000)).toThrow(/not what was sent/)
+    expect(() => meter.take(blockAt(0), 1900)).toThrow(/not what was sent/)
+  })
+
+  it('compares before and after, and counts nothing then', () => {
+    const meter = new Meter()
+    meter.take(blockAt(0), 1)
+    expect(meter.isBegun).toBe(false)
+    meter.begin(0.3)
+    for (const [index, atMs] of [1000, 1150, 1190, 1250, 1290, 1301, 1400].entries()) {
+      meter.take(blockAt(1 + index), atMs)
+    }
+    expect(meter.isBegun).toBe(true)
+    const gbit = (8 * BLOCK_BYTES) / 40 / 1e6
+    expect(meter.figures).toEqual({ gbit, unverified: gbit })
+    expect(meter.position).toBe(8 * BLOCK_BYTES)
+    expect(() => meter.take(blockAt(0), 1500)).toThrow(/not what was sent/)
+  })
+
+  it('begins anew, at the place where the stream is', () => {
+    const meter = new Meter(1)
+    for (const fromMs of [0, 5000]) {
+      meter.begin(0.3)
+      for (const atMs of [1, 150, 250]) meter.take(blockAt(meter.position / BLOCK_BYTES), fromMs + atMs)
+    }
+    expect(meter.figures).toEqual({ gbit: (8 * BLOCK_BYTES) / 100 / 1e6 })
   })
 })
 

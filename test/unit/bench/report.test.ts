@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { describe, expect, it } from 'vitest'
-import { type Benchmark, type Row, runBenchmark } from '../../../bench/support/benchmark.ts'
+import { afresh, type Benchmark, type Row, runBenchmark } from '../../../bench/support/benchmark.ts'
 import { describeMachine } from '../../../bench/support/environment.ts'
 import { markdownOf, reportsIn } from '../../../bench/support/markdown.ts'
 import type { Place } from '../../../bench/support/place.ts'
@@ -11,16 +11,23 @@ import type { Report } from '../../../bench/support/report.ts'
 const loopback = { name: 'loopback' } as Place
 const veth = { name: 'veth' } as Place
 
-/** Rows that "measure" the figures they are given, in turn, and a log of who was asked. */
+/** Rows that "measure" the figures they are given, in turn, and a log of what they were asked for. */
 function rowsOf(figures: Record<string, number[]>, peers: readonly string[], log: string[] = []): Row[] {
   return Object.entries(figures).map(([name, values]) => {
     const left = [...values]
     return {
       name,
       isPeer: peers.includes(name),
-      measure: () => {
-        log.push(name)
-        return Promise.resolve({ persec: left.shift()! })
+      open: () => {
+        log.push(`open ${name}`)
+        return Promise.resolve({
+          measure: seconds => {
+            log.push(`${name} ${seconds}`)
+            return Promise.resolve({ persec: left.shift()! })
+          },
+          settle: async () => void log.push(`settle ${name}`),
+          close: async () => void log.push(`close ${name}`),
+        })
       },
     }
   })
@@ -40,10 +47,54 @@ describe('a benchmark', () => {
     const log: string[] = []
     const rows = rowsOf({ serval: [1, 2], 'node:net': [2, 8] }, ['node:net'], log)
     const { results, ratios, rounds } = await runBenchmark(fake(rows), veth, { seconds: 60 })
-    expect(log).toEqual(['serval', 'node:net', 'node:net', 'serval'])
+    expect(log.filter(line => line.endsWith(' 1'))).toEqual([
+      'serval 1',
+      'node:net 1',
+      'node:net 1',
+      'serval 1',
+    ])
     expect(rounds).toBe(2)
     expect(results['node:net']).toEqual({ persec: { median: 5, min: 2, max: 8 } })
     expect(ratios).toEqual({ 'persec serval/node:net': 0.375 })
+  })
+
+  it('keeps the programs of a row from round to round, and lets each settle before the next is measured', async () => {
+    const log: string[] = []
+    const rows = rowsOf({ serval: [1, 2], 'node:net': [2, 8] }, ['node:net'], log)
+    await runBenchmark(fake(rows), veth, { seconds: 60 })
+    expect(log.slice(0, 6)).toEqual([
+      'open serval',
+      'open node:net',
+      'serval 1',
+      'settle serval',
+      'node:net 1',
+      'settle node:net',
+    ])
+    expect(log.slice(-2)).toEqual(['close serval', 'close node:net'])
+  })
+
+  it('ends the programs of all rows when one fails', async () => {
+    const log: string[] = []
+    const [good] = rowsOf({ serval: [1] }, [], log) as [Row]
+    const bad: Row = { name: 'bad', isPeer: true, open: () => Promise.reject(new Error('no such program')) }
+    await expect(runBenchmark(fake([good, bad]), veth, { seconds: 60 })).rejects.toThrow('no such program')
+    expect(log).toEqual(['open serval', 'close serval'])
+  })
+
+  it('lets every row warm up before the first round, and says apart what it did then', async () => {
+    const log: string[] = []
+    const told: string[] = []
+    const rows = rowsOf({ serval: [1, 10, 12], 'node:net': [4, 20, 12] }, ['node:net'], log)
+    const onRow = (round: number, row: string) => told.push(`${round} ${row}`)
+    const warm = fake(rows, { warmUpSeconds: 3 })
+    const { results, ratios } = await runBenchmark(warm, veth, { seconds: 60, onRow })
+    expect(told.slice(0, 3)).toEqual(['0 serval', '0 node:net', '1 serval'])
+    expect(log.filter(line => line.endsWith(' 3'))).toEqual(['serval 3', 'node:net 3'])
+    expect(results.serval).toEqual({
+      persec: { median: 11, min: 10, max: 12 },
+      coldpersec: { median: 1, min: 1, max: 1 },
+    })
+    expect(ratios).toEqual({ 'persec serval/node:net': 0.75, 'coldpersec serval/node:net': 0.25 })
   })
 
   it('says which row it measures', async () => {
@@ -93,14 +144,14 @@ describe('a benchmark', () => {
     const row: Row = {
       name: 'serval',
       isPeer: false,
-      measure: (_place, seconds) => {
+      open: afresh((_place, seconds) => {
         asked.push(seconds)
         return Promise.resolve({ persec: 1 })
-      },
+      }),
     }
-    const never = fake([row, { ...row, name: 'serval@2' }], { rounds: 1 })
+    const never = fake([row, { ...row, name: 'serval@2' }], { rounds: 1, warmUpSeconds: 1 })
     await runBenchmark(never, veth, { seconds: 1 })
-    expect(asked).toEqual([0.25, 0.25])
+    expect(asked).toEqual([0.25, 0.25, 0.25, 0.25])
   })
 })
 
