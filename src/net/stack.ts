@@ -22,6 +22,7 @@ import { DEFAULT_LIMITS, Sal, type SalEvent } from '../sal/sal.ts'
 import type { TraceOutcome } from '../sal/tracer.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
+import { rehearse } from '../transport/rehearsal.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { protocols } from '../wire/sal-header.ts'
 
@@ -114,6 +115,7 @@ export class Stack {
     // Stacks of different networks are no company for each other.
     this.#hostId = network.id === 'udp' ? hostId() : `${hostId()}/${network.id}`
     this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
+    rehearse()
     this.#sal = new Sal({
       dialect: parts.dialect,
       randomBytes,
