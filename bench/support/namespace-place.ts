@@ -17,6 +17,9 @@ export class NamespacePlace implements Place {
   constructor(peers: URL) {
     this.#folder = new PeerFolder(peers)
     for (const namespace of [this.left, this.right]) namespace.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
+    // Thousands of connections one after the other leave the kernel's TCP short of ports, and slow: not what is measured.
+    this.left.sysctl('net.ipv4.ip_local_port_range', '1024 65535')
+    this.left.sysctl('net.ipv4.tcp_tw_reuse', 1)
     // A second address of the subnet is one in its own right, and stays when the first goes.
     this.left.sysctl('net.ipv4.conf.all.promote_secondaries', 1)
   }

@@ -36,7 +36,7 @@ export class Namespace {
   }
 
   /** Sets a kernel parameter of this namespace. */
-  sysctl(name: string, value: number): void {
+  sysctl(name: string, value: number | string): void {
     execFileSync(...this.command('sysctl', '-qw', `${name}=${value}`))
   }
 
