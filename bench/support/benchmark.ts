@@ -116,7 +116,8 @@ export async function runBenchmark(
       cold.set(row.name, [await measure(row.name, warmUpSeconds)])
     }
     let longestMs = 0
-    while (done < benchmark.rounds && performance.now() - startedAt + longestMs < 1000 * seconds) {
+    const isTimeLeft = () => performance.now() - startedAt + longestMs < 1000 * seconds
+    while (done === 0 || (done < benchmark.rounds && isTimeLeft())) {
       const roundAt = performance.now()
       // Every other round goes backwards, so that no row always comes after the same one.
       for (const { name } of done % 2 === 0 ? rows : rows.toReversed()) {

@@ -97,6 +97,19 @@ describe('a benchmark', () => {
     expect(ratios).toEqual({ 'persec serval/node:net': 0.75, 'coldpersec serval/node:net': 0.25 })
   })
 
+  it('measures once, though starting and warming up has taken all the time', async () => {
+    const slow: Row = {
+      name: 'serval',
+      isPeer: false,
+      open: async () => {
+        await new Promise(resolve => setTimeout(resolve, 20))
+        return { measure: () => Promise.resolve({ persec: 1 }), close: async () => {} }
+      },
+    }
+    const { rounds } = await runBenchmark(fake([slow]), veth, { seconds: 0.01 })
+    expect(rounds).toBe(1)
+  })
+
   it('says which row it measures', async () => {
     const told: string[] = []
     const rows = rowsOf({ serval: [1, 2] }, [])
