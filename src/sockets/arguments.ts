@@ -2,15 +2,20 @@
  * What programs pass to `connect` and `listen`, read as `node:net` reads it (same forms, same errors at the same
  * time), with service names where Node takes the path of a unix socket.
  */
+import nodeNet from 'node:net'
 import { inspect } from 'node:util'
 import { ServalError } from '../errors.ts'
 import { type CongestionName, congestionNames } from '../transport/congestion/congestion.ts'
 
-/** Splits `(options?, callback?)`, `(service, ..., callback?)` and `(port, host?, ..., callback?)`. */
+/**
+ * Splits `(options?, callback?)`, `(service, ..., callback?)`, `(port, host?, ..., callback?)`, and what `normalizeArguments`
+ * has made of them.
+ */
 export function splitArguments<O extends TargetOptions>(args: readonly unknown[]): Arguments<O> {
+  const [first, second] = args
+  if (isNormalized(first)) return splitArguments<O>(first)
   const last = args.at(-1)
   const callback = typeof last === 'function' ? (last as () => void) : undefined
-  const [first, second] = args
   if (typeof first === 'object' && first !== null) return { options: { ...(first as O) }, callback }
   if (isServiceName(first)) return { options: { service: first } as O, callback }
   const options: TargetOptions = {}
@@ -23,6 +28,24 @@ export interface Arguments<O> {
   readonly options: O
   readonly callback: (() => void) | undefined
 }
+
+/**
+ * As `net.connect` hands them to `Socket.prototype.connect`, where programs that watch connections read them: an array of
+ * Node's own mark, that no other array has.
+ */
+export type NormalizedArguments = readonly [options: TargetOptions, callback: (() => void) | null]
+
+export function normalizeArguments(args: readonly unknown[]): NormalizedArguments {
+  const { options, callback } = splitArguments(args)
+  return Object.assign([options, callback ?? null] as const, { [NORMALIZED]: true })
+}
+
+function isNormalized(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && NORMALIZED in value
+}
+
+const { _normalizeArgs } = nodeNet as unknown as { _normalizeArgs(args: readonly unknown[]): object }
+const [NORMALIZED = Symbol('normalizedArgs')] = Object.getOwnPropertySymbols(_normalizeArgs([]))
 
 export interface TargetOptions {
   /** A service name, `web.example`, or a raw serviceID. It goes before `port`. */

@@ -1,12 +1,43 @@
-/** Classes that can be called without `new`, as Node's own can: `net.Socket()`, `http.Agent(options)`. */
-
 /**
- * The class, callable. What `util.inherits` does to it does not work, for a call cannot make an object that is there
- * already into a socket; `class ... extends` does.
+ * Classes used as the constructor functions that Node's own are: called without `new`, `net.Socket()`, and inherited from
+ * by programs of before classes: `util.inherits(Mine, http.Server)`, with `http.Server.call(this)` in `Mine`.
  */
-export function callable<C extends abstract new (...args: never) => object>(type: C): C {
-  const made = new Proxy(type, { apply: (target, _this, args) => Reflect.construct(target, args) })
+
+type Class = abstract new (...args: never) => object
+
+/** The object that a call is to make into an instance: taken by the next constructor of `adopting`. */
+let awaited: object | undefined
+
+/** The class, callable. It must extend an `adopting` one. */
+export function callable<C extends Class>(type: C): C {
+  const made = new Proxy(type, {
+    apply(target, self: unknown, args) {
+      awaited = self instanceof target ? self : undefined
+      try {
+        return Reflect.construct(target, args)
+      } finally {
+        awaited = undefined
+      }
+    },
+  })
   // So that `socket.constructor` is what programs know.
   Object.defineProperty(type.prototype, 'constructor', { value: made, writable: true, configurable: true })
   return made
+}
+
+/**
+ * A class of Node's to extend, itself a constructor function: where `callable` is called on an object, `super()` makes that
+ * object an instance, and private fields come to it, rather than to a new one.
+ */
+export function adopting<C extends Class>(base: C): C {
+  function Adopting(...args: unknown[]): object {
+    const self = awaited
+    awaited = undefined
+    if (self === undefined) return Reflect.construct(base, args, new.target ?? base)
+    Reflect.apply(base as unknown as () => void, self, args)
+    return self
+  }
+  Object.setPrototypeOf(Adopting, base)
+  Adopting.prototype = base.prototype
+  return Adopting as unknown as C
 }

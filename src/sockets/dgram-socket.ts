@@ -19,6 +19,7 @@ import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { checkNumber, checkString, wrongType, wrongValue } from './arguments.ts'
 import { Binding } from './binding.ts'
+import { adopting } from './callable.ts'
 import { closeOn } from './close-on.ts'
 import {
   type BindOptions,
@@ -53,7 +54,7 @@ interface Connection {
 const MAX_UDP_BYTES = 65_507
 const NOBODY: ReadonlySet<string> = new Set(['ENOSERVICE', 'ENOROUTER', 'ECONNREFUSED'])
 
-export class Socket extends EventEmitter implements dgram.Socket {
+export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   readonly type: SocketType
   readonly #ownStack: Stack | undefined
   readonly #peers = new Peers()

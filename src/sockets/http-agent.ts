@@ -2,8 +2,10 @@
 import http from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Stack } from '../net/stack.ts'
+import { splitArguments, type TargetOptions } from './arguments.ts'
+import { adopting } from './callable.ts'
 import { targetOfRequest } from './http-target.ts'
-import { connect } from './net-exports.ts'
+import { connect, Socket } from './net-exports.ts'
 import type { ConnectOptions } from './socket-options.ts'
 
 export interface AgentOptions extends http.AgentOptions {
@@ -16,9 +18,10 @@ export interface RequestOptions extends http.RequestOptions {
   service?: string | undefined
 }
 
-type Callback = (error: Error | null, socket: Duplex) => void
+/** Called without arguments; agents of other kinds give it some. */
+type OnConnect = (error: Error | null, socket: Duplex) => void
 
-export class Agent extends http.Agent {
+export class Agent extends adopting(http.Agent) {
   readonly #stack: Stack | undefined
 
   constructor({ stack, ...options }: AgentOptions = {}) {
@@ -26,13 +29,20 @@ export class Agent extends http.Agent {
     this.#stack = stack
   }
 
-  override createConnection(options: RequestOptions, callback?: Callback): Duplex | undefined {
+  /** As `net.connect` of this package. */
+  override createConnection(options: RequestOptions, onConnect?: OnConnect): Duplex
+  override createConnection(service: string, onConnect?: OnConnect): Duplex
+  override createConnection(port: number, host?: string, onConnect?: OnConnect): Duplex
+  override createConnection(...args: unknown[]): Duplex {
     try {
-      return connect({ ...connectionOptions(options), stack: this.#stack })
+      const { options, callback } = splitArguments<RequestOptions & TargetOptions>(args)
+      return connect({ ...connectionOptions(options), stack: this.#stack }, callback)
     } catch (error) {
-      // A malformed name is the request's `error`, as one that nobody serves is.
-      callback?.(error as Error, undefined as unknown as Duplex)
-      return undefined
+      // A malformed name is the request's `error`, as one that nobody serves is; unless it is aborted before.
+      const socket = new Socket()
+      socket.connecting = true
+      setImmediate(() => socket.destroy(error as Error))
+      return socket
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import http from 'node:http'
 import { urlToHttpOptions } from 'node:url'
-import { callable } from './callable.ts'
+import { adopting, callable } from './callable.ts'
 import { type RequestOptions, Agent as ServiceAgent } from './http-agent.ts'
 import { type RequestListener, type ServerOptions, Server as ServiceServer } from './http-server.ts'
 
@@ -28,7 +28,7 @@ export type Server = ServiceServer
 export const globalAgent = new ServiceAgent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 })
 
 /** A request to a service: `http://web.example/path`, `{ service, path }`, or a port of a host as with Node. */
-class ServiceRequest extends http.ClientRequest {
+class ServiceRequest extends adopting(http.ClientRequest) {
   constructor(...args: RequestArguments) {
     const { options, onResponse } = splitRequest(args)
     super(withAgent(options), onResponse)
@@ -55,10 +55,11 @@ export function createServer(options?: ServerOptions | RequestListener, onReques
 
 function splitRequest(args: RequestArguments) {
   const [first, second, third] = args
-  const isUrl = typeof first === 'string' || first instanceof URL
   const given = typeof second === 'object' ? second : undefined
   const onResponse = typeof second === 'function' ? second : third
-  const options: RequestOptions = isUrl ? { ...urlToHttpOptions(new URL(first)), ...given } : { ...first }
+  // A URL may carry options that a program has added to it.
+  const url = typeof first === 'string' ? new URL(first) : first
+  const options: RequestOptions = url instanceof URL ? { ...urlToHttpOptions(url), ...given } : { ...url }
   return { options, onResponse }
 }
 

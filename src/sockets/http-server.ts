@@ -3,6 +3,7 @@
  * server of `serval/net`, which listens.
  */
 import http from 'node:http'
+import { adopting } from './callable.ts'
 import {
   type ListenOptions,
   Server as SocketServer,
@@ -14,7 +15,7 @@ export interface ServerOptions extends http.ServerOptions, Pick<SocketServerOpti
 
 export type RequestListener = http.RequestListener
 
-export class Server extends http.Server {
+export class Server extends adopting(http.Server) {
   readonly #listener: SocketServer
 
   constructor(onRequest?: RequestListener)

@@ -7,17 +7,19 @@ export interface HttpTarget {
   readonly host?: string | null | undefined
   /** What a URL gives: empty where it says none. */
   readonly port?: number | string | null | undefined
+  /** Of the request: given, the host is one whose address the program finds itself. */
+  readonly lookup?: unknown
 }
 
 /**
  * `http://web.example/` is the service `web.example`. A port other than HTTP's own, and any host that names this machine
  * or an address, has it the way of `net.connect(port, host)`.
  */
-export function targetOfRequest({ service, host, port }: HttpTarget): TargetOptions {
+export function targetOfRequest({ service, host, port, lookup }: HttpTarget): TargetOptions {
   if (service !== undefined) return { service }
   const name = withoutBrackets(host || LOCALHOST)
   const isDefaultPort = !port || Number(port) === HTTP_PORT
-  if (isDefaultPort && name !== LOCALHOST && !isAddress(name)) return { service: name }
+  if (isDefaultPort && !lookup && name !== LOCALHOST && !isAddress(name)) return { service: name }
   return { port: port || HTTP_PORT, host: name }
 }
 

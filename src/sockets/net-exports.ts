@@ -1,6 +1,6 @@
 /** What `serval/net` exports by name: all that `node:net` does, with service names where ports stand. */
 import nodeNet, { type SocketConnectOpts } from 'node:net'
-import { splitArguments } from './arguments.ts'
+import { normalizeArguments } from './arguments.ts'
 import { callable } from './callable.ts'
 import { type ServerOptions, Server as ServiceServer } from './server.ts'
 import { Socket as ActiveSocket } from './socket.ts'
@@ -18,15 +18,15 @@ export {
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from 'node:net'
 export type { MigrateTarget } from '../net/stack.ts'
+/** Not documented by Node, and used all the same. */
+export { normalizeArguments as _normalizeArgs } from './arguments.ts'
 export type { OnReadOptions } from './flow-reader.ts'
 export type { ListenOptions, ServerOptions } from './server.ts'
 export type { AddressInfo } from './socket-address.ts'
 export type { ConnectOptions, SocketOptions } from './socket-options.ts'
-
-/** Not documented by Node, and used all the same. */
-export const { _normalizeArgs, _setSimultaneousAccepts } = nodeNet as unknown as Readonly<
-  Record<'_normalizeArgs' | '_setSimultaneousAccepts', (...args: unknown[]) => unknown>
->
+export const { _setSimultaneousAccepts } = nodeNet as unknown as {
+  _setSimultaneousAccepts(...args: unknown[]): unknown
+}
 
 export const Socket = callable(ActiveSocket)
 export type Socket = ActiveSocket
@@ -51,11 +51,12 @@ export function connect(port: number, host: string, onConnect?: () => void): Soc
 export function connect(port: number, onConnect?: () => void): Socket
 export function connect(options: ConnectOptions | SocketConnectOpts, onConnect?: () => void): Socket
 export function connect(...args: unknown[]): Socket {
-  const { options, callback } = splitArguments<ConnectOptions>(args)
+  const normalized = normalizeArguments(args)
+  const options: ConnectOptions = normalized[0]
   const socket = new ActiveSocket(options)
   if (options.timeout) socket.setTimeout(options.timeout)
   // Its signal was aborted already.
-  return socket.destroyed ? socket : socket.connect(options, callback)
+  return socket.destroyed ? socket : socket.connect(normalized)
 }
 
 export const createConnection = connect

@@ -19,6 +19,7 @@ import {
   wrongType,
 } from './arguments.ts'
 import { Binding } from './binding.ts'
+import { adopting } from './callable.ts'
 import { closeOn } from './close-on.ts'
 import { Hold } from './hold.ts'
 import { acceptSocket, type Socket } from './socket.ts'
@@ -55,7 +56,7 @@ export interface ListenOptions extends TargetOptions {
   signal?: AbortSignal | undefined
 }
 
-export class Server extends EventEmitter implements net.Server {
+export class Server extends adopting(EventEmitter) implements net.Server {
   /** Connections beyond are ended at once, with the event `drop`; undefined: no limit. */
   maxConnections!: number
 

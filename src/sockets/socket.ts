@@ -16,8 +16,9 @@ import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
-import { checkCongestion, checkFunction, splitArguments } from './arguments.ts'
+import { checkCongestion, checkFunction, type NormalizedArguments, splitArguments } from './arguments.ts'
 import { openingOf } from './binding.ts'
+import { adopting } from './callable.ts'
 import { FlowReader, type Sink } from './flow-reader.ts'
 import { FlowWriter, type WriteCallback } from './flow-writer.ts'
 import { type AddressOptions, checkAddressOptions, foundError, isOwnAddress, lookUp } from './host-lookup.ts'
@@ -46,6 +47,7 @@ export let acceptSocket: (
 let sink: Sink<Socket>
 let handleSignals: (socket: Socket, flow: AnyFlow, signals: number) => void
 let readAll: (socket: Socket) => void
+let handlePeerEnd: (this: Socket) => void
 
 /** Hears of a flow for its socket. */
 class Handler implements FlowHandler {
@@ -60,7 +62,7 @@ class Handler implements FlowHandler {
   }
 }
 
-export class Socket extends Duplex implements net.Socket {
+export class Socket extends adopting(Duplex) implements net.Socket {
   /** The server that took it, if any. */
   server: net.Server | null = null
   /** Whether `connect` was called and is not done. */
@@ -113,6 +115,9 @@ export class Socket extends Duplex implements net.Socket {
       socket.#reader.readAll()
       socket.#hold()
     }
+    handlePeerEnd = function () {
+      if (!this.allowHalfOpen) this.write = this.#writeAfterEnd
+    }
   }
 
   constructor(options: SocketOptions = {}) {
@@ -123,6 +128,7 @@ export class Socket extends Duplex implements net.Socket {
     this.#keepAlive = Boolean(options.keepAlive)
     this.#keepAliveMs = keepAliveMs(options.keepAliveInitialDelay)
     this.#reader = new FlowReader<Socket>(sink, this, options.onread)
+    this.on('end', handlePeerEnd)
     // Last, for it may destroy the socket at once.
     if (options.signal) addAbortSignal(options.signal, this)
   }
@@ -138,6 +144,7 @@ export class Socket extends Duplex implements net.Socket {
   connect(port: number, host: string, onConnect?: () => void): this
   connect(port: number, onConnect?: () => void): this
   connect(options: ConnectOptions | net.SocketConnectOpts, onConnect?: () => void): this
+  connect(normalized: NormalizedArguments): this
   connect(...args: unknown[]): this {
     const { options, callback } = splitArguments<ConnectOptions>(args)
     if (callback) this.once('connect', callback)
@@ -295,24 +302,6 @@ export class Socket extends Duplex implements net.Socket {
 
   // ---- what the streams call --------------------------------------------------------------------------------------
 
-  /** EPIPE once the peer has ended and this end has, by itself, too. */
-  override write(
-    chunk: unknown,
-    encoding?: BufferEncoding | WriteCallback,
-    callback?: WriteCallback,
-  ): boolean {
-    if (this.allowHalfOpen || !this.readableEnded || !this.writableEnded) {
-      return super.write(chunk, encoding as BufferEncoding, callback)
-    }
-    const onWrite = typeof encoding === 'function' ? encoding : callback
-    const message = 'This socket has been ended by the other party'
-    const error = systemError(new ServalError('EPIPE', { message }), {})
-    if (onWrite) process.nextTick(onWrite, error)
-    // One that has finished in this very turn is closed for whoever hears of it.
-    if (!this.#isFinishing) this.destroy(error)
-    return false
-  }
-
   override pause(): this {
     if (this.#reader.usesOwnBuffer) {
       this.#reader.stop()
@@ -377,6 +366,22 @@ export class Socket extends Duplex implements net.Socket {
   }
 
   // ---- details ----------------------------------------------------------------------------------------------------
+
+  /** In place of `write` when the peer has ended: EPIPE once this end has, by itself, too. */
+  #writeAfterEnd(
+    chunk: unknown,
+    encoding?: BufferEncoding | WriteCallback,
+    callback?: WriteCallback,
+  ): boolean {
+    if (!this.writableEnded) return super.write(chunk, encoding as BufferEncoding, callback)
+    const onWrite = typeof encoding === 'function' ? encoding : callback
+    const message = 'This socket has been ended by the other party'
+    const error = systemError(new ServalError('EPIPE', { message }), {})
+    if (onWrite) process.nextTick(onWrite, error)
+    // One that has finished in this very turn is closed for whoever hears of it.
+    if (!this.#isFinishing) this.destroy(error)
+    return false
+  }
 
   /** A peer in this very process can answer an end within the turn; `finish` is told first nevertheless, as by Node. */
   #pushEnd(): void {
@@ -512,6 +517,7 @@ export class Socket extends Duplex implements net.Socket {
   /** Node lets a closed socket connect again, and programs that reconnect rely on it. */
   #reuse(): void {
     undestroy(this)
+    this.write = Socket.prototype.write
     this.#lastRemote = undefined
     this.#reader.bytesRead = this.#writer.bytesSent = 0
   }

@@ -91,17 +91,6 @@ const differences: Record<string, Difference> = {
     node: ['[true,true]'],
     serval: ['[false,false]'],
   },
-  'classes are extended with "class ... extends" alone': {
-    because: 'a call can make no socket out of an object that is there already',
-    scenario: async world => {
-      const Socket = world.net.Socket as unknown as { call(target: object): unknown; prototype: object }
-      const own = Object.create(Socket.prototype) as { readonly readable?: boolean }
-      Socket.call(own)
-      world.note('seen', Object.hasOwn(own, '_readableState'))
-    },
-    node: ['true'],
-    serval: ['false'],
-  },
 }
 
 describe('serval/net differs from node:net in that', () => {

@@ -1,9 +1,10 @@
 /** `serval/http` and `node:http` tell the same story: requests, keep-alive, time-outs, upgrades, aborts, closing. */
 import type * as Http from 'node:http'
 import nodeHttp from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, LookupFunction } from 'node:net'
 import { type Duplex, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { inherits } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import servalHttp from '../../src/sockets/http.ts'
 import { pattern, seen, settled, tell, until } from './harness.ts'
@@ -101,6 +102,66 @@ describe('http', () => {
     await call(`${base}/text`, { path: '/options' })
     await call({ ...where, path: '/plain' })
     await call({ ...where, path: '/no-agent', agent: false })
+  })
+
+  compare('takes a URL with options added to it', async exchange => {
+    const { where } = await exchange.serve((request, response) => {
+      response.end(`${request.url} ${request.headers.foo}`)
+    })
+    const url = Object.assign(new URL(`http://${where.host}:${where.port}/ping?q=term`), {
+      headers: { foo: 'Bar' },
+    })
+    const [response] = (await seen(exchange.http.get(url), 'response')) as [Http.IncomingMessage]
+    exchange.note(await text(response))
+  })
+
+  compare('asks the look-up of the program for a host without a port', async exchange => {
+    const lookup: LookupFunction = (host, _options, callback) => {
+      exchange.note('looked up', host)
+      callback(Object.assign(new Error('lost'), { code: 'ELOST' }), '')
+    }
+    const request = exchange.http.get({ host: 'web.example', lookup })
+    exchange.note(tell((await seen(request, 'error'))[0]))
+  })
+
+  compare('tells nothing of a host that cannot be where the request was aborted at once', async exchange => {
+    const request = exchange.http.request('http://example.com%60x.example.com')
+    for (const event of ['abort', 'error', 'close']) request.on(event, () => exchange.note(event))
+    request.abort()
+    await seen(request, 'close')
+    await settled()
+  })
+
+  compare('makes a connection of an agent by port', async exchange => {
+    const { server, where } = await exchange.serve()
+    server.on('connection', (socket: Duplex) => socket.end())
+    const agent = exchange.agent() as Http.Agent & { createConnection(...args: unknown[]): Duplex }
+    const socket = agent.createConnection(where.port, where.host, () => exchange.note('connected'))
+    await seen(socket.resume(), 'end')
+    exchange.note('ended')
+  })
+
+  compare('has servers and agents inherited from as before there were classes', async exchange => {
+    const { Server, Agent } = exchange.http
+    function Mine(this: object, onRequest: Http.RequestListener): void {
+      Reflect.apply(Server as unknown as () => void, this, [onRequest])
+    }
+    inherits(Mine, Server)
+    function MyAgent(this: object): void {
+      Reflect.apply(Agent as unknown as () => void, this, [{ keepAlive: true }])
+    }
+    inherits(MyAgent, Agent)
+    const answer: Http.RequestListener = (_request, response) => response.end('mine')
+    const server: Http.Server = Reflect.construct(Mine, [answer])
+    const agent: Http.Agent = Reflect.construct(MyAgent, [])
+    exchange.note([server instanceof Server, server.constructor === Mine, agent.constructor === MyAgent])
+    server.listen(0, '127.0.0.1')
+    await seen(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    exchange.note((await exchange.fetch({ port, host: '127.0.0.1', agent })).text)
+    agent.destroy()
+    server.close()
+    await seen(server, 'close')
   })
 
   compare('uses a connection again with keep-alive', async exchange => {

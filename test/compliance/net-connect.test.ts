@@ -48,6 +48,39 @@ describe('connecting', () => {
     })
   }
 
+  compare('hands its arguments to whoever stands in for the connect of sockets', async world => {
+    const { prototype } = world.net.Socket
+    const { connect } = prototype
+    const { port, host } = await world.serve(socket => socket.end())
+    prototype.connect = function (this: Socket, ...args: [never]) {
+      const [[options, callback]] = args as unknown as [[NetConnectOpts & { port: number }, unknown]]
+      world.note('seen', [args.length, { ...options, port: options.port === port }, typeof callback])
+      return connect.apply(this, args)
+    } as typeof connect
+    try {
+      const client = world.watch(
+        'client',
+        world.net.connect({ port, host, noDelay: true }, () => undefined),
+      )
+      await seen(client, 'connect')
+      world.note('seen', 'connected')
+    } finally {
+      prototype.connect = connect
+    }
+  })
+
+  compare('takes an array only where it was normalized', async world => {
+    const { port, host } = await world.serve(socket => socket.end())
+    const { _normalizeArgs } = world.net as unknown as { _normalizeArgs(args: unknown[]): [object, unknown] }
+    world.note('normalized', _normalizeArgs([]))
+    world.note('normalized', _normalizeArgs([{ host: 'here' }]))
+    world.attempt('plain', 'connect', () => new world.net.Socket().connect([{ port, host }] as never))
+    const client = world.watch('client', new world.net.Socket())
+    const onConnect = () => world.note('client', 'called back')
+    client.connect(_normalizeArgs([{ port, host }, onConnect]) as never)
+    await seen(client.resume(), 'close')
+  })
+
   compare('shows its state on the way', async world => {
     const served = await world.serve(socket => socket.resume())
     const client = new world.net.Socket()

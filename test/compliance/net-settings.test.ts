@@ -1,7 +1,8 @@
 /** Settings of sockets: time-outs, delays, keep-alive, references. */
-import type { Socket } from 'node:net'
+import type * as Net from 'node:net'
+import { inherits } from 'node:util'
 import { describe } from 'vitest'
-import { compare, seen, settled, until } from './harness.ts'
+import { compare, portOf, readAll, seen, settled, until } from './harness.ts'
 
 describe('classes', () => {
   compare('are made with new and without', async world => {
@@ -19,6 +20,34 @@ describe('classes', () => {
 })
 
 describe('settings', () => {
+  compare('are inherited from as before there were classes', async world => {
+    const { Socket, Server } = world.net
+    function Mine(this: object): void {
+      Reflect.apply(Socket as unknown as () => void, this, [{ allowHalfOpen: true }])
+    }
+    inherits(Mine, Socket)
+    function MyServer(this: object): void {
+      Reflect.apply(Server as unknown as () => void, this, [])
+    }
+    inherits(MyServer, Server)
+    const server = world.watchServer('server', Reflect.construct(MyServer, []))
+    server.on('connection', (socket: Net.Socket) => socket.end('told'))
+    server.listen(0, '127.0.0.1')
+    await seen(server, 'listening')
+    const socket: Net.Socket = world.watch('mine', Reflect.construct(Mine, []))
+    world.note('mine', [socket instanceof Socket, socket.constructor === Mine, socket.allowHalfOpen])
+    socket.connect(portOf(server), '127.0.0.1')
+    world.note('mine', String(await readAll(socket)))
+    const call = (self: unknown) => Reflect.apply(Socket as unknown as () => object, self, [])
+    world.note('called', [call(undefined) instanceof Socket, call({}) instanceof Socket])
+  })
+
+  compare('have a listener of their own for the end, and no other', async world => {
+    const socket = new world.net.Socket()
+    world.note('socket', [...new Set(socket.eventNames())].map(String))
+    world.note('socket', socket.listenerCount('end'))
+  })
+
   compare('a time-out fires when nothing happens, and leaves the socket open', async world => {
     const served = await world.serve(socket => socket.resume())
     const client = world.connect('client', served)
@@ -33,7 +62,7 @@ describe('settings', () => {
     const served = await world.serve(socket => world.watch('server socket', socket).setTimeout(20))
     const connection = seen(served.server, 'connection')
     world.connect('client', served)
-    const [accepted] = (await connection) as [Socket]
+    const [accepted] = (await connection) as [Net.Socket]
     await seen(accepted, 'timeout')
   })
 
