@@ -67,11 +67,20 @@ export function changeForHost(
   return { add, remove }
 }
 
-/** What of these loads a host is to hear that was told what `known` holds: by the names that it asked for. */
-export function loadsForHost(loads: readonly InstanceLoad[], known: KnownRules): InstanceLoad[] {
+/**
+ * What of these loads a host is to hear that was told what `known` holds: by the names that it asked for, of the registration
+ * that each of them leads to.
+ */
+export function loadsForHost(
+  registry: Registry,
+  loads: readonly InstanceLoad[],
+  known: KnownRules,
+): InstanceLoad[] {
   return loads.flatMap(load => {
-    const services = affected(known, [load]).filter(service =>
-      known.find({ ...service, instance: load.instance }),
+    const { instance } = load
+    const services = affected(known, [load]).filter(
+      service =>
+        known.find({ ...service, instance }) && registry.resolve(service)?.prefix.equals(load.prefix),
     )
     return services.map(({ name, prefix }) => ({ ...load, name, prefix }))
   })

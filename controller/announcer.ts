@@ -67,11 +67,11 @@ export class Announcer {
 
   /** How busy instances are: to routers, and to hosts that know them. */
   tellLoads(loads: readonly InstanceLoad[]): void {
-    const { listeners, send } = this.#options
+    const { registry, listeners, send } = this.#options
     for (const session of listeners()) {
       const isRouter = session.member!.kind === 'router'
-      for (const report of loadReports(isRouter ? loads : loadsForHost(loads, session.known)))
-        send(session, report)
+      const heard = isRouter ? loads : loadsForHost(registry, loads, session.known)
+      for (const report of loadReports(heard)) send(session, report)
     }
   }
 

@@ -1,5 +1,6 @@
 /** How busy instances are, from where it is known to where flows are shared by it, through a controller. */
 import { describe, expect, it } from 'vitest'
+import { GATHER_MS } from '../../../controller/loads.ts'
 import { REPEAT_MS, REPORT_MS } from '../../../src/control/load-reports.ts'
 import type { ServiceLoad } from '../../../src/control/messages.ts'
 import type { Load } from '../../../src/service/balance/observed.ts'
@@ -22,7 +23,7 @@ const flowsOf = (agent: WorldAgent) =>
   agent.take('loads').flatMap(({ loads }) => loads.map(({ flows }) => flows))
 
 /** The message is sent, gathered for a second at most, and sent on. */
-const KNOWN_AFTER_MS = REPORT_MS + 1000 + 10
+const KNOWN_AFTER_MS = REPORT_MS + GATHER_MS + 10
 
 describe('the load of an instance', () => {
   it('is known to every router two seconds after it has changed', () => {
@@ -55,6 +56,23 @@ describe('the load of an instance', () => {
     expect(told.at(-1)).toMatchObject({ name: 'www.shop.example', flows: 3 })
     expect(told.at(-1)!.prefix.toString()).toBe(named('www.shop.example').prefix.toString())
     expect(other.take('loads')).toEqual([])
+  })
+
+  it('is that of the registration to which the name leads, where an instance has others', () => {
+    const world = new ControlWorld()
+    const asker = world.agent({ at: '10.0.0.7:5000' })
+    const all = { ...named('*.shop.example'), flows: 90 }
+    const one = { ...named('www.shop.example'), flows: 4 }
+    const server = world.agent({ at: '10.0.0.1:5000', loads: () => [one, all] })
+    for (const { name } of [all, one]) server.core.register(registration(name))
+    world.run(10)
+    asker.core.resolve(named('www.shop.example'), world.nowMs)
+    asker.core.resolve(named('blog.shop.example'), world.nowMs)
+    world.run(KNOWN_AFTER_MS)
+    const told = asker
+      .take('loads')
+      .flatMap(({ loads }) => loads.map(({ name, flows }) => `${name} ${flows}`))
+    expect(told.sort()).toEqual(['blog.shop.example 90', 'www.shop.example 4'])
   })
 
   it('is said once a second at most, and only if it has changed by a flow, or a tenth of many', () => {
