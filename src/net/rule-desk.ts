@@ -166,10 +166,8 @@ export class RuleDesk {
     const complaints = [...unread]
     const said = new SaidTargets<number>()
     for (const [index, rule] of staged.entries()) {
-      const { line, text } = rule
-      const earlier = said.add(rule, line)
-      const message = `rule "${text}" repeats a target of line ${earlier}`
-      const complaint = (earlier !== undefined ? { line, message } : undefined) ?? this.#misplaced(verb, rule)
+      const earlier = said.add(rule, rule.line)
+      const complaint = earlier === undefined ? this.#misplaced(verb, rule) : repeats(rule, earlier)
       if (complaint !== undefined) complaints.push(complaint)
       if (index % SLICE === SLICE - 1) await nextTurn()
     }
@@ -299,6 +297,10 @@ function groupsOf(staged: readonly Staged[]): Map<string, Group> {
     else group.rules.push(rule)
   }
   return groups
+}
+
+function repeats({ line, text }: Staged, earlier: number): Complaint {
+  return { line, message: `rule "${text}" repeats a target of line ${earlier}` }
 }
 
 /** Whether a rule says something of what a target leads to. */
