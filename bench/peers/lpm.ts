@@ -64,7 +64,7 @@ class Linear implements Table {
   readonly #table = new LinearServiceTable()
 
   insert(prefix: ServicePrefix, endpoint: Endpoint): void {
-    this.#table.insert(prefix, endpoint, 1, ORIGIN)
+    this.#table.insert(prefix, endpoint, 1, undefined, ORIGIN)
   }
 
   lookup(ids: readonly ServiceId[]): boolean {

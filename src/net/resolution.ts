@@ -9,14 +9,16 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AgentEvent } from '../control/agent-events.ts'
-import type { RouterInfo } from '../control/messages.ts'
+import type { NamedPrefix, RouterInfo } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
 import { canonicalAddress } from '../id/address.ts'
 import { parseServicePattern } from '../id/name.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Sal } from '../sal/sal.ts'
+import { protocolOfName } from '../service/rule.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import type { AgentLink } from './agent-link.ts'
 import { nowMs } from './clock.ts'
 import { bestOf, ControlRules } from './control-rules.ts'
@@ -84,17 +86,17 @@ export class Resolution {
     return this.#lookups
   }
 
-  /** The SAL holds flows to a service. */
-  async handleResolve(serviceId: ServiceId, name: string | undefined): Promise<void> {
+  /** The SAL holds flows or datagrams to a service. */
+  async handleResolve(serviceId: ServiceId, name: string | undefined, protocol: Protocol): Promise<void> {
     const { agent, routers } = this.#options
     const text = name ?? serviceId.toString()
-    if (isLocalName(text)) return this.#askRuntimeDirectory(serviceId, text)
+    if (isLocalName(text)) return this.#askRuntimeDirectory(serviceId, text, protocol)
     if (routers.length > 0) {
       await this.#lookups
       if (this.#configured.length > 0) return this.#release(new ServicePrefix(serviceId, 256))
     }
     if (agent.hasController) agent.resolve({ name: text, prefix: new ServicePrefix(serviceId, 256) })
-    else await this.#askRuntimeDirectory(serviceId, text)
+    else await this.#askRuntimeDirectory(serviceId, text, protocol)
   }
 
   handleAgentEvent(event: AgentEvent): void {
@@ -109,7 +111,8 @@ export class Resolution {
         this.#tell(event.routers)
         return this.#installRouters()
       case 'resolved':
-        return this.#release(event.service.prefix)
+        this.#release(event.service.prefix)
+        return void this.#giveUpOthers(event.service)
       case 'unresolved': {
         const { name, prefix } = event.service
         if (event.reason === 'not-found') {
@@ -118,7 +121,9 @@ export class Resolution {
             new ServalError('ENOSERVICE', { service: name, asked: event.asked, syscall: 'connect' }),
           )
         }
-        void this.#askRuntimeDirectory(prefix.id, name)
+        for (const protocol of Object.values(protocols)) {
+          void this.#askRuntimeDirectory(prefix.id, name, protocol)
+        }
         return
       }
       case 'gone':
@@ -185,32 +190,32 @@ export class Resolution {
     if (routers.length > 0) this.#release(ServicePrefix.all)
   }
 
-  async #askRuntimeDirectory(serviceId: ServiceId, name: string): Promise<void> {
+  async #askRuntimeDirectory(serviceId: ServiceId, name: string, protocol: Protocol): Promise<void> {
     const { runtimeDirectory, statusSocket, sal } = this.#options
     const prefix = new ServicePrefix(serviceId, 256)
     const request = { ask: 'service', serviceId: serviceId.toString() } as const
-    const isEnough = (answer: StackStatus) => this.#targetIn(answer) !== undefined
+    const isEnough = (answer: StackStatus) => this.#targetIn(answer, protocol) !== undefined
     const answers = await askStacks(runtimeDirectory, request, { except: statusSocket, isEnough })
     if (this.#isClosed) return
-    const selector = { source: 'runtime' } as const
-    sal.serviceTable.remove(prefix, selector)
+    const source = 'runtime'
+    sal.serviceTable.remove(prefix, { source, protocol })
     let found = false
     for (const answer of answers) {
-      const target = this.#targetIn(answer)
+      const target = this.#targetIn(answer, protocol)
       if (target === undefined) continue
       found = true
-      const origin = { ...selector, owner: answer.instance, name, expiresAt: nowMs() + RUNTIME_TTL_MS }
+      const origin = { source, owner: answer.instance, name, expiresAt: nowMs() + RUNTIME_TTL_MS } as const
       sal.serviceTable.insert(prefix, { type: 'FORWARD', targets: [target] }, origin)
     }
-    if (found || (await this.#broadcast(prefix, name))) this.#release(prefix)
-    else this.#giveUp(serviceId, this.#nobody(name))
+    if (found || (await this.#broadcast(prefix, name, protocol))) this.#release(prefix)
+    else this.#giveUp(serviceId, this.#nobody(name), protocol)
   }
 
   /** As the 2014 profile does without a router, but in all subnets at once: who serves it answers from its own address. */
-  async #broadcast(prefix: ServicePrefix, name: string): Promise<boolean> {
+  async #broadcast(prefix: ServicePrefix, name: string, protocol: Protocol): Promise<boolean> {
     const { sal, broadcast, routers } = this.#options
     if (broadcast === undefined || routers.length > 0 || isLocalName(name)) return false
-    const targets = (await this.#subnets(broadcast)).map(endpoint => ({ endpoint }))
+    const targets = (await this.#subnets(broadcast)).map(endpoint => ({ endpoint, protocol }))
     if (targets.length === 0 || this.#isClosed) return false
     const origin = {
       source: 'runtime',
@@ -230,13 +235,16 @@ export class Resolution {
     }
   }
 
-  /** Where and how a stack serves what was asked for; undefined: it does not, or cannot be reached. */
-  #targetIn({ hostId, endpoints, services }: StackStatus) {
-    const service = services.find(({ state }: ServiceStatus) => state === 'listening')
+  /** Where and how a stack serves what was asked for; undefined: it does not, not for this, or it cannot be reached. */
+  #targetIn({ hostId, endpoints, services }: StackStatus, protocol: Protocol) {
+    const service = services.find(
+      (service: ServiceStatus) =>
+        service.state === 'listening' && protocolOfName(service.protocol ?? 'stream') === protocol,
+    )
     if (service === undefined || hostId !== this.#options.hostId) return undefined
     const parsed = endpoints.map(text => parseEndpoint(text)).filter(endpoint => endpoint !== undefined)
     const endpoint = parsed.find(this.#options.isReachable)
-    return endpoint && { endpoint, weight: service.weight, priority: service.priority }
+    return endpoint && { endpoint, weight: service.weight, priority: service.priority, protocol }
   }
 
   #nobody(service: string): ServalError {
@@ -259,8 +267,15 @@ export class Resolution {
     this.#options.wake()
   }
 
-  #giveUp(serviceId: ServiceId, error: ServalError): void {
-    this.#options.sal.unresolved(serviceId, error, nowMs())
+  /** The controller has said all that it knows: who still waits wants what nobody takes, as datagrams where streams are served. */
+  async #giveUpOthers({ name, prefix }: NamedPrefix): Promise<void> {
+    await this.#controlRules.apply([], [])
+    const asked = this.#options.agent.description
+    this.#giveUp(prefix.id, new ServalError('ENOSERVICE', { service: name, asked, syscall: 'connect' }))
+  }
+
+  #giveUp(serviceId: ServiceId, error: ServalError, protocol?: Protocol): void {
+    this.#options.sal.unresolved(serviceId, error, nowMs(), protocol)
     this.#options.wake()
   }
 }

@@ -276,12 +276,19 @@ export class RouterShell {
         )
         break
       case 'resolved':
-        this.#plane.release(event.service.prefix)
+        void this.#letGo(event.service.prefix)
         break
       case 'unresolved':
         this.#plane.refuse(event.service.prefix)
         break
     }
+  }
+
+  /** The controller has said who serves it; what still waits wants what nobody takes, as a datagram where streams are served. */
+  async #letGo(prefix: ServicePrefix): Promise<void> {
+    await this.applyRules({ remove: [], add: [] })
+    this.#plane.release(prefix)
+    this.#plane.refuse(prefix)
   }
 
   #insert(lines: readonly RuleLine[]): void {

@@ -18,7 +18,8 @@ import { parseRule, type RuleLine } from '../service/rule-text.ts'
 import { SaidTargets } from '../service/said-targets.ts'
 import type { EntryTarget, TargetSelector } from '../service/service-entry.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { type Endpoint, formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { overlap } from '../service/target.ts'
+import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
 import { nowMs } from './clock.ts'
 import {
   CHANGE_VERBS,
@@ -26,6 +27,7 @@ import {
   type Complaint,
   type EntryCounts,
   isByHand,
+  placeOf,
   type RuleAnswer,
   type RuleRequest,
   type RuleStatus,
@@ -306,17 +308,17 @@ function repeats({ line, text }: Staged, earlier: number): Complaint {
 /** Whether a rule says something of what a target leads to. */
 function samePlace(target: EntryTarget, rule: Rule): boolean {
   if (target.type !== 'FORWARD' || rule.type !== 'FORWARD') return target.type === rule.type
-  return rule.targets.some(({ endpoint }) => sameEndpoint(endpoint, target.endpoint))
+  return rule.targets.some(other => overlap(other, target))
 }
 
 /** A target as the rule that it is by itself. */
 function ruleOf(target: EntryTarget): Rule {
   if (target.type !== 'FORWARD') return target
-  const { endpoint, weight, priority, sharing } = target
-  const targets = [{ endpoint, weight, priority }]
+  const { endpoint, weight, priority, protocol, sharing } = target
+  const targets = [{ endpoint, weight, priority, protocol }]
   return sharing === undefined ? { type: 'FORWARD', targets } : { type: 'FORWARD', targets, sharing }
 }
 
 function describe(target: EntryTarget): string {
-  return target.type === 'FORWARD' ? formatEndpoint(target.endpoint) : target.type
+  return target.type === 'FORWARD' ? placeOf(target) : target.type
 }

@@ -5,11 +5,11 @@
 import { parseServicePattern } from '../id/name.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { addTo, type Counters, zeroCounters } from '../service/counters.ts'
-import type { RuleSource, RuleType } from '../service/rule.ts'
+import { nameOfProtocol, type RuleSource, type RuleType } from '../service/rule.ts'
 import { type RuleOfOrigin, rulesOf } from '../service/rule-lines.ts'
 import type { EntryTarget, ServiceEntry } from '../service/service-entry.ts'
+import { overlap } from '../service/target.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
-import { protocols } from '../wire/sal-header.ts'
 
 export type RuleRequest =
   /** The entries under a prefix (its canonical text): answered by `entries` again and again, then `done`. */
@@ -72,7 +72,7 @@ export interface TargetStatus {
   readonly source: RuleSource
   readonly owner: string
   readonly type: RuleType
-  /** Address and port of a FORWARD, listener of a DEMUX, reason of a DROP. */
+  /** Address and port of a FORWARD, with what it takes where it does not take all, listener of a DEMUX, reason of a DROP. */
   readonly to: string
   readonly weight: number | null
   readonly priority: number | null
@@ -151,12 +151,14 @@ function targetStatus(entry: ServiceEntry, target: EntryTarget, nowMs: number): 
   }
 }
 
-function placeOf(target: EntryTarget): string {
+export function placeOf(target: EntryTarget): string {
   switch (target.type) {
-    case 'FORWARD':
-      return formatEndpoint(target.endpoint)
+    case 'FORWARD': {
+      const endpoint = formatEndpoint(target.endpoint)
+      return target.protocol === undefined ? endpoint : `${endpoint} ${nameOfProtocol(target.protocol)}`
+    }
     case 'DEMUX':
-      return `listener ${target.listenerId} ${target.protocol === protocols.STREAM ? 'stream' : 'datagram'}`
+      return `listener ${target.listenerId} ${nameOfProtocol(target.protocol)}`
     case 'DELAY':
       return ''
     case 'DROP':
@@ -170,10 +172,7 @@ function stateOf(
 ): TargetStatus['state'] {
   if (!target.alive) return 'down'
   const isServing = serving.some(
-    ({ endpoint, source, owner }) =>
-      source === target.source &&
-      owner === target.owner &&
-      formatEndpoint(endpoint) === formatEndpoint(target.endpoint),
+    other => other.source === target.source && other.owner === target.owner && overlap(other, target),
   )
   return isServing ? 'serving' : 'standby'
 }

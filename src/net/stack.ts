@@ -426,7 +426,7 @@ export class Stack {
       case 'sent':
         return this.#messages.handleSent(event.datagram, event.error)
       case 'resolve':
-        void this.#resolution.handleResolve(event.serviceId, event.name)
+        void this.#resolution.handleResolve(event.serviceId, event.name, event.protocol)
     }
   }
 

@@ -89,7 +89,7 @@ export class Attempts {
     const attempt = { flow, endpoint, sentAt: nowMs }
     asked.open.add(attempt)
     this.#open.add(attempt)
-    this.#table.observe(flow.service, endpoint, { type: 'asked' }, nowMs)
+    this.#table.observe(flow, endpoint, { type: 'asked' }, nowMs)
     if (this.#open.size <= LIMIT) return
     for (const oldest of this.#open) return this.#withdraw(oldest, nowMs)
   }
@@ -157,7 +157,7 @@ export class Attempts {
 
   #withdraw(attempt: Attempt, nowMs: number): void {
     this.#close(attempt)
-    this.#table.observe(attempt.flow.service, attempt.endpoint, { type: 'withdrawn' }, nowMs)
+    this.#table.observe(attempt.flow, attempt.endpoint, { type: 'withdrawn' }, nowMs)
   }
 
   #observe(
@@ -166,6 +166,6 @@ export class Attempts {
     afterMs: number,
     nowMs: number,
   ): void {
-    this.#table.observe(flow.service, endpoint, { type, afterMs }, nowMs)
+    this.#table.observe(flow, endpoint, { type, afterMs }, nowMs)
   }
 }

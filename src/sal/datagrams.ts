@@ -21,7 +21,7 @@ import { SERVICE_ID_BITS, type ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Choice } from '../service/balance/balancer.ts'
 import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-queue.ts'
-import { countDrop, peekType, resolve, resolveAll } from '../service/resolve.ts'
+import { countDrop, peekEntry, peekType, resolve, resolveAll } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { ServiceTarget } from '../service/target.ts'
 import { emitDatagram, parseDatagram } from '../wire/datagram.ts'
@@ -38,6 +38,7 @@ import { WireError } from '../wire/wire-error.ts'
 import type { Listener } from './listener.ts'
 import type { Locals } from './locals.ts'
 import { PortIds } from './port-ids.ts'
+import type { Ask } from './resolver.ts'
 
 /** What a program sends to a service. */
 export interface OutgoingDatagram {
@@ -67,7 +68,7 @@ export interface DatagramSurroundings {
   unusedFlowId(): FlowId
   choice(serviceId: ServiceId, nowMs: number): Choice
   /** A DELAY rule holds the first datagram to a service. */
-  ask(serviceId: ServiceId, name: string | undefined): void
+  readonly ask: Ask
   tell(event: DatagramEvent): void
   count(counter: string): void
 }
@@ -200,7 +201,7 @@ export class Datagrams {
     const evicted = this.#waiting.hold(serviceId, datagram, payload.length, nowMs)
     const reason = 'too many datagrams wait for their services to be resolved'
     for (const { item } of evicted) this.#tell(item, unreachable(item, reason))
-    if (isFirst) this.#to.ask(serviceId, name)
+    if (isFirst) this.#to.ask(serviceId, name, protocols.DATAGRAM)
     return 'waiting'
   }
 
@@ -226,7 +227,7 @@ export class Datagrams {
 
   /** Behind a whole serviceID stand instances; behind prefixes routers, which add to the packet. */
   #isExact(serviceId: ServiceId): boolean {
-    return this.#to.table.lookup(serviceId)?.bits === SERVICE_ID_BITS
+    return peekEntry(this.#to.table, serviceId, protocols.DATAGRAM)?.bits === SERVICE_ID_BITS
   }
 
   #sendTo(datagram: OutgoingDatagram, remote: Endpoint, routeBytes: number): ServalError | undefined {

@@ -12,7 +12,7 @@ import { service } from '../wire/extensions/service.ts'
 import type { Extension } from '../wire/extensions.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
-import { protocols } from '../wire/sal-header.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 
 export interface LoneSyn {
@@ -20,6 +20,8 @@ export interface LoneSyn {
   /** 8 bytes. */
   readonly nonce: Uint8Array
   readonly serviceId: ServiceId
+  /** Of the flow that it would open; default: a stream. */
+  readonly protocol?: Protocol | undefined
   readonly localId: number
   readonly remote: Endpoint
   /** How many routers may send it on. Default: as many as any packet. */
@@ -28,7 +30,7 @@ export interface LoneSyn {
 }
 
 export function emitLoneSyn(
-  { flowId, nonce, serviceId, localId, remote, hops, more = [] }: LoneSyn,
+  { flowId, nonce, serviceId, protocol = protocols.STREAM, localId, remote, hops, more = [] }: LoneSyn,
   batch: TransmitBatch,
   profile: Profile,
   randomBytes: (n: number) => Uint8Array,
@@ -36,7 +38,7 @@ export function emitLoneSyn(
   const packet = new SalPacket({
     srcFlowId: flowId,
     dstFlowId: 0,
-    protocol: protocols.STREAM,
+    protocol,
     extensions: [
       control(controlFlags.SYN, readU32(randomBytes(4), 0), 0, nonce),
       service(serviceId),

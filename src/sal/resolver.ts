@@ -1,6 +1,6 @@
 /**
  * Late binding for the host: where the next SYN of a flow goes, by the service table as it is now, and what it means when
- * the answer is no. A DELAY rule parks the flow and asks the shell, once for each serviceID.
+ * the answer is no. A DELAY rule parks the flow and asks the shell, once for each serviceID and protocol.
  */
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
@@ -15,17 +15,20 @@ import { affinityOf } from '../service/balance/affinity.ts'
 import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-queue.ts'
-import { peekType, resolve } from '../service/resolve.ts'
+import { peekEntry, peekType, resolve } from '../service/resolve.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
-import { protocols } from '../wire/sal-header.ts'
+import type { Protocol } from '../wire/sal-header.ts'
 import { Attempts } from './attempts.ts'
 import type { Locals } from './locals.ts'
 
 /** Bytes of a SYN, for the rules' counters. */
 const SYN_BYTES = 92
+
+/** A DELAY rule holds the first that wants a service for a protocol. */
+export type Ask = (serviceId: ServiceId, name: string | undefined, protocol: Protocol) => void
 
 /** Of a flow that has sent SYNs. */
 interface Asked {
@@ -38,7 +41,7 @@ interface Asked {
 export class Resolver {
   readonly #table: ServiceTable
   readonly #locals: Locals
-  readonly #ask: (serviceId: ServiceId, name: string | undefined) => void
+  readonly #ask: Ask
   readonly #uniform: () => number
   /** Tells this host's packets from those of others, for rules that keep a client with an instance. */
   readonly #client: string
@@ -53,7 +56,7 @@ export class Resolver {
     locals: Locals,
     randomBytes: (n: number) => Uint8Array,
     timeoutMs: number,
-    ask: (serviceId: ServiceId, name: string | undefined) => void,
+    ask: Ask,
   ) {
     this.#table = table
     this.#locals = locals
@@ -105,10 +108,10 @@ export class Resolver {
   }
 
   /** Where a SYN of no flow goes. `waiting`: it is asked for, and nothing remembers that somebody waits. */
-  lone(service: ServiceId, name: string | undefined, nowMs: number): SynTarget {
+  lone(service: ServiceId, name: string | undefined, protocol: Protocol, nowMs: number): SynTarget {
     const text = name ?? service.toString()
-    const where = this.#where(service, text, protocols.STREAM, this.choice(service, nowMs))
-    if (where === 'waiting') this.#ask(service, name)
+    const where = this.#where(service, text, protocol, this.choice(service, nowMs))
+    if (where === 'waiting') this.#ask(service, name, protocol)
     if (where === 'waiting' || where instanceof ServalError) return where
     const local = this.#locals.best(where)
     return local ? { local, remote: where } : unreachable(text, noAddressFor(where)).error
@@ -142,9 +145,10 @@ export class Resolver {
     return this.#waiting.release(prefix, goes).map(held => held.item)
   }
 
-  /** Nobody serves it: the flows that waited are returned. */
-  giveUp(serviceId: ServiceId): AnyFlow[] {
-    return this.#waiting.release(new ServicePrefix(serviceId, 256)).map(held => held.item)
+  /** Nobody serves it, or not for this protocol: the flows that waited are returned. */
+  giveUp(serviceId: ServiceId, protocol?: Protocol): AnyFlow[] {
+    const goes = ({ item }: Held<AnyFlow>) => protocol === undefined || item.protocol === protocol
+    return this.#waiting.release(new ServicePrefix(serviceId, 256), goes).map(held => held.item)
   }
 
   /** A SYN-ACK from `remote` is believed, whether the flow goes on with it or not. */
@@ -197,8 +201,7 @@ export class Resolver {
       default: {
         const reason = refusalReasons.get(code) ?? 'refused'
         const error = new ServalError('ECONNREFUSED', { service, reason, asked, syscall: 'connect' })
-        if (this.#table.hasOther(flow.service, this.#choiceFor(flow, nowMs)))
-          return { error, retry: 'at once' }
+        if (this.#table.hasOther(flow, this.#choiceFor(flow, nowMs))) return { error, retry: 'at once' }
         if (passing.has(code)) return { error, retry: 'later' }
         return { error, retry: this.#hasAlternatives(flow) ? 'elsewhere' : 'never' }
       }
@@ -215,12 +218,12 @@ export class Resolver {
 
   /** An exact rule with one target will name the same instance again. */
   #hasAlternatives(flow: AnyFlow): boolean {
-    const entry = this.#table.lookup(flow.service)
-    return entry !== undefined && (entry.prefix.bits < 256 || entry.serving.length > 1)
+    const entry = peekEntry(this.#table, flow.service, flow.protocol)
+    return entry !== undefined && (entry.bits < 256 || entry.servingFor(flow.protocol).length > 1)
   }
 
   #wait(flow: AnyFlow, nowMs: number): 'waiting' {
-    const isFirst = !this.#waiting.isWaiting(flow.service)
+    const isFirst = !this.#waiting.isWaiting(flow.service, ({ protocol }) => protocol === flow.protocol)
     const evicted = this.#waiting.hold(flow.service, flow, SYN_BYTES, nowMs)
     const error = new ServalError('EHOSTUNREACH', {
       syscall: 'connect',
@@ -228,7 +231,7 @@ export class Resolver {
       reason: 'too many services wait to be resolved',
     })
     for (const { item } of evicted) item.fail(error, nowMs)
-    if (isFirst) this.#ask(flow.service, flow.serviceName)
+    if (isFirst) this.#ask(flow.service, flow.serviceName, flow.protocol)
     return 'waiting'
   }
 
@@ -247,7 +250,7 @@ export class Resolver {
     if (local === undefined) return unreachable(nameOf(flow), noAddressFor(remote)).error
     this.#asked.set(flow, { repeats, target: remote })
     this.#attempts.handleAsked(flow, remote, nowMs)
-    const patienceMs = this.#table.patienceMs(flow.service, this.#choiceFor(flow, nowMs))
+    const patienceMs = this.#table.patienceMs(flow, this.#choiceFor(flow, nowMs))
     if (patienceMs === undefined) return { local, remote }
     // Nobody in particular was asked: who serves it may as well be in the next subnet.
     return { local, remote, patienceMs: isBroadcast ? 0 : patienceMs }

@@ -14,14 +14,14 @@ import type { FlowState } from '../flow/states.ts'
 import { NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
-import { peekType, resolve } from '../service/resolve.ts'
+import { peekEntry, peekType, resolve } from '../service/resolve.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { readU32 } from '../wire/bytes.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import type { Profile } from '../wire/profile.ts'
-import type { Protocol } from '../wire/sal-header.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { type DatagramEvent, Datagrams, type OutgoingDatagram } from './datagrams.ts'
@@ -30,7 +30,7 @@ import type { FlowTable } from './flow-table.ts'
 import { DEFAULT_BACKLOG, Listener } from './listener.ts'
 import { Locals } from './locals.ts'
 import { native } from './native-dialect.ts'
-import { nameOf, Resolver } from './resolver.ts'
+import { type Ask, nameOf, Resolver } from './resolver.ts'
 import { Rests } from './rests.ts'
 import { DeadlineHeap, ReadyRing } from './schedule.ts'
 import type { TraceOptions, TraceProbe } from './tracer.ts'
@@ -41,8 +41,13 @@ export type SalEvent =
   /** Bits of FlowSignal that have gathered since the last event of this flow. */
   | { readonly type: 'flow'; readonly flow: AnyFlow; readonly signals: number }
   | { readonly type: 'traced'; readonly probe: TraceProbe }
-  /** A DELAY rule holds flows: insert a rule and call `resolved`, or call `unresolved`. */
-  | { readonly type: 'resolve'; readonly serviceId: ServiceId; readonly name: string | undefined }
+  /** A DELAY rule holds flows or datagrams of a protocol: insert a rule and call `resolved`, or call `unresolved`. */
+  | {
+      readonly type: 'resolve'
+      readonly serviceId: ServiceId
+      readonly name: string | undefined
+      readonly protocol: Protocol
+    }
   | DatagramEvent
 
 export interface SalOptions {
@@ -132,8 +137,8 @@ export class Sal {
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
     const count = (counter: string) => this.#count(counter)
-    const ask = (serviceId: ServiceId, name: string | undefined) =>
-      this.#news.push({ type: 'resolve', serviceId, name })
+    const ask: Ask = (serviceId, name, protocol) =>
+      this.#news.push({ type: 'resolve', serviceId, name, protocol })
     this.#resolver = new Resolver(
       this.serviceTable,
       this.#locals,
@@ -301,11 +306,11 @@ export class Sal {
     this.#dialect.tracer?.resolved(prefix, nowMs)
   }
 
-  /** Nobody could say who serves it: flows and datagrams that wait for it fail with `error`. */
-  unresolved(serviceId: ServiceId, error: ServalError, nowMs: number): void {
-    for (const flow of this.#resolver.giveUp(serviceId)) flow.fail(error, nowMs)
-    this.#datagrams.unresolved(serviceId, error)
-    this.#dialect.tracer?.unresolved(serviceId, error)
+  /** Nobody could say who serves it: flows and datagrams that wait for it, or those of a protocol, fail with `error`. */
+  unresolved(serviceId: ServiceId, error: ServalError, nowMs: number, protocol?: Protocol): void {
+    for (const flow of this.#resolver.giveUp(serviceId, protocol)) flow.fail(error, nowMs)
+    if (protocol !== protocols.STREAM) this.#datagrams.unresolved(serviceId, error)
+    this.#dialect.tracer?.unresolved(serviceId, error, protocol)
   }
 
   /** The process behind these addresses has ended: flows to it fail with ECONNRESET. */
@@ -430,7 +435,8 @@ export class Sal {
         return news()
       },
       traces: {
-        targetOf: ({ serviceId, name }, now) => this.#resolver.lone(serviceId, name, now),
+        targetOf: ({ serviceId, name, protocol = protocols.STREAM }, now) =>
+          this.#resolver.lone(serviceId, name, protocol, now),
         onOutcome: probe => this.#news.push({ type: 'traced', probe }),
       },
       randomBytes: n => this.#randomBytes(n),
@@ -488,12 +494,8 @@ export class Sal {
 
   /** Routers stand behind prefixes; only instances behind whole serviceIDs. */
   #goesToRouter(flow: AnyFlow): boolean {
-    const entry = this.serviceTable.lookup(flow.service)
-    return (
-      entry !== undefined &&
-      entry.prefix.bits === 0 &&
-      peekType(this.serviceTable, flow.service, flow.protocol) === 'FORWARD'
-    )
+    const entry = peekEntry(this.serviceTable, flow.service, flow.protocol)
+    return entry?.bits === 0 && entry.peek(flow.protocol, 'any') === 'FORWARD'
   }
 
   #timeoutError(flow: AnyFlow, nowMs: number): ServalError {

@@ -17,6 +17,7 @@ import type { Endpoint } from '../wire/endpoint.ts'
 import { trace } from '../wire/extensions/large.ts'
 import type { SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { emitLoneSyn, isNackTo } from './lone-syn.ts'
 
@@ -24,6 +25,8 @@ export interface TraceOptions {
   readonly serviceId: ServiceId
   /** As the program wrote it. */
   readonly name?: string | undefined
+  /** Of the flow that the SYN would open; default: a stream. */
+  readonly protocol?: Protocol | undefined
   /** How many routers send it on. */
   readonly hops: number
   /** How long an answer is waited for. */
@@ -111,10 +114,12 @@ export class Tracer {
   }
 
   /** Nobody could say who serves it. */
-  unresolved(serviceId: ServiceId, error: ServalError): void {
+  unresolved(serviceId: ServiceId, error: ServalError, protocol?: Protocol): void {
     for (const pending of [...this.#pending.values()]) {
-      const isMeant = pending.target === undefined && serviceId.equals(pending.probe.options.serviceId)
-      if (isMeant) this.#settle(pending, { type: 'failed', error })
+      const { serviceId: asked, protocol: carried = protocols.STREAM } = pending.probe.options
+      const isMeant = pending.target === undefined && serviceId.equals(asked)
+      if (isMeant && (protocol === undefined || protocol === carried))
+        this.#settle(pending, { type: 'failed', error })
     }
   }
 
@@ -145,9 +150,9 @@ export class Tracer {
       const { target, nonce, probe } = pending
       if (target === undefined || pending.sentAt !== undefined) continue
       pending.sentAt = nowMs
-      const { serviceId, hops } = probe.options
+      const { serviceId, hops, protocol } = probe.options
       const [localId, remote] = [target.local.id, target.remote]
-      const syn = { flowId: probe.flowId, nonce, serviceId, localId, remote, hops, more: [trace()] }
+      const syn = { flowId: probe.flowId, nonce, serviceId, protocol, localId, remote, hops, more: [trace()] }
       emitLoneSyn(syn, batch, this.#host.profile, this.#host.randomBytes)
       return true
     }

@@ -53,9 +53,11 @@ export class DelayQueue<T> {
     return Infinity
   }
 
-  /** Whether anything of this serviceID is held, so that its resolution is under way. */
-  isWaiting(serviceId: ServiceId): boolean {
-    return this.#waiting.has(serviceId.toString())
+  /** Whether anything of this serviceID is held that `isMeant`, so that its resolution is under way. */
+  isWaiting(serviceId: ServiceId, isMeant?: (item: T) => boolean): boolean {
+    if (!this.#waiting.has(serviceId.toString())) return false
+    if (isMeant === undefined) return true
+    return [...this.#held].some(held => held.serviceId.equals(serviceId) && isMeant(held.item))
   }
 
   /** Holds an item; returns what had to go for it, oldest first (the item itself, if it alone is too large). */

@@ -1,15 +1,16 @@
 /**
  * An entry to which several rules may have added: each server its own FORWARD target, the local stack its listeners, a
- * person a DROP. What resolution needs is put in order when the entry changes, so that a packet only reads.
+ * person a DROP. What resolution needs is put in order when the entry changes, for each protocol, so that a packet only reads.
  */
 import { ServalError } from '../errors.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { protocols } from '../wire/sal-header.ts'
 import type { Choice } from './balance/balancer.ts'
 import type { Observation } from './balance/observed.ts'
-import { Sharing, type SharingPolicy } from './balance/sharing.ts'
 import { addTo, type Counters, zeroCounters } from './counters.ts'
-import type { DemuxRule, Rule, RuleOrigin, RuleType } from './rule.ts'
+import { Levels } from './levels.ts'
+import { type DemuxRule, type Rule, type RuleOrigin, type RuleType, takes } from './rule.ts'
 import { checkRule } from './rule-check.ts'
 import type { EntryTarget, Scope, ServiceEntry, TargetSelector, TargetState } from './service-entry.ts'
 import {
@@ -17,6 +18,7 @@ import {
   type DemuxTarget,
   type DropTarget,
   type ForwardTarget,
+  overlap,
   type ServiceTarget,
   targetsOf,
 } from './target.ts'
@@ -25,8 +27,6 @@ interface Installed extends TargetState {
   readonly target: ServiceTarget
   readonly counters: Counters
 }
-
-const RANDOM: SharingPolicy = {}
 
 export class GatheredEntry implements ServiceEntry {
   readonly prefix: ServicePrefix
@@ -38,11 +38,10 @@ export class GatheredEntry implements ServiceEntry {
   #drop: DropTarget | undefined
   #delay: DelayTarget | undefined
   #listeners: readonly DemuxTarget[] = []
-  /** FORWARD targets that may serve, by priority, the highest first. */
-  #levels: readonly (readonly ForwardTarget[])[] = []
-  /** By level: made, once the targets have changed, of the earlier ones by the next packet. */
-  #sharings: Sharing[] = []
-  #earlierSharings: readonly Sharing[] = []
+  // FORWARD targets that may serve: of a protocol, and of one that no target can name. All one, where none names any.
+  #streams = new Levels()
+  #datagrams = this.#streams
+  #others = this.#streams
 
   /** An empty one, or one that goes on from a target and its counters. */
   constructor(prefix: ServicePrefix, name?: string, target?: ServiceTarget, counters = zeroCounters()) {
@@ -75,7 +74,11 @@ export class GatheredEntry implements ServiceEntry {
   }
 
   get serving(): readonly ForwardTarget[] {
-    return this.#levels[0] ?? []
+    return [...new Set([...this.#streams.serving, ...this.#datagrams.serving])]
+  }
+
+  servingFor(protocol: number): readonly ForwardTarget[] {
+    return this.#levelsFor(protocol).serving
   }
 
   /** Its target, if it is no more than that: one that stays, is not shared, and has all that was ever counted. */
@@ -102,16 +105,15 @@ export class GatheredEntry implements ServiceEntry {
       const listener = this.#listenerFor(protocol, choice.uniform)
       if (listener !== undefined || scope === 'local') return listener
     }
-    if (this.#levels.length === 0) return this.#delay
-    const level = this.#levelFor(choice)
-    return this.#levels[level]![this.#shared(choice.nowMs)[level]!.pick(choice)]
+    const levels = this.#levelsFor(protocol)
+    return levels.isEmpty ? this.#delay : levels.pick(choice)
   }
 
   peek(protocol: number, scope: Scope): RuleType | undefined {
     if (this.#drop !== undefined) return 'DROP'
     if (scope !== 'remote' && this.listener(protocol) !== undefined) return 'DEMUX'
     if (scope === 'local') return undefined
-    return this.#levels.length === 0 ? this.#delay?.type : 'FORWARD'
+    return this.#levelsFor(protocol).isEmpty ? this.#delay?.type : 'FORWARD'
   }
 
   count(target: ServiceTarget, packets: number, bytes: number, drops: number): boolean {
@@ -122,29 +124,33 @@ export class GatheredEntry implements ServiceEntry {
     return true
   }
 
-  /** Takes down how the target at an endpoint does. */
-  observe(endpoint: Endpoint, observation: Observation, nowMs: number): boolean {
+  /** Takes down how the target at an endpoint does with a protocol. */
+  observe(protocol: number, endpoint: Endpoint, observation: Observation, nowMs: number): boolean {
+    return this.#levelsFor(protocol).observe(endpoint, observation, nowMs)
+  }
+
+  /** As `observe`, what is the same for all protocols. */
+  observeAll(endpoint: Endpoint, observation: Observation, nowMs: number): boolean {
     let isKnown = false
-    for (const sharing of this.#shared(nowMs)) {
-      isKnown = sharing.observe(endpoint, observation, nowMs) || isKnown
+    for (const levels of new Set([this.#streams, this.#datagrams, this.#others])) {
+      isKnown = levels.observe(endpoint, observation, nowMs) || isKnown
     }
     return isKnown
   }
 
-  /** Whether there is a target that `choice` does not avoid. */
-  hasOther(choice: Choice): boolean {
-    return this.#shared(choice.nowMs).some(sharing => sharing.hasOther(choice))
+  /** Whether there is a target for a protocol that `choice` does not avoid. */
+  hasOther(protocol: number, choice: Choice): boolean {
+    return this.#levelsFor(protocol).hasOther(choice)
   }
 
   /** How long to wait for those whom `choice` avoids before another is asked too; undefined: there is no other. */
-  patienceMs(choice: Choice): number | undefined {
-    if (this.#levels.length === 0 || choice.avoids === undefined) return undefined
-    return this.#shared(choice.nowMs)[this.#levelFor(choice)]!.patienceMs(choice.avoids)
+  patienceMs(protocol: number, choice: Choice): number | undefined {
+    return this.#levelsFor(protocol).patienceMs(choice)
   }
 
   /**
-   * Adds what a rule says. A target that this origin had already put here (same endpoint, protocol or type)
-   * gives way to the new one: it keeps its counters and counts as alive again. Throws ERR_SERVAL_RULE, or
+   * Adds what a rule says. A target that this origin had already put here (same endpoint, listener or type, and protocol)
+   * gives way to the new one: it keeps its counters, where it takes the same protocols, and counts as alive again. Throws ERR_SERVAL_RULE, or
    * EADDRINUSE for a second listener of one protocol; the entry is then as it was.
    */
   insert(rule: Rule, origin: RuleOrigin): void {
@@ -192,25 +198,9 @@ export class GatheredEntry implements ServiceEntry {
     return undefined
   }
 
-  /** The highest of which something is left to try: all are, where nothing is. */
-  #levelFor(choice: Choice): number {
-    if (this.#levels.length === 1) return 0
-    const sharings = this.#shared(choice.nowMs)
-    const open = sharings.findIndex(sharing => !sharing.isDown(choice.nowMs) && sharing.hasOther(choice))
-    if (open >= 0) return open
-    return Math.max(
-      0,
-      sharings.findIndex(sharing => sharing.hasOther(choice)),
-    )
-  }
-
-  #shared(nowMs: number): readonly Sharing[] {
-    if (this.#sharings.length < this.#levels.length) {
-      const policy = this.#levels.flat().find(target => target.sharing !== undefined)?.sharing ?? RANDOM
-      this.#sharings = this.#levels.map(targets => new Sharing(policy, targets, nowMs, this.#earlierSharings))
-      this.#earlierSharings = []
-    }
-    return this.#sharings
+  #levelsFor(protocol: number): Levels {
+    if (protocol === protocols.STREAM) return this.#streams
+    return protocol === protocols.DATAGRAM ? this.#datagrams : this.#others
   }
 
   #update(kept: Installed[], rules: readonly Rule[], origin: RuleOrigin): void {
@@ -232,9 +222,14 @@ export class GatheredEntry implements ServiceEntry {
     for (const target of targetsOf(rule, source, owner)) {
       const sameTarget = ({ target: other }: Installed) =>
         other.source === source && other.owner === owner && samePlace(other, target)
-      const counters = this.#targets.find(sameTarget)?.counters ?? zeroCounters()
+      const isOne = (installed: Installed) =>
+        sameTarget(installed) && protocolOf(installed.target) === protocolOf(target)
+      const counters = this.#targets.find(isOne)?.counters ?? zeroCounters()
       const at = targets.findIndex(sameTarget)
       targets[at < 0 ? targets.length : at] = { target, expiresAt, alive: true, counters }
+      // One for both protocols gives way to the first of the two that are said in its place, or takes the place of two.
+      for (let i = targets.length - 1; at >= 0 && i > at; i--)
+        if (sameTarget(targets[i]!)) targets.splice(i, 1)
     }
   }
 
@@ -253,24 +248,39 @@ export class GatheredEntry implements ServiceEntry {
       .map(({ target }) => target)
       .filter(target => target.type === 'FORWARD')
       .filter(({ weight }) => weight > 0)
-    const priorities = [...new Set(able.map(({ priority }) => priority))].sort((a, b) => b - a)
     this.#targets = installed
     this.#drop = targets.find(target => target.type === 'DROP')
     this.#delay = targets.find(target => target.type === 'DELAY')
     this.#listeners = targets.filter(target => target.type === 'DEMUX')
-    this.#levels = priorities.map(level => able.filter(({ priority }) => priority === level))
-    if (this.#sharings.length > 0) this.#earlierSharings = this.#sharings
-    this.#sharings = []
+    this.#becomeLevels(able)
+  }
+
+  #becomeLevels(able: readonly ForwardTarget[]): void {
+    const [streams, datagrams, others] = [this.#streams, this.#datagrams, this.#others]
+    if (able.every(target => target.protocol === undefined)) {
+      this.#streams = this.#datagrams = this.#others = new Levels(able, [streams, datagrams])
+      return
+    }
+    const of = (protocol: number) => able.filter(target => takes(target, protocol))
+    this.#streams = new Levels(of(protocols.STREAM), [streams, datagrams])
+    this.#datagrams = new Levels(of(protocols.DATAGRAM), [datagrams, streams])
+    this.#others = new Levels(of(NO_PROTOCOL), [others])
   }
 }
+
+const NO_PROTOCOL = 0
 
 function sameCounters(a: Counters, b: Counters): boolean {
   return a.packets === b.packets && a.bytes === b.bytes && a.drops === b.drops
 }
 
+function protocolOf(target: ServiceTarget): number | undefined {
+  return 'protocol' in target ? target.protocol : undefined
+}
+
 /** Whether of the two an origin can have only one in an entry. */
 function samePlace(a: ServiceTarget, b: ServiceTarget): boolean {
-  if (a.type === 'FORWARD') return b.type === 'FORWARD' && sameEndpoint(a.endpoint, b.endpoint)
+  if (a.type === 'FORWARD') return b.type === 'FORWARD' && overlap(a, b)
   if (a.type !== 'DEMUX') return a.type === b.type
   if (b.type !== 'DEMUX' || a.protocol !== b.protocol) return false
   return a.listenerId === b.listenerId || !(a.shared && b.shared)
@@ -283,6 +293,6 @@ export function selects(selector: TargetSelector, target: ServiceTarget): boolea
     (source === undefined || source === target.source) &&
     (owner === undefined || owner === target.owner) &&
     (endpoint === undefined || (target.type === 'FORWARD' && sameEndpoint(endpoint, target.endpoint))) &&
-    (protocol === undefined || (target.type === 'DEMUX' && protocol === target.protocol))
+    (protocol === undefined || protocol === protocolOf(target))
   )
 }

@@ -5,7 +5,7 @@
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Choice } from './balance/balancer.ts'
 import type { Counters } from './counters.ts'
-import type { RuleType } from './rule.ts'
+import { type RuleType, takes } from './rule.ts'
 import type { EntryTarget, Scope, ServiceEntry } from './service-entry.ts'
 import type { Slots } from './slots.ts'
 import { type DemuxTarget, type ForwardTarget, type ServiceTarget, TargetPool } from './target.ts'
@@ -102,6 +102,10 @@ export class PlainEntry implements ServiceEntry {
     return this.#target.type === 'FORWARD' && this.#target.weight > 0 ? [this.#target] : []
   }
 
+  servingFor(protocol: number): readonly ForwardTarget[] {
+    return this.#target.type === 'FORWARD' && takes(this.#target, protocol) ? this.serving : []
+  }
+
   listener(protocol: number): DemuxTarget | undefined {
     return this.#target.type === 'DEMUX' && this.#target.protocol === protocol ? this.#target : undefined
   }
@@ -110,7 +114,7 @@ export class PlainEntry implements ServiceEntry {
     const target = this.#target
     switch (target.type) {
       case 'FORWARD':
-        return scope !== 'local' && target.weight > 0 ? target : undefined
+        return scope !== 'local' && target.weight > 0 && takes(target, protocol) ? target : undefined
       case 'DEMUX':
         return scope !== 'remote' && target.protocol === protocol ? target : undefined
       case 'DELAY':

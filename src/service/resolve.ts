@@ -1,8 +1,8 @@
 /**
  * Resolution: from a packet's serviceID to the one target that gets it, counted (NSDI 2012, section 3.2).
  *
- * Within an entry DROP comes before all, then this stack's listener for the protocol, then the FORWARD targets
- * of the highest priority that has live ones, then DELAY. An entry that has nothing for this packet (a listener
+ * Within an entry DROP comes before all, then this stack's listener for the protocol, then of the FORWARD targets that take
+ * the protocol those of the highest priority that has live ones, then DELAY. An entry that has nothing for this packet (a listener
  * of another protocol, dead targets alone) gives way to the next shorter prefix: a host whose own knowledge
  * fails still asks its router.
  */
@@ -49,7 +49,7 @@ export function resolveForward(
   for (let entry = table.lookup(id); entry !== undefined; entry = table.lookup(id, entry.bits - 1)) {
     const type = entry.peek(protocol, 'remote')
     if (type === undefined) continue
-    if (mayBeToAll && isToAll(entry)) return undefined
+    if (mayBeToAll && isToAll(entry, protocol)) return undefined
     const target = type === 'FORWARD' ? entry.pick(protocol, 'remote', choice) : undefined
     if (target?.type !== 'FORWARD' || !canReach(target)) return undefined
     count(table, entry, target, bytes)
@@ -73,7 +73,7 @@ export function resolveAll(
   for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
     const target = entry.pick(protocol, scope, choice)
     if (target === undefined) continue
-    const targets = isToAll(entry) ? together(target, entry.serving) : [target]
+    const targets = isToAll(entry, protocol) ? together(target, entry.servingFor(protocol)) : [target]
     for (const each of targets) count(table, entry, each, bytes)
     return targets
   }
@@ -101,15 +101,24 @@ export function peekType(
   protocol: number,
   scope: Scope = 'any',
 ): RuleType | undefined {
+  return peekEntry(table, id, protocol, scope)?.peek(protocol, scope)
+}
+
+/** The entry of which `resolve` would yield a target now. Counts nothing. */
+export function peekEntry(
+  table: ServiceTable,
+  id: ServiceId,
+  protocol: number,
+  scope: Scope = 'any',
+): ServiceEntry | undefined {
   for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
-    const type = entry.peek(protocol, scope)
-    if (type !== undefined) return type
+    if (entry.peek(protocol, scope) !== undefined) return entry
   }
   return undefined
 }
 
-function isToAll({ serving }: ServiceEntry): boolean {
-  return serving.some(({ sharing }) => sharing?.toAll === true)
+function isToAll(entry: ServiceEntry, protocol: number): boolean {
+  return entry.servingFor(protocol).some(({ sharing }) => sharing?.toAll === true)
 }
 
 function nextShorter(table: ServiceTable, id: ServiceId, entry: ServiceEntry): ServiceEntry | undefined {

@@ -2,8 +2,10 @@
 import { ServalError } from '../errors.ts'
 import { addressBytes } from '../id/address.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { protocols } from '../wire/sal-header.ts'
 import { BALANCE_NAMES, type SharingPolicy } from './balance/sharing.ts'
-import { DEFAULT_PRIORITY, DEFAULT_WEIGHT, type Rule } from './rule.ts'
+import { DEFAULT_PRIORITY, DEFAULT_WEIGHT, type Rule, type Target } from './rule.ts'
+import { placesOf } from './target.ts'
 
 /** Throws ERR_SERVAL_RULE, naming the value, for a rule that no entry can hold. Only then `quote` is asked for the rule. */
 export function checkRule(rule: Rule, quote: () => string): void {
@@ -16,15 +18,17 @@ export function checkRule(rule: Rule, quote: () => string): void {
   if (rule.type !== 'FORWARD') return
   const { targets, sharing } = rule
   if (targets.length === 0) throw complain('', 'FORWARD takes one target or more')
-  for (const { endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY } of targets) {
+  for (const { endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, protocol } of targets) {
     if (!(Number.isFinite(weight) && weight >= 0)) throw complain(weight, 'a weight is a number, 0 or more')
     if (!Number.isFinite(priority)) throw complain(priority, 'a priority is a number')
+    if (protocol !== undefined && !PROTOCOLS.includes(protocol)) {
+      throw complain(protocol, 'a target takes protocol 6, streams, or 17, datagrams, or both')
+    }
     const problem = targetProblem(endpoint)
     if (problem !== undefined) throw complain(formatEndpoint(endpoint), problem)
   }
-  const twice =
-    targets.length === 1 ? undefined : repeated(targets.map(target => formatEndpoint(target.endpoint)))
-  if (twice !== undefined) throw complain(twice, 'a rule names each target once')
+  const twice = targets.length === 1 ? undefined : repeated(targets)
+  if (twice !== undefined) throw complain(formatEndpoint(twice), 'a rule names each target once')
   if (sharing !== undefined) checkSharing(sharing, quote)
 }
 
@@ -54,10 +58,10 @@ export function checkNoLoop(rule: Rule, own: readonly Endpoint[], quote: () => s
   })
 }
 
-/** The first that comes twice. */
-function repeated(texts: readonly string[]): string | undefined {
+/** The endpoint of the first that overlaps an earlier one. */
+function repeated(targets: readonly Target[]): Endpoint | undefined {
   const seen = new Set<string>()
-  return texts.find(text => seen.size === seen.add(text).size)
+  return targets.find(target => placesOf(target).some(place => seen.size === seen.add(place).size))?.endpoint
 }
 
 /** Why nothing can be sent to an endpoint as a target; undefined: something can. */
@@ -97,4 +101,5 @@ export function sharingProblem(policy: SharingPolicy): [value: unknown, expected
     : [spillAt, 'the mark to spill over at is above 0 and below 1']
 }
 
+const PROTOCOLS: readonly number[] = Object.values(protocols)
 const MAX_SLOW_START_MS = 3_600_000

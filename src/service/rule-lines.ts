@@ -32,8 +32,11 @@ export function rulesOf(pattern: string, targets: readonly ServiceTarget[]): Rul
 
 function extended(rule: Rule | undefined, target: ServiceTarget): Rule {
   if (target.type !== 'FORWARD') return target
-  const { endpoint, weight, priority, sharing } = target
+  const { endpoint, weight, priority, protocol, sharing } = target
   const others = rule?.type === 'FORWARD' ? rule.targets : []
-  const forward: ForwardRule = { type: 'FORWARD', targets: [...others, { endpoint, weight, priority }] }
+  const forward: ForwardRule = {
+    type: 'FORWARD',
+    targets: [...others, { endpoint, weight, priority, protocol }],
+  }
   return sharing === undefined ? forward : { ...forward, sharing }
 }

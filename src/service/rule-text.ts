@@ -6,7 +6,8 @@
  *     PATTERN DELAY                                        *.shop.example DELAY
  *     PATTERN DROP [why]                                   x-<64 hex digits>/32 DROP moved away
  *
- * A TARGET is ADDRESS:PORT [weight N] [priority N]. A PATTERN is a name, `*.` and a name of one or two labels,
+ * A TARGET is ADDRESS:PORT [stream|datagram] [weight N] [priority N], in any order: without one of the words it takes streams
+ * and datagrams, and where it serves both, each with another share, it stands twice. A PATTERN is a name, `*.` and a name of one or two labels,
  * a raw ID with an optional /bits, or `default` (also `*`): what nothing else matches. OPTIONs (`sharing-text.ts`) say how
  * targets share: `web.example FORWARD balance=maglev eject=5 10.0.0.1:5000, 10.0.0.2:5000`.
  */
@@ -15,12 +16,15 @@ import { addressBytes } from '../id/address.ts'
 import { parseServiceName, parseServicePattern } from '../id/name.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import { formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
-import { protocols } from '../wire/sal-header.ts'
+import type { Protocol } from '../wire/sal-header.ts'
 import {
   DEFAULT_PRIORITY,
   DEFAULT_WEIGHT,
   type DemuxRule,
   type ForwardRule,
+  nameOfProtocol,
+  type ProtocolName,
+  protocolOfName,
   type Rule,
   type Target,
 } from './rule.ts'
@@ -54,7 +58,7 @@ export function formatRule(pattern: string, rule: Rule): string {
     case 'FORWARD':
       return [start, ...formatSharing(rule.sharing), rule.targets.map(formatTarget).join(', ')].join(' ')
     case 'DEMUX':
-      return `${start} ${rule.listenerId} ${rule.protocol === protocols.STREAM ? 'stream' : 'datagram'}${rule.shared ? ' shared' : ''}`
+      return `${start} ${rule.listenerId} ${nameOfProtocol(rule.protocol)}${rule.shared ? ' shared' : ''}`
     case 'DELAY':
       return start
     case 'DROP':
@@ -65,7 +69,8 @@ export function formatRule(pattern: string, rule: Rule): string {
 const DEFAULT_PATTERN = 'default'
 const DEMUX_FORM =
   'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
-const TARGET_FORM = 'a target is ADDRESS:PORT [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
+const TARGET_FORM =
+  'a target is ADDRESS:PORT [stream|datagram] [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
 
 /** What a line begins with. Errors as `parseRule`. */
 export function parsePattern(line: string, text: string): Omit<RuleLine, 'rule'> {
@@ -106,7 +111,7 @@ function parseDemux(line: string, text: string): DemuxRule {
   if (listenerId === undefined || name === undefined) {
     throw malformed(line, text, DEMUX_FORM)
   }
-  const protocol = name.toLowerCase() === 'stream' ? protocols.STREAM : protocols.DATAGRAM
+  const protocol = protocolOfName(name.toLowerCase() as ProtocolName)
   const rule = { type: 'DEMUX', listenerId: Number(listenerId), protocol } as const
   return shared === undefined ? rule : { ...rule, shared: true }
 }
@@ -133,13 +138,19 @@ function parseTarget(line: string, text: string, defaultPort?: number): Target {
   return { endpoint, ...parseOptions(line, words) }
 }
 
-/** `weight 2 priority 1`, in any order. */
+/** `stream weight 2 priority 1`, in any order. */
 function parseOptions(line: string, words: readonly string[]): Partial<Target> {
-  const options: { weight?: number; priority?: number } = {}
-  for (let i = 0; i < words.length; i += 2) {
-    const key = words[i]!.toLowerCase()
-    const value = words[i + 1] ?? ''
-    if (key !== 'weight' && key !== 'priority') throw malformed(line, words[i]!, TARGET_FORM)
+  const options: { weight?: number; priority?: number; protocol?: Protocol } = {}
+  const rest = words[Symbol.iterator]()
+  for (const word of rest) {
+    const key = word.toLowerCase()
+    if (key === 'stream' || key === 'datagram') {
+      if (options.protocol !== undefined) throw malformed(line, word, 'a target says stream or datagram once')
+      options.protocol = protocolOfName(key)
+      continue
+    }
+    const value: string = rest.next().value ?? ''
+    if (key !== 'weight' && key !== 'priority') throw malformed(line, word, TARGET_FORM)
     if (options[key] !== undefined) throw malformed(line, `${key} ${value}`, `a target has one ${key}`)
     if (!NUMBERS[key].form.test(value)) throw malformed(line, `${key} ${value}`, NUMBERS[key].accepted)
     options[key] = Number(value)
@@ -158,8 +169,14 @@ const NUMBERS = {
   },
 } as const
 
-function formatTarget({ endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY }: Target): string {
+function formatTarget({
+  endpoint,
+  weight = DEFAULT_WEIGHT,
+  priority = DEFAULT_PRIORITY,
+  protocol,
+}: Target): string {
   const words = [formatEndpoint(endpoint)]
+  if (protocol !== undefined) words.push(nameOfProtocol(protocol))
   if (weight !== DEFAULT_WEIGHT) words.push(`weight ${weight}`)
   if (priority !== DEFAULT_PRIORITY) words.push(`priority ${priority}`)
   return words.join(' ')

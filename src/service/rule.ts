@@ -1,9 +1,19 @@
 /**
  * Rules: what the service table says about a prefix (NSDI 2012, section 3.2). Values only: the
  * table is `service-table.ts`, the text form `rule-text.ts`.
+ *
+ * Streams and datagrams of one name may be served by different programs. So each target may say which of the two it takes,
+ * and packets of the other never get there; who says nothing takes both. A program says it of each of its listeners, and the
+ * word goes with the listener wherever others are told of it:
+ *
+ *   listener --> status socket --> rules of this host's other stacks
+ *            \-> controller -----> rules of hosts and routers
+ *
+ * It is a property of the target and no part of the key: one lookup finds the entry whatever the packet carries, and the
+ * entry, which knows its targets, has those for each protocol ready (`gathered-entry.ts`).
  */
 import type { Endpoint } from '../wire/endpoint.ts'
-import type { Protocol } from '../wire/sal-header.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import type { SharingPolicy } from './balance/sharing.ts'
 
 export type Rule = ForwardRule | DemuxRule | DelayRule | DropRule
@@ -45,6 +55,24 @@ export interface Target {
   readonly weight?: number
   /** The highest priority with a live target serves, the others are fall-backs. Default 1. */
   readonly priority?: number
+  /** What it takes; default: streams and datagrams. */
+  readonly protocol?: Protocol | undefined
+}
+
+/** What a rule calls a protocol. */
+export type ProtocolName = 'stream' | 'datagram'
+
+export function nameOfProtocol(protocol: Protocol): ProtocolName {
+  return protocol === protocols.STREAM ? 'stream' : 'datagram'
+}
+
+export function protocolOfName(name: ProtocolName): Protocol {
+  return name === 'stream' ? protocols.STREAM : protocols.DATAGRAM
+}
+
+/** Whether packets of `protocol`, as it stands in their header, may go to a target. */
+export function takes(target: Pick<Target, 'protocol'>, protocol: number): boolean {
+  return target.protocol === undefined || target.protocol === protocol
 }
 
 export const DEFAULT_WEIGHT = 1

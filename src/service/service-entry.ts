@@ -35,8 +35,10 @@ export interface ServiceEntry {
   /** Of the entry, targets that are gone included. */
   readonly counters: Readonly<Counters>
   readonly targets: readonly EntryTarget[]
-  /** The FORWARD targets among which packets are shared now: alive, of some weight, of the highest priority. */
+  /** The FORWARD targets that get packets now, of one protocol or of all. */
   readonly serving: readonly ForwardTarget[]
+  /** Those among which packets of a protocol are shared now: alive, of some weight, of the highest priority. */
+  servingFor(protocol: number): readonly ForwardTarget[]
   /** A listener for a protocol. */
   listener(protocol: number): DemuxTarget | undefined
   /** The target for a packet; undefined: none for this one. Allocates nothing. */
@@ -54,6 +56,6 @@ export interface TargetSelector {
   readonly owner?: string
   /** Of FORWARD targets. */
   readonly endpoint?: Endpoint
-  /** Of DEMUX targets. */
-  readonly protocol?: number
+  /** Of DEMUX targets, and FORWARD targets that say it. */
+  readonly protocol?: number | undefined
 }

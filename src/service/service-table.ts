@@ -25,6 +25,12 @@ import { targetsOf } from './target.ts'
 /** A serviceID as far as a lookup goes: a packet's, where it lies, will do. */
 export type ServiceKey = Pick<ServiceId, 'copyWords'>
 
+/** What is looked for an instance of its service: a flow. */
+export interface Asker {
+  readonly service: ServiceId
+  readonly protocol: number
+}
+
 export class ServiceTable {
   /** Of the whole table; `misses` are packets for which nothing was found. */
   readonly counters = { ...zeroCounters(), misses: 0 }
@@ -153,10 +159,19 @@ export class ServiceTable {
     return changed
   }
 
-  /** Tells how a target did to whoever shares packets for `id` among several; true if anybody knows that target. */
-  observe(id: ServiceId, endpoint: Endpoint, observation: Observation, nowMs: number): boolean {
-    for (let entry = this.lookup(id); entry !== undefined; entry = this.lookup(id, entry.bits - 1)) {
-      if (entry instanceof GatheredEntry && entry.observe(endpoint, observation, nowMs)) return true
+  /** Tells how a target did to whoever shares packets of a flow among several; true if anybody knows that target. */
+  observe(
+    { service, protocol }: Asker,
+    endpoint: Endpoint,
+    observation: Observation,
+    nowMs: number,
+  ): boolean {
+    for (
+      let entry = this.lookup(service);
+      entry !== undefined;
+      entry = this.lookup(service, entry.bits - 1)
+    ) {
+      if (entry instanceof GatheredEntry && entry.observe(protocol, endpoint, observation, nowMs)) return true
     }
     return false
   }
@@ -165,20 +180,20 @@ export class ServiceTable {
   reportLoad(prefix: ServicePrefix, endpoint: Endpoint, load: Load, nowMs: number): boolean {
     const slot = this.#slotOf(prefix)
     const entry = slot === NO_SLOT ? undefined : this.#gatheredAt(slot)
-    return entry?.observe(endpoint, { type: 'load', ...load }, nowMs) ?? false
+    return entry?.observeAll(endpoint, { type: 'load', ...load }, nowMs) ?? false
   }
 
-  /** Whether a target for `id` is left that `choice` does not avoid. */
-  hasOther(id: ServiceId, choice: Choice): boolean {
-    return this.#sharedEntry(id)?.hasOther(choice) ?? false
+  /** Whether a target for a flow is left that `choice` does not avoid. */
+  hasOther(asker: Asker, choice: Choice): boolean {
+    return this.#sharedEntry(asker)?.hasOther(asker.protocol, choice) ?? false
   }
 
   /**
-   * How long to wait for the targets for `id` that `choice` avoids, which have been asked, before another is asked too;
+   * How long to wait for the targets for a flow that `choice` avoids, which have been asked, before another is asked too;
    * undefined: there is no other, or the rule says that none is to be asked.
    */
-  patienceMs(id: ServiceId, choice: Choice): number | undefined {
-    return this.#sharedEntry(id)?.patienceMs(choice)
+  patienceMs(asker: Asker, choice: Choice): number | undefined {
+    return this.#sharedEntry(asker)?.patienceMs(asker.protocol, choice)
   }
 
   /** Takes out what has expired; returns how many targets. */
@@ -194,10 +209,14 @@ export class ServiceTable {
     return removed
   }
 
-  /** The entry that shares the packets for `id` among several. */
-  #sharedEntry(id: ServiceId): GatheredEntry | undefined {
-    for (let entry = this.lookup(id); entry !== undefined; entry = this.lookup(id, entry.bits - 1)) {
-      if (entry.serving.length > 0) return entry instanceof GatheredEntry ? entry : undefined
+  /** The entry that shares the packets of a flow among several. */
+  #sharedEntry({ service, protocol }: Asker): GatheredEntry | undefined {
+    for (
+      let entry = this.lookup(service);
+      entry !== undefined;
+      entry = this.lookup(service, entry.bits - 1)
+    ) {
+      if (entry.servingFor(protocol).length > 0) return entry instanceof GatheredEntry ? entry : undefined
     }
     return undefined
   }

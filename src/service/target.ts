@@ -2,7 +2,8 @@
  * What an entry of the service table leads to. A target is a value that never changes; entries that lead to the same
  * one, as a million names on a hundred servers do, share it.
  */
-import { formatEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { type Protocol, protocols } from '../wire/sal-header.ts'
 import type { SharingPolicy } from './balance/sharing.ts'
 import { Numbered } from './numbered.ts'
 import {
@@ -23,8 +24,13 @@ interface Said {
   readonly owner: string
 }
 
-export interface ForwardTarget extends Said, Required<Target> {
+export interface ForwardTarget extends Said {
   readonly type: 'FORWARD'
+  readonly endpoint: Endpoint
+  readonly weight: number
+  readonly priority: number
+  /** Undefined: streams and datagrams. */
+  readonly protocol: Protocol | undefined
   readonly sharing?: SharingPolicy
 }
 export interface DemuxTarget extends Said, DemuxRule {}
@@ -37,10 +43,22 @@ export type ServiceTarget = ForwardTarget | DemuxTarget | DelayTarget | DropTarg
 /** The targets that a rule stands for. */
 export function targetsOf(rule: Rule, source: RuleSource, owner: string): readonly ServiceTarget[] {
   if (rule.type !== 'FORWARD') return [{ ...rule, source, owner }]
-  return rule.targets.map(({ endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY }) => {
-    const target = { type: rule.type, endpoint, weight, priority, source, owner }
+  return rule.targets.map(({ endpoint, weight = DEFAULT_WEIGHT, priority = DEFAULT_PRIORITY, protocol }) => {
+    const target = { type: rule.type, endpoint, weight, priority, protocol, source, owner }
     return rule.sharing === undefined ? target : { ...target, sharing: rule.sharing }
   })
+}
+
+/** Whether two FORWARD targets lead packets of one protocol to one place: of such only one can be said. */
+export function overlap(a: Pick<Target, 'endpoint' | 'protocol'>, b: typeof a): boolean {
+  const areApart = a.protocol !== undefined && b.protocol !== undefined && a.protocol !== b.protocol
+  return !areApart && sameEndpoint(a.endpoint, b.endpoint)
+}
+
+/** A text for each place to which a target leads: two targets overlap if they have one in common. */
+export function placesOf({ endpoint, protocol }: Pick<Target, 'endpoint' | 'protocol'>): string[] {
+  const taken = protocol === undefined ? Object.values(protocols) : [protocol]
+  return taken.map(each => `${each} ${formatEndpoint(endpoint)}`)
 }
 
 /** Targets by number, one for all that are equal, as long as somebody uses it. */
@@ -88,7 +106,7 @@ function keyOf(target: ServiceTarget): string {
 function placeOf(target: ServiceTarget): string {
   switch (target.type) {
     case 'FORWARD':
-      return `FORWARD ${target.weight} ${target.priority} ${formatEndpoint(target.endpoint)}`
+      return `FORWARD ${target.weight} ${target.priority} ${target.protocol ?? ''} ${formatEndpoint(target.endpoint)}`
     case 'DEMUX':
       return `DEMUX ${target.listenerId} ${target.protocol}${target.shared ? ' shared' : ''}`
     case 'DELAY':

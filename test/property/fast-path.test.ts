@@ -29,11 +29,27 @@ const RULES = [
   'turn.example FORWARD balance=round-robin 10.0.0.4:7, 10.0.0.5:7, 10.0.0.6:7',
   'all.example FORWARD to=all 10.0.0.2:7, 10.0.0.3:7',
   'far.example FORWARD [fd00::9]:7',
+  'split.example FORWARD 10.0.0.2:7 stream, 10.0.0.3:7 datagram, 10.0.0.4:7',
+  'half.example FORWARD 10.0.0.5:7 datagram',
+  'many.example FORWARD to=all 10.0.0.2:7, 10.0.0.3:7 stream',
   'wait.example DELAY',
   'shut.example DROP closed',
   '*.wide.example FORWARD 10.0.0.1:7',
 ]
-const NAMES = ['web', 'api', 'turn', 'all', 'far', 'wait', 'shut', 'none', 'deep.wide']
+const NAMES = [
+  'web',
+  'api',
+  'turn',
+  'all',
+  'far',
+  'wait',
+  'shut',
+  'none',
+  'deep.wide',
+  'split',
+  'half',
+  'many',
+]
 const SERVICES = NAMES.map(name => `${name}.example`)
 const SOURCES = ['10.1.0.1', '10.1.0.2', '10.2.0.1', 'fd00::1']
 const PORTS = [40, 41, 42, 43, 54325]

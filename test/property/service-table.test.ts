@@ -3,8 +3,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ServiceId } from '../../src/id/service-id.ts'
 import { ServicePrefix } from '../../src/id/service-prefix.ts'
+import { peekEntry, resolve } from '../../src/service/resolve.ts'
+import type { Rule, RuleOrigin } from '../../src/service/rule.ts'
 import type { ServiceEntry } from '../../src/service/service-entry.ts'
 import { ServiceTable } from '../../src/service/service-table.ts'
+import type { ForwardTarget } from '../../src/service/target.ts'
+import { type Protocol, protocols } from '../../src/wire/sal-header.ts'
+import { choice } from '../support/choice.ts'
 import { LinearServiceTable, targetText } from '../support/linear-service-table.ts'
 import { replay, testSeed } from '../support/random.ts'
 
@@ -20,14 +25,26 @@ const ids = fc.record({ base: fc.nat(2), flipped: flips }).map(({ base, flipped 
 const lengths = fc.oneof(fc.nat(256), fc.constantFrom(0, 1, 7, 8, 9, 32, 64, 96, 255, 256))
 const prefixes = fc.tuple(ids, lengths).map(([id, bits]) => new ServicePrefix(id, bits))
 const owners = fc.constantFrom('a', 'b', 'c')
+const carried = fc.constantFrom(undefined, undefined, protocols.STREAM, protocols.DATAGRAM)
+/** One of them no target can name. */
+const asked = fc.constantFrom(protocols.STREAM, protocols.DATAGRAM, 132)
 const ports = fc.integer({ min: 1, max: 3 })
 
 type Step =
-  | { do: 'insert'; prefix: ServicePrefix; port: number; weight: number; owner: string; expiresAt: number }
-  | { do: 'remove'; prefix: ServicePrefix; owner: string }
+  | {
+      do: 'insert'
+      prefix: ServicePrefix
+      port: number
+      weight: number
+      protocol: Protocol | undefined
+      owner: string
+      expiresAt: number
+    }
+  | { do: 'remove'; prefix: ServicePrefix; owner: string; protocol: Protocol | undefined }
   | { do: 'removeEverywhere'; prefix: ServicePrefix; owner: string }
   | { do: 'expire'; nowMs: number }
   | { do: 'lookup'; id: ServiceId; maxBits: number }
+  | { do: 'resolve'; id: ServiceId; protocol: number }
   | { do: 'entries'; prefix: ServicePrefix }
 
 const insert = fc.record({
@@ -35,15 +52,23 @@ const insert = fc.record({
   prefix: prefixes,
   port: ports,
   weight: fc.nat(9),
+  protocol: carried,
   owner: owners,
   expiresAt: fc.oneof(fc.constant(Infinity), fc.nat(100)),
 })
 const lookup = fc.record({ do: fc.constant('lookup' as const), id: ids, maxBits: lengths })
+const resolution = fc.record({ do: fc.constant('resolve' as const), id: ids, protocol: asked })
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: insert, weight: 8 },
   { arbitrary: lookup, weight: 8 },
+  { arbitrary: resolution, weight: 8 },
   {
-    arbitrary: fc.record({ do: fc.constant('remove' as const), prefix: prefixes, owner: owners }),
+    arbitrary: fc.record({
+      do: fc.constant('remove' as const),
+      prefix: prefixes,
+      owner: owners,
+      protocol: carried,
+    }),
     weight: 4,
   },
   {
@@ -56,24 +81,28 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 function textOf(entry: ServiceEntry): string {
   const targets = entry.targets.map(target =>
-    target.type === 'FORWARD' ? targetText(target.endpoint, target.weight, target.owner) : target.type,
+    target.type === 'FORWARD' ? textOfTarget(target) : target.type,
   )
   return `/${entry.prefix.bits}: ${targets.join(', ')}`
+}
+
+function textOfTarget({ endpoint, weight, protocol, owner }: ForwardTarget): string {
+  return targetText(endpoint, weight, protocol, owner)
 }
 
 /** Takes one step in both tables and compares what they say. */
 function take(step: Step, table: ServiceTable, twin: LinearServiceTable): void {
   switch (step.do) {
     case 'insert': {
-      const { prefix, weight, owner, expiresAt } = step
+      const { prefix, weight, protocol, owner, expiresAt } = step
       const endpoint = { address: '10.0.0.1', port: step.port }
       const origin = { source: 'controller', owner, expiresAt } as const
-      table.insert(prefix, { type: 'FORWARD', targets: [{ endpoint, weight }] }, origin)
-      return twin.insert(prefix, endpoint, weight, origin)
+      table.insert(prefix, { type: 'FORWARD', targets: [{ endpoint, weight, protocol }] }, origin)
+      return twin.insert(prefix, endpoint, weight, protocol, origin)
     }
     case 'remove': {
-      const { prefix, owner } = step
-      return expect(table.remove(prefix, { owner })).toBe(twin.remove(prefix, owner))
+      const { prefix, owner, protocol } = step
+      return expect(table.remove(prefix, { owner, protocol })).toBe(twin.remove(prefix, owner, protocol))
     }
     case 'removeEverywhere': {
       const { prefix, owner } = step
@@ -86,6 +115,13 @@ function take(step: Step, table: ServiceTable, twin: LinearServiceTable): void {
       table.fetch([step.id])
       const found = table.lookup(step.id, step.maxBits)
       return expect(found && textOf(found)).toBe(twin.lookup(step.id, step.maxBits))
+    }
+    case 'resolve': {
+      const { id, protocol } = step
+      const serving = peekEntry(table, id, protocol, 'remote')?.servingFor(protocol) ?? []
+      expect(serving.map(textOfTarget)).toEqual(twin.serving(id, protocol))
+      const target = resolve(table, id, protocol, 1, choice(0.5), 'remote')
+      return expect(target?.type === 'FORWARD' && !serving.includes(target)).toBe(false)
     }
     case 'entries':
       return expect(table.entries(step.prefix).map(textOf)).toEqual(twin.entries(step.prefix))
@@ -151,6 +187,17 @@ describe('the comparison itself', () => {
 
   it('sees a table that never finds a full ID', () => {
     expect(() => agreesWithTwin(() => new BlindToExactIds())).toThrow(/Property failed/)
+  })
+
+  it('sees a table that takes datagrams for streams', () => {
+    class BlindToProtocols extends ServiceTable {
+      override insert(prefix: ServicePrefix, rule: Rule, origin: RuleOrigin): void {
+        const targets =
+          rule.type === 'FORWARD' ? rule.targets.map(target => ({ ...target, protocol: 6 as const })) : []
+        super.insert(prefix, { type: 'FORWARD', targets }, origin)
+      }
+    }
+    expect(() => agreesWithTwin(() => new BlindToProtocols())).toThrow(/Property failed/)
   })
 
   it('sees a table that forgets to remove', () => {

@@ -6,27 +6,42 @@ import type { ServiceId } from '../../src/id/service-id.ts'
 import type { ServicePrefix } from '../../src/id/service-prefix.ts'
 import type { RuleOrigin } from '../../src/service/rule.ts'
 import type { Endpoint } from '../../src/wire/endpoint.ts'
+import type { Protocol } from '../../src/wire/sal-header.ts'
 
 interface Line {
   readonly bits: string
   readonly origin: RuleOrigin
   readonly endpoint: Endpoint
   readonly weight: number
+  /** Undefined: all. */
+  readonly protocol: Protocol | undefined
 }
 
 export class LinearServiceTable {
   #lines: Line[] = []
 
-  insert(prefix: ServicePrefix, endpoint: Endpoint, weight: number, origin: RuleOrigin): void {
-    const line = { bits: bitsOf(prefix.id).slice(0, prefix.bits), origin, endpoint, weight }
-    const same = (other: Line) => key(other) === key(line)
-    if (this.#lines.some(same)) this.#lines = this.#lines.map(other => (same(other) ? line : other))
-    else this.#lines.push(line)
+  insert(
+    prefix: ServicePrefix,
+    endpoint: Endpoint,
+    weight: number,
+    protocol: Protocol | undefined,
+    origin: RuleOrigin,
+  ): void {
+    const line = { bits: bitsOf(prefix.id).slice(0, prefix.bits), origin, endpoint, weight, protocol }
+    const same = (other: Line) =>
+      key(other) === key(line) && new Set([other.protocol, protocol, undefined]).size < 3
+    const at = this.#lines.findIndex(same)
+    if (at < 0) this.#lines.push(line)
+    else {
+      this.#lines[at] = line
+      this.#lines = this.#lines.filter(other => other === line || !same(other))
+    }
   }
 
-  remove(prefix: ServicePrefix, owner: string): number {
+  remove(prefix: ServicePrefix, owner: string, protocol: Protocol | undefined): number {
     const bits = bitsOf(prefix.id).slice(0, prefix.bits)
-    return this.#drop(line => line.bits === bits && line.origin.owner === owner)
+    const isMeant = (line: Line) => protocol === undefined || line.protocol === protocol
+    return this.#drop(line => line.bits === bits && line.origin.owner === owner && isMeant(line))
   }
 
   removeEverywhere(owner: string, under: ServicePrefix): number {
@@ -48,6 +63,16 @@ export class LinearServiceTable {
       : entryText(matching.filter(line => line.bits.length === longest))
   }
 
+  /** What shares the packets for an ID of a protocol, as text: of the longest prefix that has anything for it. */
+  serving(id: ServiceId, protocol: number): string[] {
+    const bits = bitsOf(id)
+    const fit = this.#lines.filter(
+      line => bits.startsWith(line.bits) && line.weight > 0 && [undefined, protocol].includes(line.protocol),
+    )
+    const longest = Math.max(...fit.map(line => line.bits.length))
+    return fit.filter(line => line.bits.length === longest).map(lineText)
+  }
+
   /** Every entry under a prefix, as text, in the order of their bits. */
   entries(under: ServicePrefix): string[] {
     const bits = bitsOf(under.id).slice(0, under.bits)
@@ -63,17 +88,25 @@ export class LinearServiceTable {
 }
 
 /** One line per target, in the order in which they came. */
-export function targetText(endpoint: Endpoint, weight: number, owner: string): string {
-  return `${endpoint.address}:${endpoint.port} weight ${weight} of ${owner}`
+export function targetText(
+  endpoint: Endpoint,
+  weight: number,
+  protocol: Protocol | undefined,
+  owner: string,
+): string {
+  return `${endpoint.address}:${endpoint.port} weight ${weight} for ${protocol ?? 'all'} of ${owner}`
+}
+
+function lineText({ endpoint, weight, protocol, origin }: Line): string {
+  return targetText(endpoint, weight, protocol, origin.owner ?? '')
 }
 
 function entryText(lines: readonly Line[]): string {
-  const targets = lines.map(line => targetText(line.endpoint, line.weight, line.origin.owner ?? ''))
-  return `/${lines[0]?.bits.length}: ${targets.join(', ')}`
+  return `/${lines[0]?.bits.length}: ${lines.map(lineText).join(', ')}`
 }
 
 function key({ bits, origin, endpoint }: Line): string {
-  return `${bits} ${origin.source} ${targetText(endpoint, 0, origin.owner ?? '')}`
+  return `${bits} ${origin.source} ${targetText(endpoint, 0, undefined, origin.owner ?? '')}`
 }
 
 function bitsOf(id: ServiceId): string {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseServicePattern, serviceIdOf } from '../../../src/id/name.ts'
 import { uniformFrom } from '../../../src/service/balance/uniform.ts'
 import { weightedRandom } from '../../../src/service/balance/weighted-random.ts'
-import { countDrop, peekType, resolve, resolveAll } from '../../../src/service/resolve.ts'
+import { countDrop, peekEntry, peekType, resolve, resolveAll } from '../../../src/service/resolve.ts'
 import { formatRule, parseRule } from '../../../src/service/rule-text.ts'
 import type { Scope } from '../../../src/service/service-entry.ts'
 import { ServiceTable } from '../../../src/service/service-table.ts'
@@ -13,6 +13,8 @@ import { Random, replay, testSeed } from '../../support/random.ts'
 const WEB = serviceIdOf('web.example')
 const STREAM = 6
 const DATAGRAM = 17
+/** One that no target can name. */
+const ANOTHER = 132
 
 function tableOf(...rules: string[]): ServiceTable {
   const table = new ServiceTable()
@@ -88,6 +90,46 @@ describe('resolution', () => {
     expect(outcome(table, DATAGRAM)).toBe('10.0.0.9:1')
   })
 
+  it('leads to a target that takes the protocol, else on', () => {
+    const table = tableOf('web.example FORWARD 10.0.0.1:1 stream', 'default FORWARD 10.0.0.9:1')
+    expect(outcome(table, STREAM)).toBe('10.0.0.1:1')
+    expect(outcome(table, DATAGRAM)).toBe('10.0.0.9:1')
+    expect(outcome(table, ANOTHER)).toBe('10.0.0.9:1')
+  })
+
+  it('shares the packets of a protocol among those that take it, by their own priorities', () => {
+    const table = tableOf(
+      'web.example FORWARD 10.0.0.1:1 stream priority 2, 10.0.0.2:1 datagram, 10.0.0.3:1, 10.0.0.4:1 datagram weight 0',
+    )
+    expect([0.1, 0.9].map(uniform => outcome(table, STREAM, 'any', uniform))).toEqual([
+      '10.0.0.1:1',
+      '10.0.0.1:1',
+    ])
+    expect([0.1, 0.9].map(uniform => outcome(table, DATAGRAM, 'any', uniform))).toEqual([
+      '10.0.0.2:1',
+      '10.0.0.3:1',
+    ])
+    expect(outcome(table, ANOTHER)).toBe('10.0.0.3:1')
+    setAlive(table, '10.0.0.1:1', false)
+    expect(outcome(table, STREAM)).toBe('10.0.0.3:1')
+  })
+
+  it('gives one instance another share of each protocol', () => {
+    const table = tableOf(
+      'web.example FORWARD 10.0.0.1:1 stream weight 3, 10.0.0.1:1 datagram, 10.0.0.2:1 stream, 10.0.0.2:1 datagram weight 3',
+    )
+    expect(outcome(table, STREAM, 'any', 0.74)).toBe('10.0.0.1:1')
+    expect(outcome(table, DATAGRAM, 'any', 0.26)).toBe('10.0.0.2:1')
+  })
+
+  it('delays the packets of a protocol that nobody takes yet', () => {
+    const table = tableOf('web.example DELAY', 'web.example FORWARD 10.0.0.1:1 datagram')
+    expect(outcome(table, STREAM)).toBe('DELAY')
+    expect(outcome(table, DATAGRAM)).toBe('10.0.0.1:1')
+    expect(peekType(table, WEB, STREAM)).toBe('DELAY')
+    expect(peekEntry(table, WEB, DATAGRAM)?.servingFor(STREAM)).toEqual([])
+  })
+
   it('prefers a listener of its own to targets elsewhere', () => {
     const table = tableOf('web.example FORWARD 10.0.0.1:1 priority 9', 'web.example DEMUX 7 stream')
     expect(outcome(table)).toBe('DEMUX 7 stream')
@@ -136,6 +178,15 @@ describe('resolution', () => {
     ])
     expect(table.lookup(WEB)?.targets.map(target => target.counters.packets)).toEqual([1, 0, 1, 0])
     expect(table.counters.packets).toBe(2)
+  })
+
+  it('leads datagrams of a to=all rule to those alone that take datagrams', () => {
+    const table = tableOf('web.example FORWARD to=all 10.0.0.1:1, 10.0.0.2:1 stream, 10.0.0.3:1 datagram')
+    const targets = resolveAll(table, WEB, DATAGRAM, 100, choice(), 'remote')
+    expect(targets.map(target => target.type === 'FORWARD' && formatEndpoint(target.endpoint))).toEqual([
+      '10.0.0.1:1',
+      '10.0.0.3:1',
+    ])
   })
 
   it('leads datagrams to one where the rule does not say all, and to none where there is none', () => {

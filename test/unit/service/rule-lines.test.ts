@@ -20,6 +20,7 @@ function shown(...rules: [text: string, source: RuleOrigin['source'], owner?: st
 describe('the rules of an entry', () => {
   it.each([
     'web.example FORWARD balance=maglev eject=5 10.0.0.1:5000 weight 2, [fd00::1]:5000 priority 3',
+    'web.example FORWARD 10.0.0.1:5000 stream weight 2, 10.0.0.1:5000 datagram, 10.0.0.2:5000',
     'web.example DEMUX 3 stream',
     'web.example DEMUX 3 datagram shared',
     'web.example DELAY',

@@ -47,6 +47,18 @@ describe('a rule read from text', () => {
       },
     ],
     [
+      'web.example FORWARD 10.0.0.1:5000 stream weight 2, 10.0.0.1:5000 priority 3 Datagram, 10.0.0.2:5000',
+      'web.example',
+      {
+        type: 'FORWARD',
+        targets: [
+          { endpoint: { address: '10.0.0.1', port: 5000 }, protocol: 6, weight: 2 },
+          { endpoint: { address: '10.0.0.1', port: 5000 }, protocol: 17, priority: 3 },
+          { endpoint: { address: '10.0.0.2', port: 5000 } },
+        ],
+      },
+    ],
+    [
       'web.example DEMUX 3 stream shared',
       'web.example',
       { type: 'DEMUX', listenerId: 3, protocol: 6, shared: true },
@@ -75,6 +87,15 @@ describe('a rule read from text', () => {
 })
 
 describe('a rule written as text', () => {
+  it('says behind the address what a target takes, where it does not take all', () => {
+    const { pattern, rule } = parseRule(
+      'web.example FORWARD 10.0.0.1:1 weight 2 datagram, 10.0.0.1:1 stream, 10.0.0.2:1 weight 1',
+    )
+    const text = 'web.example FORWARD 10.0.0.1:1 datagram weight 2, 10.0.0.1:1 stream, 10.0.0.2:1'
+    expect(formatRule(pattern, rule)).toBe(text)
+    expect(formatRule(pattern, parseRule(text).rule)).toBe(text)
+  })
+
   it('calls the prefix of no bits default', () => {
     expect(formatRule('*', { type: 'DELAY' })).toBe('default DELAY')
   })
@@ -104,6 +125,7 @@ describe('a rule written as text', () => {
       }),
       weight: fc.nat(1e9 - 1).map(n => (n % 2 === 0 ? n : n / 1e6)),
       priority: fc.nat(1e9 - 1),
+      protocol: fc.constantFrom(undefined, 6 as const, 17 as const),
     })
     const rules: fc.Arbitrary<Rule> = fc.oneof(
       fc.record({
@@ -145,13 +167,14 @@ describe('a rule written as text', () => {
 
 /** 1 is what an absent weight or priority means. */
 function withoutDefaults(target: Target): object {
-  return Object.fromEntries(Object.entries(target).filter(([, value]) => value !== 1))
+  return Object.fromEntries(Object.entries(target).filter(([, value]) => value !== 1 && value !== undefined))
 }
 
 describe('a malformed rule', () => {
   const demux =
     'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
-  const target = 'a target is ADDRESS:PORT [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
+  const target =
+    'a target is ADDRESS:PORT [stream|datagram] [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
   const balances = 'balance is one of random, round-robin, least-loaded, peak-ewma, maglev, locality'
   const options = 'an option of FORWARD is one of balance=, to=, slow-start=, eject=, spill=, hedge='
   const multicast = 'a multicast or broadcast address is no target; to=all sends to all targets'
@@ -184,6 +207,14 @@ describe('a malformed rule', () => {
     ],
     ['web.example FORWARD 10.0.0.1:1 weight 1 weight 2', 'weight 2', 'a target has one weight'],
     ['web.example FORWARD 10.0.0.1:1, 10.0.0.1:1', '10.0.0.1:1', 'a rule names each target once'],
+    ['web.example FORWARD 10.0.0.1:1, 10.0.0.1:1 stream', '10.0.0.1:1', 'a rule names each target once'],
+    ['web.example FORWARD 10.0.0.1:1 stream datagram', 'datagram', 'a target says stream or datagram once'],
+    ['web.example FORWARD 10.0.0.1:1 streams', 'streams', target],
+    [
+      'web.example FORWARD 10.0.0.1:1 weight datagram',
+      'weight datagram',
+      'a weight is a number, 0 or more, as in weight 2 or weight 0.5',
+    ],
     ['web.example DROP a\0b', 'a\0b', 'the reason of a DROP is one line of text'],
     ['web.example DELAY 5', '5', 'nothing follows DELAY'],
     ['web.example DEMUX stream', 'stream', demux],

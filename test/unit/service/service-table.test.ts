@@ -9,6 +9,8 @@ import { choice } from '../../support/choice.ts'
 
 const A = { address: '10.0.0.1', port: 1 }
 const WEB = serviceIdOf('web.shop.example')
+const A_SAYS = { source: 'controller', owner: 'a' } as const
+const B_SAYS = { source: 'controller', owner: 'b' } as const
 
 function tableOf(...rules: [text: string, origin?: Partial<RuleOrigin>][]): ServiceTable {
   const table = new ServiceTable()
@@ -182,6 +184,62 @@ describe('a service table', () => {
     expect(insertion).toThrow(expect.objectContaining({ code: 'ERR_SERVAL_RULE' }))
     expect(insertion).toThrow(message)
     expect(table.size).toBe(0)
+  })
+
+  it('holds two targets for one endpoint of an owner, one for each protocol', () => {
+    const table = new ServiceTable()
+    insert(table, 'web.example FORWARD 10.0.0.1:1 stream, 10.0.0.1:1 datagram weight 2', A_SAYS)
+    insert(table, 'web.example FORWARD 10.0.0.1:1 datagram weight 3', A_SAYS)
+    expect(dump(table)).toEqual([
+      'web.example FORWARD 10.0.0.1:1 stream',
+      'web.example FORWARD 10.0.0.1:1 datagram weight 3',
+    ])
+    expect(table.remove(parseServicePattern('web.example'), { protocol: 6 })).toBe(1)
+    expect(dump(table)).toEqual(['web.example FORWARD 10.0.0.1:1 datagram weight 3'])
+  })
+
+  it('lets a target for all protocols give way to those for each, and take their place', () => {
+    const table = new ServiceTable()
+    insert(table, 'web.example FORWARD 10.0.0.1:1', A_SAYS)
+    insert(table, 'web.example FORWARD 10.0.0.1:1 datagram', A_SAYS)
+    expect(dump(table)).toEqual(['web.example FORWARD 10.0.0.1:1 datagram'])
+    insert(table, 'web.example FORWARD 10.0.0.1:1 stream', A_SAYS)
+    expect(dump(table)).toEqual([
+      'web.example FORWARD 10.0.0.1:1 datagram',
+      'web.example FORWARD 10.0.0.1:1 stream',
+    ])
+    insert(table, 'web.example FORWARD 10.0.0.1:1 weight 5', A_SAYS)
+    expect(dump(table)).toEqual(['web.example FORWARD 10.0.0.1:1 weight 5'])
+  })
+
+  it('keeps what targets have counted as long as they take the same protocols', () => {
+    const table = new ServiceTable()
+    insert(table, 'web.example FORWARD 10.0.0.1:1 stream, 10.0.0.1:1 datagram', A_SAYS)
+    const entry = table.find(parseServicePattern('web.example'))!
+    entry.count(entry.servingFor(17)[0]!, 3, 300, 0)
+    insert(table, 'web.example FORWARD 10.0.0.1:1 datagram weight 2', A_SAYS)
+    const counted = () =>
+      table.find(parseServicePattern('web.example'))!.targets.map(({ counters }) => counters.packets)
+    expect(counted()).toEqual([0, 3])
+    insert(table, 'web.example FORWARD 10.0.0.1:1', A_SAYS)
+    expect(counted()).toEqual([0])
+    expect(table.find(parseServicePattern('web.example'))!.counters.packets).toBe(3)
+  })
+
+  it('remembers how an instance did, whatever else takes the other protocol meanwhile', () => {
+    const table = new ServiceTable()
+    insert(table, 'web.example FORWARD eject=2 10.0.0.1:1, 10.0.0.2:1', A_SAYS)
+    const flow = { service: serviceIdOf('web.example'), protocol: 6 }
+    const failed = { type: 'failed', afterMs: 1 } as const
+    for (let i = 0; i < 2; i++) table.observe(flow, { address: '10.0.0.1', port: 1 }, failed, 0)
+    insert(table, 'web.example FORWARD 10.0.0.3:1 datagram', B_SAYS)
+    const picked = (protocol: number) =>
+      [0, 0.3, 0.6, 0.9].map(uniform => {
+        const target = table.lookup(flow.service)!.pick(protocol, 'any', choice(uniform))
+        return target?.type === 'FORWARD' && target.endpoint.address
+      })
+    expect(new Set(picked(6))).toEqual(new Set(['10.0.0.2']))
+    expect(new Set(picked(17))).toEqual(new Set(['10.0.0.2', '10.0.0.3']))
   })
 
   it('holds a listener for each protocol of one ID, and refuses a second one', () => {
