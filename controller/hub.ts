@@ -266,13 +266,8 @@ export class Hub {
     this.#send(session, { type: 'welcome', version: CONTROL_VERSION, controller, pid, leaseMs, routers })
   }
 
-  #register(
-    session: Session,
-    member: Member,
-    { xid, service, weight, priority }: Register,
-    nowMs: number,
-  ): void {
-    const refusal = this.registry.register(member.instance, service, { weight, priority }, nowMs)
+  #register(session: Session, member: Member, { xid, service, ...shares }: Register, nowMs: number): void {
+    const refusal = this.registry.register(member.instance, service, shares, nowMs)
     if (refusal !== undefined) this.counters.refused++
     else this.#notices.push({ type: 'registered', member, name: nameOf(service) })
     this.#send(session, { type: 'ack', xid, code: refusal?.code ?? '', message: refusal?.message ?? '' })

@@ -12,14 +12,14 @@ import type { Member, Registration } from './registry.ts'
 
 /** The rule by which `receiver` reaches an instance; undefined if it cannot, or if it is the instance. */
 export function ruleFor(
-  { name, prefix, instance, weight, priority }: Registration,
+  { name, prefix, instance, weight, priority, shares }: Registration,
   owner: Member,
   receiver: Member,
   sharing?: SharingPolicy,
 ): ControlRule | undefined {
   const endpoints = instance === receiver.instance ? [] : reachableEndpoints(owner, receiver)
   if (endpoints.length === 0) return undefined
-  const rule = { name, prefix, instance, endpoints, weight, priority }
+  const rule = { name, prefix, instance, endpoints, weight, priority, ...(shares && { shares }) }
   return sharing === undefined ? rule : { ...rule, sharing }
 }
 

@@ -4,6 +4,7 @@
  * clocks or who is to be told.
  */
 import type { AgentKind, ControlRuleKey, InstanceId, NamedPrefix } from '../src/control/messages.ts'
+import type { Shares } from '../src/control/shares.ts'
 import { ServalError } from '../src/errors.ts'
 import { parseServicePattern } from '../src/id/name.ts'
 import { ServicePrefix } from '../src/id/service-prefix.ts'
@@ -25,10 +26,8 @@ export interface Member {
   readonly joinedAt: number
 }
 
-export interface Registration extends NamedPrefix {
+export interface Registration extends NamedPrefix, Shares {
   readonly instance: InstanceId
-  readonly weight: number
-  readonly priority: number
   readonly registeredAt: number
   /** As the instance has said last. */
   readonly load?: Load
@@ -111,11 +110,11 @@ export class Registry {
     this.#members.delete(instance)
   }
 
-  /** Adds an instance to a service, or changes its share. The member must have joined. */
+  /** Adds an instance to a service, or changes what it takes. The member must have joined. */
   register(
     instance: InstanceId,
     service: NamedPrefix,
-    share: { readonly weight: number; readonly priority: number },
+    { weight, priority, shares }: Shares,
     nowMs: number,
   ): Refusal | undefined {
     const named = checkedService(service)
@@ -134,8 +133,8 @@ export class Registry {
     this.#owned.set(instance, owned.add(key))
     const entry = known ?? this.#addService(key, named)
     const registeredAt = entry.registrations.get(instance)?.registeredAt ?? nowMs
-    const { weight, priority } = share
-    entry.registrations.set(instance, { name, prefix, instance, weight, priority, registeredAt })
+    const registration = { name, prefix, instance, weight, priority, registeredAt }
+    entry.registrations.set(instance, shares === undefined ? registration : { ...registration, shares })
     this.#note({ name, prefix, instance })
     return undefined
   }

@@ -1,6 +1,8 @@
 /** What the REST shows of the registry. The shapes are held by src/schemas/rest-*. */
+import { eachShare } from '../../src/control/shares.ts'
 import type { SharingPolicy } from '../../src/service/balance/sharing.ts'
 import type { PolicyLine } from '../../src/service/policy-text.ts'
+import { nameOfProtocol } from '../../src/service/rule.ts'
 import { formatSharing } from '../../src/service/sharing-text.ts'
 import { formatEndpoint } from '../../src/wire/endpoint.ts'
 import type { Hub } from '../hub.ts'
@@ -27,13 +29,16 @@ export function serviceDetail(state: ControllerState, { name, prefix, registrati
     serviceId: prefix.id.toString(),
     bits: prefix.bits,
     ...shareOf(state.hub.registry.policies.sharingOf(prefix)),
-    instances: [...registrations.values()].map(({ instance, weight, priority, registeredAt, load }) => ({
-      ...process(state.hub.registry.members.get(instance)!),
-      weight,
-      priority,
-      ...load,
-      registeredForMs: Math.round(nowMs - registeredAt),
-    })),
+    instances: [...registrations.values()].flatMap(registration =>
+      eachShare(registration).map(({ weight, priority, protocol }) => ({
+        ...process(state.hub.registry.members.get(registration.instance)!),
+        weight,
+        priority,
+        ...(protocol !== undefined && { protocol: nameOfProtocol(protocol) }),
+        ...registration.load,
+        registeredForMs: Math.round(nowMs - registration.registeredAt),
+      })),
+    ),
   }
 }
 

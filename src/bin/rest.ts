@@ -1,4 +1,5 @@
 /** Reads the REST of a controller. */
+import type { ProtocolName } from '../service/rule.ts'
 import { Failure } from './failure.ts'
 
 /** An instance as `/v1/services/NAME` shows it. */
@@ -10,6 +11,8 @@ export interface RestInstance {
   readonly endpoints: readonly string[]
   readonly weight: number
   readonly priority: number
+  /** Absent: streams and datagrams. */
+  readonly protocol?: ProtocolName
 }
 
 export interface RestService {

@@ -14,6 +14,7 @@ import {
   emitRule,
   emitRuleKey,
   emitService,
+  emitShares,
   parseChoice,
   parseEndpoints,
   parseInstance,
@@ -23,7 +24,7 @@ import {
   parseRuleKeys,
   parseRules,
   parseService,
-  parseShare,
+  parseShares,
   parseText,
 } from './fields.ts'
 import { emitFrame } from './frame.ts'
@@ -106,9 +107,9 @@ const codecs: { readonly [T in MessageType]: BodyCodec<T> } = {
     parse: fields => ({
       xid: fields.xid ?? 0,
       service: parseService(fields.service),
-      ...parseShare(fields.weight, fields.priority),
+      ...parseShares(fields),
     }),
-    emit: ({ xid, service, weight, priority }) => ({ xid, service: emitService(service), weight, priority }),
+    emit: ({ xid, service, ...shares }) => ({ xid, service: emitService(service), ...emitShares(shares) }),
   },
   unregister: {
     parse: fields => ({ xid: fields.xid ?? 0, service: parseService(fields.service) }),

@@ -10,6 +10,7 @@ export const controlErrors = {
   badEndpoint: new WireError('bad-endpoint', 'an endpoint has no address of 4 or 16 bytes, or no port'),
   badInstance: new WireError('bad-instance', 'an instance or controller is not named by 16 bytes'),
   badNumber: new WireError('bad-number', 'a weight or priority is not a number, or less than it may be'),
+  badShare: new WireError('bad-share', 'a share is of no protocol known here, or of one that has a share'),
   badSharing: new WireError('bad-sharing', 'a rule is shared as no balancer can'),
   badLoad: new WireError('bad-load', 'a load is not from 0 to 1'),
   badText: new WireError('bad-text', 'a text is too long, or holds control characters'),

@@ -69,7 +69,7 @@ export class Dealings {
   unregister(registrationId: number): void {
     if (!this.#registrations.has(registrationId)) return
     const request = this.#registrations.withdraw(registrationId)
-    if (this.#isConnected && request !== undefined) this.#outlets.send(request)
+    if (this.#isConnected) this.#outlets.send(request)
     else this.#outlets.tell({ type: 'unregistered', registrationId })
   }
 

@@ -8,6 +8,7 @@ import { ServicePrefix } from '../id/service-prefix.ts'
 import { BALANCE_NAMES, type SharingPolicy } from '../service/balance/sharing.ts'
 import { sharingProblem } from '../service/rule-check.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import { protocols } from '../wire/sal-header.ts'
 import { controlErrors } from './control-error.ts'
 import type { serval } from './generated/control.js'
 import type {
@@ -18,6 +19,9 @@ import type {
   RouterInfo,
   ServiceLoad,
 } from './messages.ts'
+import type { Share, Shares } from './shares.ts'
+
+const PROTOCOLS = Object.values(protocols)
 
 /** What a list in one message may hold. */
 export const MAX_ENDPOINTS = 32
@@ -28,6 +32,7 @@ type Maybe<T> = T | null | undefined
 type ServiceFields = serval.control.Service.$Properties
 type EndpointFields = serval.control.Endpoint.$Properties
 type RuleFields = serval.control.Rule.$Properties
+type SharesFields = Pick<RuleFields, 'weight' | 'priority' | 'shares'>
 type RuleKeyFields = serval.control.RuleKey.$Properties
 type SharingFields = serval.control.Sharing.$Properties
 type LoadFields = serval.control.ServiceLoad.$Properties
@@ -60,21 +65,21 @@ export function emitEndpoint(endpoint: Endpoint): EndpointFields {
 }
 
 export function parseRules(list: Maybe<RuleFields[]>): ControlRule[] {
-  return parseList(list, MAX_RULES, ({ service, instance, endpoints, weight, priority, sharing }) => {
+  return parseList(list, MAX_RULES, ({ service, instance, endpoints, sharing, ...shares }) => {
     if (!endpoints?.length) throw controlErrors.badEndpoint
     const rule = {
       ...parseService(service),
       instance: parseInstance(instance),
       endpoints: parseEndpoints(endpoints),
-      ...parseShare(weight, priority),
+      ...parseShares(shares),
     }
     return sharing ? { ...rule, sharing: parseSharing(sharing) } : rule
   })
 }
 
 export function emitRule(rule: ControlRule): RuleFields {
-  const { endpoints, weight, priority, sharing } = rule
-  return { ...emitRuleKey(rule), endpoints: endpoints.map(emitEndpoint), weight, priority, sharing }
+  const { endpoints, sharing } = rule
+  return { ...emitRuleKey(rule), endpoints: endpoints.map(emitEndpoint), ...emitShares(rule), sharing }
 }
 
 /** A balancer of a later version is as none: the others of its options still hold. */
@@ -118,11 +123,25 @@ export function emitRouter({ instance, name, endpoints }: RouterInfo): RouterFie
   return { instance: emitInstance(instance), name: clip(name), endpoints: endpoints.map(emitEndpoint) }
 }
 
+/** What an instance takes: of all protocols, or of some. */
+export function parseShares({ weight, priority, shares: list }: SharesFields): Shares {
+  const share = parseShare(weight, priority)
+  if (!list?.length) return share
+  const shares = parseList(list, PROTOCOLS.length, ({ protocol: number, ...fields }) => {
+    const protocol = PROTOCOLS.find(known => known === number)
+    if (protocol === undefined) throw controlErrors.badShare
+    return { protocol, ...parseShare(fields.weight, fields.priority) }
+  })
+  if (new Set(shares.map(({ protocol }) => protocol)).size < shares.length) throw controlErrors.badShare
+  return { ...share, shares }
+}
+
+export function emitShares({ weight, priority, shares }: Shares): SharesFields {
+  return shares === undefined ? { weight, priority } : { weight, priority, shares: [...shares] }
+}
+
 /** What a rule's targets share the load by (service/rule.ts): a weight of 0 or more, any priority. */
-export function parseShare(
-  weight: Maybe<number>,
-  priority: Maybe<number>,
-): { weight: number; priority: number } {
+function parseShare(weight: Maybe<number>, priority: Maybe<number>): Share {
   const share = { weight: weight ?? 0, priority: priority ?? 0 }
   const isShare = Number.isFinite(share.weight) && share.weight >= 0 && Number.isFinite(share.priority)
   if (!isShare) throw controlErrors.badNumber

@@ -7,6 +7,7 @@ import type { SharingPolicy } from '../service/balance/sharing.ts'
 import { formatSharing } from '../service/sharing-text.ts'
 import { sameEndpoint } from '../wire/endpoint.ts'
 import type { ControlRule, ControlRuleKey, InstanceId, NamedPrefix, RuleUpdate } from './messages.ts'
+import { sameShares } from './shares.ts'
 
 /** Both empty: nothing changed. A rule that changed is in both; take `remove` away before you put `add` in. */
 export interface RuleChange {
@@ -188,8 +189,7 @@ function missingFrom(
 function isSame(a: ControlRule, b: ControlRule | undefined): boolean {
   return (
     b !== undefined &&
-    a.weight === b.weight &&
-    a.priority === b.priority &&
+    sameShares(a, b) &&
     a.name === b.name &&
     sameSharing(a.sharing, b.sharing) &&
     a.endpoints.length === b.endpoints.length &&

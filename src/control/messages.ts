@@ -3,6 +3,7 @@ import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Load } from '../service/balance/observed.ts'
 import type { SharingPolicy } from '../service/balance/sharing.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
+import type { Shares } from './shares.ts'
 
 export const CONTROL_VERSION = 1
 
@@ -66,14 +67,11 @@ export interface Welcome {
   readonly routers: readonly RouterInfo[]
 }
 
-/** `xid` comes back in the Ack. */
-export interface Register {
+/** `xid` comes back in the Ack. In the place of what the instance has said of the service before. */
+export interface Register extends Shares {
   readonly type: 'register'
   readonly xid: number
   readonly service: NamedPrefix
-  /** As in a rule: >= 0. */
-  readonly weight: number
-  readonly priority: number
 }
 
 export interface Unregister {
@@ -96,12 +94,10 @@ export interface Endpoints {
 }
 
 /** FORWARD what is for the prefix to this instance. Prefix and instance together identify the rule. */
-export interface ControlRule extends NamedPrefix {
+export interface ControlRule extends NamedPrefix, Shares {
   readonly instance: InstanceId
   /** Where the instance answers, the best for this receiver first; never empty. */
   readonly endpoints: readonly Endpoint[]
-  readonly weight: number
-  readonly priority: number
   /** As an operator has said to the controller; undefined: nobody has. */
   readonly sharing?: SharingPolicy | undefined
 }

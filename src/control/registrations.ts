@@ -3,13 +3,10 @@
  * rebuilt from it after every reconnect.
  */
 import type { Ack, NamedPrefix, Register, Unregister } from './messages.ts'
+import { type SomeShare, together } from './shares.ts'
 
-export interface Registration extends NamedPrefix {
-  /** Share of what its priority's set serves, >= 0. */
-  readonly weight: number
-  /** The highest one with a live instance serves. */
-  readonly priority: number
-}
+/** Of one listener: streams and datagrams, unless it says which. */
+export interface Registration extends NamedPrefix, SomeShare {}
 
 /** What an Ack says about a registration. */
 export type RegistrationOutcome =
@@ -24,6 +21,8 @@ export type RegistrationOutcome =
 
 export class Registrations {
   readonly #desired = new Map<number, Registration>()
+  /** The same by prefix, of which the controller hears as one. */
+  readonly #byPrefix = new Map<string, Map<number, Registration>>()
   /** Requests on this connection that have no Ack yet, by xid. */
   readonly #unanswered = new Map<number, { registrationId: number; wanted: boolean }>()
   #lastId = 0
@@ -35,7 +34,10 @@ export class Registrations {
 
   /** Wants it from now on; the number names it in `withdraw` and in outcomes. */
   add(registration: Registration): number {
-    this.#desired.set(++this.#lastId, registration)
+    const key = registration.prefix.toString()
+    const same = this.#byPrefix.get(key) ?? new Map<number, Registration>()
+    this.#byPrefix.set(key, same.set(++this.#lastId, registration))
+    this.#desired.set(this.#lastId, registration)
     return this.#lastId
   }
 
@@ -51,21 +53,21 @@ export class Registrations {
   }
 
   request(registrationId: number): Register {
-    const { name, prefix, weight, priority } = this.#desired.get(registrationId)!
-    const xid = this.#expectAck(registrationId, true)
-    return { type: 'register', xid, service: { name, prefix }, weight, priority }
+    const registration = this.#desired.get(registrationId)!
+    return this.#register(this.#expectAck(registrationId, true), registration)
   }
 
   /**
-   * Wants it no more. What to say, where a controller may know of it; undefined if another registration is
-   * for the same prefix (as a stream's and a datagram's listener may be), so that it stays.
+   * Wants it no more. What to say, where a controller may know of it: where another registration is for the same prefix, as a
+   * stream's and a datagram's listener may be, what that one takes.
    */
-  withdraw(registrationId: number): Unregister | undefined {
-    const { name, prefix } = this.#desired.get(registrationId)!
-    this.#desired.delete(registrationId)
-    for (const other of this.#desired.values()) if (other.prefix.equals(prefix)) return undefined
+  withdraw(registrationId: number): Unregister | Register {
+    const registration = this.#desired.get(registrationId)!
+    this.#forget(registrationId)
     const xid = this.#expectAck(registrationId, false)
-    return { type: 'unregister', xid, service: { name, prefix } }
+    const { name, prefix } = registration
+    if (!this.#byPrefix.has(prefix.toString())) return { type: 'unregister', xid, service: { name, prefix } }
+    return this.#register(xid, registration)
   }
 
   /** undefined: the Ack is of an earlier wish, or answers nothing. A refused registration is given up. */
@@ -78,7 +80,7 @@ export class Registrations {
     if (!wanted) return { type: 'unregistered', registrationId }
     if (!this.#desired.has(registrationId)) return undefined
     if (code === '') return { type: 'registered', registrationId }
-    this.#desired.delete(registrationId)
+    this.#forget(registrationId)
     return { type: 'refused', registrationId, code, message }
   }
 
@@ -87,6 +89,19 @@ export class Registrations {
     const withdrawn = [...this.#unanswered.values()].filter(request => !request.wanted)
     this.#unanswered.clear()
     return withdrawn.map(({ registrationId }) => ({ type: 'unregistered', registrationId }))
+  }
+
+  #register(xid: number, { name, prefix }: NamedPrefix): Register {
+    const same = this.#byPrefix.get(prefix.toString())!
+    return { type: 'register', xid, service: { name, prefix }, ...together([...same.values()]) }
+  }
+
+  #forget(registrationId: number): void {
+    const key = this.#desired.get(registrationId)!.prefix.toString()
+    this.#desired.delete(registrationId)
+    const same = this.#byPrefix.get(key)!
+    same.delete(registrationId)
+    if (same.size === 0) this.#byPrefix.delete(key)
   }
 
   #expectAck(registrationId: number, wanted: boolean): number {

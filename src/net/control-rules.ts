@@ -6,6 +6,7 @@
  * missing that has an instance before and after.
  */
 import type { ControlRule, ServiceLoad } from '../control/messages.ts'
+import { eachShare } from '../control/shares.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { ForwardRule } from '../service/rule.ts'
 import { targetProblem } from '../service/rule-check.ts'
@@ -110,10 +111,11 @@ export class ControlRules {
   }
 
   #install(rule: ControlRule): void {
-    const { prefix, name, weight, priority, sharing } = rule
+    const { prefix, name, sharing } = rule
     const endpoint = this.#targetOf(rule)
     if (endpoint === undefined) return this.#refuse(rule)
-    const forward: ForwardRule = { type: 'FORWARD', targets: [{ endpoint, weight, priority }] }
+    const targets = eachShare(rule).map(share => ({ endpoint, ...share }))
+    const forward: ForwardRule = { type: 'FORWARD', targets }
     const shared = sharing === undefined ? forward : { ...forward, sharing }
     this.#options.table.replace(prefix, [shared], { ...selectorOf(rule), name })
   }

@@ -340,6 +340,7 @@ export class StackListener {
       prefix: new ServicePrefix(id, 256),
       weight: this.#weight,
       priority: this.#priority,
+      protocol: this.#listener.protocol,
     })
     this.#registrations.set(text, registration.id)
     return registration.acknowledged

@@ -17,10 +17,13 @@ afterEach(async () => {
   await stacks.close()
 })
 
-/** Runs an ES module that has `dgram`; its lines come one by one. */
+/** Runs an ES module that has `dgram` and `net`; its lines come one by one. */
 function run(code: string, env: Record<string, string> = {}) {
-  const module = pathToFileURL('dist/lib/dgram.js')
-  const program = `const { default: dgram } = await import('${module}'); ${code}`
+  const module = (name: string) => pathToFileURL(`dist/lib/${name}.js`)
+  const imports = ['dgram', 'net'].map(
+    name => `const { default: ${name} } = await import('${module(name)}');`,
+  )
+  const program = `${imports.join(' ')} ${code}`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     env: { ...process.env, SERVAL_RUNTIME_DIR: stacks.runtimeDir, SERVAL_BIND: '127.0.0.1', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -53,6 +56,37 @@ it('two processes meet by name, with and without a flow, and the one that is don
   expect(await client.says()).toBe('unconnected! connected!')
   expect(await client.exited).toBe(0)
 })
+
+const STREAMS = `
+  const server = net.createServer(socket => socket.end('by stream'))
+  server.listen('echo.example', () => console.log('listening'))`
+
+const ASK_BOTH = `
+  import { once } from 'node:events'
+  const heard = new Map()
+  const hear = text => heard.set(text, (heard.get(text) ?? 0) + 1)
+  for (let i = 0; i < 20; i++) {
+    const [answer] = await once(net.connect('echo.example'), 'data')
+    hear(String(answer))
+    const socket = dgram.createSocket()
+    socket.send('by datagram', 'echo.example')
+    hear(String((await once(socket, 'message'))[0]))
+    socket.close()
+  }
+  console.log(JSON.stringify(Object.fromEntries(heard)))`
+
+it.each([
+  ['the one that serves streams begins', [STREAMS, ECHO]],
+  ['the one that serves datagrams begins', [ECHO, STREAMS]],
+])(
+  'two processes serve streams and datagrams of one name, and each client reaches its own: %s',
+  async (_who, codes) => {
+    for (const code of codes) expect(await run(code).says()).toMatch(/bound|listening/)
+    const client = run(ASK_BOTH)
+    expect(JSON.parse(await client.says())).toEqual({ 'by stream': 20, 'by datagram!': 20 })
+    expect(await client.exited).toBe(0)
+  },
+)
 
 it('two processes that know nothing but a router meet through it', async () => {
   const serving = stacks.openRouter()

@@ -29,7 +29,17 @@ export const controlSamples: readonly ControlMessage[] = [
     secret: 'e'.repeat(32),
   },
   { type: 'welcome', version: 1, controller: OTHER, pid: 1, leaseMs: 10_000, routers },
-  { type: 'register', xid: 7, service: named('*.shop.example'), weight: 0, priority: 1 },
+  {
+    type: 'register',
+    xid: 7,
+    service: named('*.shop.example'),
+    weight: 2,
+    priority: 1,
+    shares: [
+      { protocol: 6, weight: 2, priority: 1 },
+      { protocol: 17, weight: 0.5, priority: -1 },
+    ],
+  },
   { type: 'unregister', xid: 0xffffffff, service: named('*') },
   { type: 'ack', xid: 7, code: 'ESERVICENAME', message: 'no' },
   { type: 'endpoints', endpoints: endpoints('10.0.0.1:5000') },
@@ -40,6 +50,7 @@ export const controlSamples: readonly ControlMessage[] = [
     add: [
       rule,
       { ...rule, instance: OTHER, sharing: {} },
+      { ...rule, instance: OTHER, shares: [{ protocol: 17, weight: 1, priority: 1 }] },
       { ...rule, instance: OTHER, sharing: { balance: 'locality', spillAt: 0.5, hedgeAt: 0 } },
       {
         ...rule,

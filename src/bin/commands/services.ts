@@ -4,6 +4,7 @@ import { DEFAULT_API, loadConfig } from '../../net/config.ts'
 import { RuntimeDirectory } from '../../net/runtime-dir.ts'
 import type { ServiceStatus, StackStatus } from '../../net/status.ts'
 import { askStacks } from '../../net/status-client.ts'
+import type { ProtocolName } from '../../service/rule.ts'
 import { Failure } from '../failure.ts'
 import { type Listing, type ListingOptions, showListing } from '../listing.ts'
 import { type RestInstance, type RestService, readServices } from '../rest.ts'
@@ -20,8 +21,8 @@ interface Row {
   readonly endpoints: readonly string[]
   readonly weight: number
   readonly priority: number
-  /** null: only the controller knows of it, which is not told. */
-  readonly protocol: 'stream' | 'datagram' | null
+  /** null: both, as the controller alone tells. */
+  readonly protocol: ProtocolName | null
   readonly knownTo: readonly ('host' | 'controller')[]
 }
 
@@ -81,16 +82,21 @@ function hostRows({ instance, program, pid, endpoints, services }: StackStatus):
 }
 
 function controllerRows({ name, serviceId, instances }: RestService): Row[] {
-  return instances.map(({ instance, program, pid, host, endpoints, weight, priority }: RestInstance) => ({
-    ...{ service: name, serviceId, instance, program, pid, host, endpoints, weight, priority },
-    protocol: null,
-    knownTo: ['controller'],
-  }))
+  return instances.map((told: RestInstance) => {
+    const { instance, program, pid, host, endpoints, weight, priority, protocol = null } = told
+    return {
+      ...{ service: name, serviceId, instance, program, pid, host, endpoints, weight, priority, protocol },
+      knownTo: ['controller'],
+    }
+  })
 }
 
 /** What both know is one row; the host knows its own best. */
 function merge(ofHost: readonly Row[], ofController: readonly Row[]): Row[] {
-  const isSame = (a: Row, b: Row) => a.instance === b.instance && a.service === b.service
+  const isSame = (own: Row, told: Row) =>
+    own.instance === told.instance &&
+    own.service === told.service &&
+    (told.protocol === null || told.protocol === own.protocol)
   const known = ofHost.map((row): Row => {
     const twin = ofController.find(other => isSame(row, other))
     return twin === undefined ? row : { ...row, host: twin.host, knownTo: ['host', 'controller'] }

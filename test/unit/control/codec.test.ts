@@ -111,6 +111,23 @@ describe('a malformed message', () => {
     ['a weight below 0', { register: { service, weight: -1 } }, controlErrors.badNumber],
     ['a weight that is none', { register: { service, weight: Number.NaN } }, controlErrors.badNumber],
     ['an infinite priority', { register: { service, priority: 1 / 0 } }, controlErrors.badNumber],
+    ['a share of nothing', { register: { service, shares: [{ weight: 1 }] } }, controlErrors.badShare],
+    ['a share of ICMP', { register: { service, shares: [{ protocol: 1 }] } }, controlErrors.badShare],
+    [
+      'two shares of one protocol',
+      { ruleUpdate: { add: [{ ...rule, shares: [{ protocol: 6 }, { protocol: 6 }] }] } },
+      controlErrors.badShare,
+    ],
+    [
+      'three shares',
+      { register: { service, shares: [{ protocol: 6 }, { protocol: 17 }, { protocol: 6 }] } },
+      controlErrors.tooMany,
+    ],
+    [
+      'a share with a weight below 0',
+      { register: { service, shares: [{ protocol: 6, weight: -1 }] } },
+      controlErrors.badNumber,
+    ],
     ['no instance', { hello: { ...hello, instance: null } }, controlErrors.badInstance],
     ['a long instance', { hello: { ...hello, instance: service.id } }, controlErrors.badInstance],
     [

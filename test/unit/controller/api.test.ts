@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RunningController, startController } from '../../../controller/index.ts'
 import { createApi } from '../../../controller/routes/api.ts'
+import { protocols } from '../../../src/wire/sal-header.ts'
 import { ControlWorld, named, registration } from '../../support/control-world.ts'
 
 const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true })
@@ -93,6 +94,24 @@ describe('the REST', () => {
       })
     },
   )
+
+  it('shows what an instance takes, once for each protocol where the shares differ', async () => {
+    const { world, read, first, second } = restOf()
+    first.core.register({ ...registration('game.example'), protocol: protocols.STREAM })
+    second.core.register({ ...registration('game.example'), protocol: protocols.STREAM })
+    second.core.register({ ...registration('game.example', 2), protocol: protocols.DATAGRAM })
+    world.run(10)
+    const { body } = await read('/v1/services/game.example')
+    expect(faults('service', body)).toBe('')
+    expect(body.instances).toMatchObject([
+      { program: 'first', protocol: 'stream', weight: 1 },
+      { program: 'second', protocol: 'stream', weight: 1 },
+      { program: 'second', protocol: 'datagram', weight: 2 },
+    ])
+    const { services } = (await read('/v1/services')).body
+    expect(services).toContainEqual(expect.objectContaining({ name: 'game.example', instances: 2 }))
+    expect(JSON.stringify((await read('/v1/services/web.example')).body)).not.toContain('protocol')
+  })
 
   it('shows a prefix, and a raw one with its bits', async () => {
     const { read } = restOf()

@@ -68,6 +68,28 @@ describe('a rule of the controller', () => {
   })
 })
 
+describe('a rule for some protocols', () => {
+  const stream = { protocol: protocols.STREAM, weight: 2, priority: 1 }
+  const datagram = { protocol: protocols.DATAGRAM, weight: 3, priority: 1 }
+  const web = named('web.example').prefix
+
+  it('is a target for each, in the place of what the instance took before', () => {
+    const table = new ServiceTable()
+    const rules = rulesOf(table)
+    const both = { ...ruleTo('10.0.0.7:5000'), shares: [stream, datagram] }
+    void rules.apply([], [both])
+    expect(table.find(web)?.servingFor(protocols.STREAM)).toMatchObject([{ weight: 2 }])
+    expect(table.find(web)?.servingFor(protocols.DATAGRAM)).toMatchObject([{ weight: 3 }])
+    void rules.apply([both], [{ ...both, shares: [datagram] }])
+    expect(table.find(web)?.servingFor(protocols.STREAM)).toEqual([])
+    expect(table.find(web)?.servingFor(protocols.DATAGRAM)).toMatchObject([{ weight: 3 }])
+    void rules.apply([{ ...both, shares: [datagram] }], [ruleTo('10.0.0.7:5000')])
+    expect(table.find(web)?.targets).toMatchObject([{ protocol: undefined, weight: 1 }])
+    void rules.apply([ruleTo('10.0.0.7:5000')], [])
+    expect(table.size).toBe(0)
+  })
+})
+
 describe('the load of an instance', () => {
   const web = named('web.example')
   const [a, b] = ['a'.repeat(32), 'b'.repeat(32)]
