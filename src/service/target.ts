@@ -57,8 +57,9 @@ export function overlap(a: Pick<Target, 'endpoint' | 'protocol'>, b: typeof a): 
 
 /** A text for each place to which a target leads: two targets overlap if they have one in common. */
 export function placesOf({ endpoint, protocol }: Pick<Target, 'endpoint' | 'protocol'>): string[] {
-  const taken = protocol === undefined ? Object.values(protocols) : [protocol]
-  return taken.map(each => `${each} ${formatEndpoint(endpoint)}`)
+  const place = formatEndpoint(endpoint)
+  if (protocol !== undefined) return [`${protocol} ${place}`]
+  return [`${protocols.STREAM} ${place}`, `${protocols.DATAGRAM} ${place}`]
 }
 
 /** Targets by number, one for all that are equal, as long as somebody uses it. */
