@@ -7,6 +7,7 @@ import { parsePacket, type SalPacket } from '../../src/wire/packet.ts'
 import { profile2014 } from '../../src/wire/profile-2014.ts'
 import { parseRawPacket } from '../../src/wire/raw-ip.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
+import { schemaErrors } from '../support/cli.ts'
 import { Chain } from '../support/lab/chain.ts'
 import { describeInLab } from '../support/lab/describe-in-lab.ts'
 import type { Program, ProgramEvent } from '../support/lab/program.ts'
@@ -217,7 +218,7 @@ async function startMessages() {
 async function startRouters(): Promise<string[]> {
   const { routers, server } = chain
   await Promise.all(
-    routers.map((host, i) => {
+    routers.map(async (host, i) => {
       const next = chain.addressOf(routers[i + 1] ?? server)
       const router = host.serval([
         'router',
@@ -227,7 +228,9 @@ async function startRouters(): Promise<string[]> {
         `${NAME} FORWARD ${next}`,
         '--json',
       ])
-      return router.event('ready')
+      const ready = await router.event('ready')
+      expect(schemaErrors('ready', ready)).toBe('')
+      expect(ready.ip).toContain(chain.addressOf(host))
     }),
   )
   return routers.map(host => chain.addressOf(host))

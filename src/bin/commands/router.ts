@@ -114,11 +114,18 @@ async function router(options: RouterOptions): Promise<void> {
   })
   const logger = createLogger(shell.config.log)
   await shell.ready
-  printReady(json, { command: 'router', udp: shell.endpoints.map(formatEndpoint) })
+  printReady(json, { command: 'router', ...whereIs(shell) })
   const reason = await stopped
   logger.info({ reason }, 'router is being stopped')
   await shell.close({ graceMs: 1000 * grace })
   logger.info({ counters: shell.counters }, 'router has stopped')
+}
+
+/** Raw IP has no ports. */
+function whereIs({ config, endpoints }: RouterShell): { udp: string[] } | { ip: string[] } {
+  return config.profile === '2014'
+    ? { ip: endpoints.map(({ address }) => address) }
+    : { udp: endpoints.map(formatEndpoint) }
 }
 
 function openShell(options: RouterShellOptions): RouterShell {
