@@ -27,6 +27,7 @@ const PORT = 54_325
 let stacks: Stacks
 let network: MemoryNetwork
 let rest: string
+let registrar: DaemonRegistrar
 beforeEach(async () => {
   stacks = new Stacks()
   network = new MemoryNetwork()
@@ -41,12 +42,9 @@ beforeEach(async () => {
   rest = addresses.api!.url
   places.next = network.host('10.14.0.1')
   const { unix: path } = addresses
-  stacks.add(
-    await DaemonRegistrar.open(
-      { path: path! },
-      { bind: `10.14.0.1:${PORT}`, runtimeDir: stacks.runtimeDir, controller: `unix:${path}` },
-    ),
-  )
+  const { runtimeDir } = stacks
+  const options = { bind: `10.14.0.1:${PORT}`, runtimeDir, controller: `unix:${path}` }
+  registrar = stacks.add(await DaemonRegistrar.open({ path: path! }, options))
 })
 afterEach(async () => {
   vi.useRealTimers()
@@ -58,6 +56,7 @@ it('each service of a host is known until it is taken back, and its others longe
   await daemon.say(REGISTER, WEB)
   await daemon.say(REGISTER, FILES)
   await known({ [WEB]: ['10.14.0.2'], [FILES]: ['10.14.0.2'] })
+  expect(await hosts()).toContain('10.14.0.2')
   await daemon.say(UNREGISTER, WEB)
   await known({ [WEB]: [], [FILES]: ['10.14.0.2'] })
   await daemon.say(REGISTER, WEB)
@@ -65,6 +64,7 @@ it('each service of a host is known until it is taken back, and its others longe
   await daemon.say(UNREGISTER, WEB)
   await daemon.say(UNREGISTER, FILES)
   await known({ [WEB]: [], [FILES]: [] })
+  await vi.waitFor(async () => expect(await hosts()).not.toContain('10.14.0.2'), 60_000)
   await daemon.say(REGISTER, FILES)
   await known({ [WEB]: [], [FILES]: ['10.14.0.2'] })
 })
@@ -72,11 +72,18 @@ it('each service of a host is known until it is taken back, and its others longe
 it('hosts that serve the same are instances of it, and each leaves by itself', async () => {
   const one = await openDaemon('10.14.0.2')
   const other = await openDaemon('10.14.0.3')
-  await one.say(REGISTER, WEB)
-  await other.say(REGISTER, WEB)
+  await Promise.all([one.say(REGISTER, WEB), other.say(REGISTER, WEB)])
   await known({ [WEB]: ['10.14.0.2', '10.14.0.3'] })
   await one.say(UNREGISTER, WEB)
   await known({ [WEB]: ['10.14.0.3'] })
+})
+
+it('nothing is known of what was registered once nobody listens any more', async () => {
+  const daemon = await openDaemon('10.14.0.2')
+  await daemon.say(REGISTER, WEB)
+  await known({ [WEB]: ['10.14.0.2'] })
+  await registrar.close()
+  await known({ [WEB]: [] })
 })
 
 it('a host that moves takes its service with it', async () => {
@@ -150,4 +157,10 @@ async function addressesOf(service: string): Promise<string[]> {
   if (answer.status === 404) return []
   const { instances } = (await answer.json()) as { instances: { endpoints: string[] }[] }
   return instances.flatMap(({ endpoints }) => endpoints.map(text => text.split(':')[0]!)).sort()
+}
+
+async function hosts(): Promise<string[]> {
+  const answer = await fetch(`${rest}/v1/hosts`)
+  const { hosts } = (await answer.json()) as { hosts: { host: string }[] }
+  return hosts.map(({ host }) => host)
 }

@@ -21,16 +21,17 @@ function serviceId(number: number): string {
 }
 
 interface Message {
+  readonly flags?: number
   readonly type?: number
   readonly bits?: number
   readonly movedFrom?: string
   readonly service?: string
 }
 
-function message({ type = 0, bits = 0, movedFrom, service = SERVER }: Message = {}): Uint8Array {
+function message({ type = 0, bits = 0, movedFrom, service = SERVER, flags }: Message = {}): Uint8Array {
   const payload = new Uint8Array(48)
   payload.set([type, 0, 0, 48], 0)
-  payload[8] = movedFrom === undefined ? 0 : 1
+  payload[8] = flags ?? (movedFrom === undefined ? 0 : 1)
   payload[10] = bits
   payload.set((movedFrom ?? '0.0.0.0').split('.').map(Number), 12)
   payload.set(ServiceId.parse(service).toBytes(), 16)
@@ -116,6 +117,28 @@ describe('registrations of daemons', () => {
       `1 registered 10.0.0.3 ${SERVER}`,
       `4 withdrawn 10.0.0.3 ${SERVER}`,
     ])
+  })
+
+  it('stay with a host whose address stands in a message that tells of no move', () => {
+    const leases = new DaemonLeases()
+    const other = message({ movedFrom: '10.0.0.2', flags: 0 })
+    expect(changes(leases, [0, '10.0.0.2', message()], [1, '10.0.0.3', other])).toEqual([
+      `0 registered 10.0.0.2 ${SERVER}`,
+      `1 registered 10.0.0.3 ${SERVER}`,
+    ])
+  })
+
+  it('lapse in the order in which they were said last', () => {
+    const leases = new DaemonLeases()
+    changes(
+      leases,
+      [0, '10.0.0.2', message()],
+      [5_000, '10.0.0.3', message()],
+      [10_000, '10.0.0.2', message()],
+    )
+    expect(leases.nextTimeoutAt).toBe(55_000)
+    expect(leases.handleTimeout(55_000)).toMatchObject([{ address: '10.0.0.3' }])
+    expect(leases.nextTimeoutAt).toBe(60_000)
   })
 
   it('may be of a prefix, and not of everything', () => {
