@@ -21,6 +21,12 @@ export interface Offload {
   openSocket(local: Endpoint, how?: { readonly isShared?: boolean; readonly merges?: boolean }): number
   /** Closes what no dgram socket has taken over. */
   closeSocket(fd: number): void
+  /** Another descriptor of the same socket, the caller's to close. Throws the system's error. */
+  duplicate(fd: number): number
+  /** Makes `fd` stand for a socket on which nothing ever comes; where that fails it stays what it is. */
+  silence(fd: number): void
+  /** Makes `fd` stand for the socket again of which `duplicate` gave another descriptor. Throws the system's error. */
+  restore(fd: number, duplicate: number): void
   /** Where the bytes of a view lie. It holds as long as somebody keeps the view. */
   addressOf(bytes: Uint8Array): number
   /** sendmsg(2), never waiting, with the struct msghdr at an address. 0, or the system's error number. */
@@ -100,12 +106,16 @@ const LINUX = {
   UDP_GRO: 104,
 } as const
 
+const NEW_SOCKET = LINUX.SOCK_DGRAM | LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC
+
 class LinuxOffload implements Offload {
   readonly cuts: boolean
   readonly #koffi: Koffi
   readonly #socket: (domain: number, type: number, protocol: number) => number
   readonly #bind: (fd: number, address: Uint8Array, length: number) => number
   readonly #close: (fd: number) => number
+  readonly #dup: (fd: number) => number
+  readonly #dup3: (fd: number, as: number, flags: number) => number
   readonly #setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number
   readonly #sendmsg: (fd: number, message: number, flags: number) => number
   readonly #recvfrom: (
@@ -118,6 +128,8 @@ class LinuxOffload implements Offload {
   ) => number
   readonly #sendmmsg: (fd: number, messages: number, count: number, flags: number) => number
   readonly #recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: number) => number
+  /** Bound to nothing; opened when it is needed. */
+  #silentFd = -1
   readonly #value = new Int32Array(1)
   readonly #fromLength = new Uint32Array(1)
 
@@ -127,6 +139,8 @@ class LinuxOffload implements Offload {
     this.#socket = libc.func('int socket(int domain, int type, int protocol)')
     this.#bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
     this.#close = libc.func('int close(int fd)')
+    this.#dup = libc.func('int dup(int fd)')
+    this.#dup3 = libc.func('int dup3(int fd, int as, int flags)')
     this.#setsockopt = libc.func(
       'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
     )
@@ -144,8 +158,7 @@ class LinuxOffload implements Offload {
   openSocket(local: Endpoint, { isShared = false, merges = true } = {}): number {
     const isV6 = endpointFamily(local) === 6
     const socketAddress = socketAddressOf(local)
-    const type = LINUX.SOCK_DGRAM | LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC
-    const fd = this.#socket(isV6 ? LINUX.AF_INET6 : LINUX.AF_INET, type, 0)
+    const fd = this.#socket(isV6 ? LINUX.AF_INET6 : LINUX.AF_INET, NEW_SOCKET, 0)
     if (fd < 0) throw this.#error('socket', local)
     if (isShared) this.#set(fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEPORT, 1)
     if (merges) this.#enableOffloads(fd)
@@ -159,6 +172,21 @@ class LinuxOffload implements Offload {
 
   closeSocket(fd: number): void {
     this.#close(fd)
+  }
+
+  duplicate(fd: number): number {
+    const duplicate = this.#dup(fd)
+    if (duplicate < 0) throw this.#error('dup')
+    return duplicate
+  }
+
+  silence(fd: number): void {
+    if (this.#silentFd < 0) this.#silentFd = this.#socket(LINUX.AF_INET, NEW_SOCKET, 0)
+    if (this.#silentFd >= 0) this.#dup3(this.#silentFd, fd, LINUX.SOCK_CLOEXEC)
+  }
+
+  restore(fd: number, duplicate: number): void {
+    if (this.#dup3(duplicate, fd, LINUX.SOCK_CLOEXEC) < 0) throw this.#error('dup3')
   }
 
   addressOf(bytes: Uint8Array): number {
@@ -222,15 +250,10 @@ class LinuxOffload implements Offload {
     return this.#setsockopt(fd, level, name, this.#value, this.#value.byteLength) === 0
   }
 
-  #error(syscall: string, { address, port }: Endpoint): NodeJS.ErrnoException {
+  #error(syscall: string, local?: Endpoint): NodeJS.ErrnoException {
     const errno = this.#koffi.errno()
     const code = getSystemErrorName(-errno)
-    return Object.assign(new Error(`${syscall} ${code} ${address}:${port}`), {
-      errno: -errno,
-      code,
-      syscall,
-      address,
-      port,
-    })
+    const where = local === undefined ? '' : ` ${local.address}:${local.port}`
+    return Object.assign(new Error(`${syscall} ${code}${where}`), { errno: -errno, code, syscall, ...local })
   }
 }

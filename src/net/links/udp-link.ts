@@ -1,7 +1,8 @@
 /**
  * One UDP socket of one local address. Where the kernel can, a batch is one call, and what comes merged is received so
  * (bulk-sender.ts, bulk-receiver.ts). Where it may not cut and merge, a call still takes many datagrams
- * (batch-receiver.ts). Without help, and while the kernel's buffer is full, each packet is a call of dgram's.
+ * (batch-receiver.ts), and a turn of the event loop ends when it has taken in enough (socket-gate.ts). Without help, and while
+ * the kernel's buffer is full, each packet is a call of dgram's.
  *
  * A send over dgram is synchronous, given an address that needs no look-up: afterwards the kernel has the bytes, or libuv
  * holds a pointer to them and its queue is not empty. Then the batch's buffer is the link's, and the link is full until
@@ -19,6 +20,7 @@ import { BulkSender } from './bulk-sender.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { Offload } from './offload.ts'
 import { checkSocketBuffer, SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
+import { SocketGate } from './socket-gate.ts'
 
 /** Where so much comes merged there is more behind it. */
 const MERGED_BYTES = 16_384
@@ -48,6 +50,7 @@ export class UdpLink implements Link {
   readonly #socket: Socket
   readonly #events: LinkEvents
   readonly #sent: (error: Error | null) => void
+  readonly #gate: SocketGate | undefined
   readonly #sender: BulkSender | undefined
   readonly #receiver: BulkReceiver | BatchReceiver | undefined
   /** The receiver, if it takes many with a call. */
@@ -71,7 +74,8 @@ export class UdpLink implements Link {
       this.#socket.setSendBufferSize(SOCKET_BUFFER_BYTES)
     } else {
       const { offload, mtu } = help
-      const fd = bindTo(this.#socket, local, help)
+      this.#gate = bindBehindGate(this.#socket, local, help)
+      const { fd } = this.#gate
       this.#sender = new BulkSender(offload, fd)
       this.#batches =
         !help.cuts && BatchReceiver.suits(mtu) ? new BatchReceiver(offload, fd, local) : undefined
@@ -123,22 +127,25 @@ export class UdpLink implements Link {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#gate?.close()
     this.#socket.close()
   }
 
   #handleMessage(buffer: Uint8Array, from: RemoteInfo): void {
     const isEnough = this.#events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from))
-    if (isEnough || this.#receiver === undefined) return
-    if (buffer.length >= (this.#batches ? SINGLE_BYTES : MERGED_BYTES)) this.#receiveBulk(this.#receiver)
+    if (this.#receiver === undefined || this.#isClosed) return
+    const isBulk = buffer.length >= (this.#batches ? SINGLE_BYTES : MERGED_BYTES)
+    if (isEnough || (isBulk && this.#receiveBulk(this.#receiver))) this.#gate?.shut()
   }
 
-  /** What has come with a call is told, even when it is enough. */
-  #receiveBulk(receiver: BulkReceiver | BatchReceiver): void {
+  /** What has come with a call is told, even when it is enough. Returns whether there may be more. */
+  #receiveBulk(receiver: BulkReceiver | BatchReceiver): boolean {
     let isEnough: boolean | undefined = false
-    for (let i = 0; !this.#isClosed; ) {
-      if (!this.#batches?.hasMore && (isEnough || i++ === BULK_LIMIT)) return
+    for (let i = 0; ; ) {
+      if (this.#isClosed) return false
+      if (!this.#batches?.hasMore && (isEnough || i++ === BULK_LIMIT)) return true
       const bytes = receiver.receive()
-      if (bytes === undefined) return
+      if (bytes === undefined) return false
       isEnough = this.#events.onDatagram(this, bytes, bytes.length, receiver.remote()) || isEnough
     }
   }
@@ -181,6 +188,7 @@ export class UdpLink implements Link {
 
   /** A callback costs: the first packet's tells of errors, which are those of all, the last one's of the queue. */
   #sendByDgram(batch: TransmitBatch, from: number): boolean {
+    this.#gate?.open()
     batch.flatten()
     const { buffer, length, segmentBytes, remote } = batch
     for (let at = from; at < length; at += segmentBytes) {
@@ -246,8 +254,8 @@ function bind(socket: Socket, options: NonNullable<Exclude<Parameters<Socket['bi
   throw failure
 }
 
-/** Makes dgram take over a descriptor of ours, and returns it. */
-function bindTo(socket: Socket, local: Endpoint, { offload, cuts }: KernelHelp): number {
+/** Makes dgram take over a descriptor of ours. */
+function bindBehindGate(socket: Socket, local: Endpoint, { offload, cuts }: KernelHelp): SocketGate {
   const fd = offload.openSocket(local, { merges: cuts })
   try {
     bind(socket, { fd, exclusive: true })
@@ -255,5 +263,10 @@ function bindTo(socket: Socket, local: Endpoint, { offload, cuts }: KernelHelp):
     offload.closeSocket(fd)
     throw error
   }
-  return fd
+  try {
+    return new SocketGate(offload, fd)
+  } catch (error) {
+    socket.close()
+    throw error
+  }
 }

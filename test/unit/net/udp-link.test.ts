@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Link, LinkEvents } from '../../../src/net/links/link.ts'
@@ -240,6 +241,9 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
       cuts: true,
       openSocket: (local, how) => offload!.openSocket(local, how),
       closeSocket: fd => offload!.closeSocket(fd),
+      duplicate: fd => offload!.duplicate(fd),
+      silence: fd => offload!.silence(fd),
+      restore: (fd, duplicate) => offload!.restore(fd, duplicate),
       addressOf: bytes => offload!.addressOf(bytes),
       receive: (fd, buffer, from) => offload!.receive(fd, buffer, from),
       send: (fd, message) => {
@@ -328,6 +332,98 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
     a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
     await b.events.until(() => payloadOf(b.events).length === 5000)
     expect(payloadOf(b.events)).toEqual(counted(5000))
+  })
+
+  /** A link whose turns end with their first datagram, and how many datagrams each turn of the event loop has brought. */
+  function openThrifty(help: KernelHelp) {
+    const turns: number[] = []
+    const events = new Recorder()
+    let isSameTurn = false
+    const { onDatagram } = events
+    const thrifty: LinkEvents = {
+      onDatagram: (...datagram) => {
+        onDatagram.apply(events, datagram)
+        if (isSameTurn) turns.push(turns.pop()! + 1)
+        else turns.push(1)
+        if (!isSameTurn) {
+          isSameTurn = true
+          setImmediate(() => {
+            isSameTurn = false
+          })
+        }
+        return true
+      },
+      onError: (...error) => events.onError(...error),
+      onDrain: () => events.onDrain(),
+    }
+    const link = new UdpLink(links.length + 1, { address: '127.0.0.1', port: 0 }, thrifty, help)
+    links.push(link)
+    return { link, events, turns }
+  }
+
+  it.each(kinds.flatMap(([kind, help]) => (help === undefined ? [] : [[kind, help] as const])))(
+    'takes in no more than is enough for a turn, and loses nothing, %s',
+    async (_kind, help) => {
+      const { link, events, turns } = openThrifty(help)
+      const sender = open({ address: '127.0.0.1', port: 0 }, undefined)
+      const sizes = Array.from({ length: 50 }, (_, i) => 1400 - i)
+      for (const size of sizes) sender.link.send(batchTo(link.endpoint, [size]))
+      await events.until(() => events.datagrams.length === sizes.length)
+      expect(events.datagrams.map(({ bytes }) => bytes.length)).toEqual(sizes)
+      expect(turns).toEqual(sizes.map(() => 1))
+    },
+  )
+
+  it('sends from its own address by dgram, though it takes in nothing more in this turn', async () => {
+    const { help } = scripted([EAGAIN])
+    const { link, events } = openThrifty(help)
+    const peer = open({ address: '127.0.0.1', port: 0 }, undefined)
+    for (let i = 0; i < 3; i++) peer.link.send(batchTo(link.endpoint, [100]))
+    // After the first, in the turn in which no more is taken in.
+    await events.until(() => events.datagrams.length > 0)
+    link.send(batchTo(peer.link.endpoint, [200]))
+    await peer.events.until(() => peer.events.datagrams.length === 1)
+    expect(peer.events.datagrams[0]!.remote.port).toBe(link.endpoint.port)
+    await events.until(() => events.datagrams.length === 3)
+  })
+
+  /** The sockets of this process, by their numbers in the kernel. */
+  const sockets = () => {
+    const targets = readdirSync('/proc/self/fd').flatMap(fd => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)]
+      } catch {
+        return []
+      }
+    })
+    return targets.filter(target => target.startsWith('socket:')).sort()
+  }
+
+  it('gives all descriptors back, in whatever turn it is closed', async () => {
+    const openAndClose = async () => {
+      const { link, events } = openThrifty(cutting!)
+      link.send(batchTo(link.endpoint, [100]))
+      await events.until(() => events.datagrams.length === 1)
+      link.close()
+    }
+    await openAndClose()
+    const before = sockets()
+    for (let i = 0; i < 5; i++) await openAndClose()
+    expect(sockets()).toEqual(before)
+  })
+
+  it('closes the socket where there is no second descriptor for it', () => {
+    const none: Offload = {
+      ...scripted([]).help.offload,
+      duplicate: () => {
+        throw Object.assign(new Error('dup EMFILE'), { code: 'EMFILE' })
+      },
+    }
+    const before = sockets()
+    expect(() => open({ address: '127.0.0.1', port: 0 }, { ...cutting!, offload: none })).toThrow(
+      'dup EMFILE',
+    )
+    expect(sockets()).toEqual(before)
   })
 
   it('closes what it opened when binding fails', () => {
