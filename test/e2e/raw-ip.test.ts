@@ -65,6 +65,18 @@ describeInLab('neighbours on raw IP', () => {
     await Promise.all([caller.event('connected'), server.event('connected')])
   })
 
+  it('meet on whichever of its interfaces the caller has the server', async () => {
+    chain = new Chain(1)
+    const [middle] = chain.routers
+    for (const host of [chain.client, chain.server]) {
+      const server = host.run('line.js', ['serve', NAME])
+      const caller = middle!.run('line.js', ['call', NAME])
+      await Promise.all([server.event('ready'), caller.event('ready')])
+      expect(await connect(caller, server)).toMatchObject({ remote: chain.addressOf(host) })
+      await Promise.all([caller.stop(), server.stop()])
+    }
+  })
+
   it.each([
     ['the caller', 'the server'],
     ['the server', 'the caller'],

@@ -139,6 +139,13 @@ holdsDespiteLoss('an end whose first two RSYN-ACKs are lost', {
   to: 68,
 })
 
+it('a server that misses the third ACK says no more, and forgets the SYN', () => {
+  const { expected, played, sal } = replay({ file: 'l1_lost_third_ack', own: ['10.77.5.2'] })
+  expect(played).toEqual(expected)
+  expect(played).toHaveLength(1)
+  expect(sal.flows.size).toBe(0)
+})
+
 it('an end that moves goes on with a new number where its peer says ACK and no more', () => {
   const { played, flow } = replay({
     file: 'l7_two_rsynack_lost',
