@@ -177,10 +177,10 @@ export class FlowDatagrams<F> implements FlowTransport, SegmentSource {
     return this.#silence && this
   }
 
-  /** The first one, if it fits: behind the third ACK it is there as soon as the flow is. */
+  /** The first one, if it fits and would not be taken for none: behind the third ACK it is there as soon as the flow is. */
   emitSegment(buffer: Uint8Array, offset: number, nowMs: number, maxPayloadBytes: number): number {
-    const bytes = this.#outgoing.first?.payload.length ?? Number.POSITIVE_INFINITY
-    const payload = bytes <= maxPayloadBytes ? this.#outgoing.take()?.payload : undefined
+    const bytes = this.#outgoing.first?.payload.length ?? 0
+    const payload = bytes > 0 && bytes <= maxPayloadBytes ? this.#outgoing.take()?.payload : undefined
     if (payload === undefined) return 0
     this.stats.bytesOut += payload.length
     this.#silence?.handleSent(nowMs)

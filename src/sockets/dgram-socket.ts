@@ -8,6 +8,7 @@
  */
 import type * as dgram from 'node:dgram'
 import { EventEmitter } from 'node:events'
+import { isIP } from 'node:net'
 import { promisify } from 'node:util'
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
@@ -17,7 +18,7 @@ import { FlowSignal } from '../flow/states.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
-import { checkNumber, checkString, wrongType, wrongValue } from './arguments.ts'
+import { checkNumber, checkString, wrongValue } from './arguments.ts'
 import { Binding } from './binding.ts'
 import { adopting } from './callable.ts'
 import { closeOn } from './close-on.ts'
@@ -38,6 +39,7 @@ import {
 } from './dgram-arguments.ts'
 import { type Peer, Peers } from './dgram-peers.ts'
 import { Hold } from './hold.ts'
+import { isOwnAddress } from './host-lookup.ts'
 import { type AddressInfo, socketAddress } from './socket-address.ts'
 import { connectError, systemError } from './system-error.ts'
 import { serviceTarget, type Target } from './target.ts'
@@ -281,8 +283,12 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   }
 
   setMulticastInterface(multicastInterface: string): void {
-    if (typeof multicastInterface !== 'string')
-      throw wrongType('multicastInterface', 'of type string', multicastInterface)
+    checkString(multicastInterface, 'multicastInterface')
+    this.#checkRunning()
+    const syscall = 'setMulticastInterface'
+    if (!isIP(multicastInterface)) throw this.#invalid(syscall)
+    if (!isOwnAddress(multicastInterface, this.#stack))
+      throw systemError(new ServalError('EADDRNOTAVAIL', { syscall, address: multicastInterface }), {})
   }
 
   setBroadcast(_flag: boolean): void {
@@ -291,19 +297,21 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
 
   /** A group is a name that several serve, and a rule `to=all` for it: nobody can join by himself. Throws. */
   addMembership(group: string): void {
-    throw noGroup(group)
+    throw this.#noGroup('addMembership', group)
   }
 
   dropMembership(group: string): void {
-    throw noGroup(group)
+    throw this.#noGroup('dropMembership', group)
   }
 
-  addSourceSpecificMembership(_source: string, group: string): void {
-    throw noGroup(group)
+  addSourceSpecificMembership(source: string, group: string): void {
+    checkString(source, 'sourceAddress')
+    throw this.#noGroup('addSourceSpecificMembership', checkString(group, 'groupAddress'))
   }
 
-  dropSourceSpecificMembership(_source: string, group: string): void {
-    throw noGroup(group)
+  dropSourceSpecificMembership(source: string, group: string): void {
+    checkString(source, 'sourceAddress')
+    throw this.#noGroup('dropSourceSpecificMembership', checkString(group, 'groupAddress'))
   }
 
   // ---- details ----------------------------------------------------------------------------------------------------
@@ -316,7 +324,20 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     checkNumber(ttl, 'ttl')
     this.#checkBound(syscall)
     if (ttl >= least && ttl <= 255) return ttl
-    throw systemError(new ServalError('EINVAL', { syscall }), {})
+    throw this.#invalid(syscall)
+  }
+
+  #invalid(syscall: string): ServalError {
+    return systemError(new ServalError('EINVAL', { syscall }), {})
+  }
+
+  #noGroup(syscall: string, group: unknown): ServalError {
+    if (group === undefined) return new ServalError('ERR_MISSING_ARGS', { arguments: '"multicastAddress"' })
+    this.#checkRunning()
+    if (typeof group !== 'string' || !isGroup(group)) return this.#invalid(syscall)
+    const expected =
+      'left out: bind to a name, and give that name a rule "FORWARD ... to=all" where it is resolved'
+    return wrongValue('multicastAddress', expected, group)
   }
 
   /** Node's has a descriptor from then on. */
@@ -537,9 +558,9 @@ function tooLong(to: Target | RemoteInfo, bytes: number): ServalError {
   return new ServalError('EMSGSIZE', { syscall: 'send', service, bytes, limit: MAX_UDP_BYTES, ...where })
 }
 
-function noGroup(group: unknown): ServalError {
-  if (group === undefined) return new ServalError('ERR_MISSING_ARGS', { arguments: '"multicastAddress"' })
-  const expected =
-    'left out: bind to a name, and give that name a rule "FORWARD ... to=all" where it is resolved'
-  return wrongValue('multicastAddress', expected, group)
+/** Of RFC 5771 or RFC 4291 section 2.7. */
+function isGroup(address: string): boolean {
+  return (
+    (isIP(address) === 4 && /^2(2[4-9]|3\d)\./.test(address)) || (isIP(address) === 6 && /^ff/i.test(address))
+  )
 }

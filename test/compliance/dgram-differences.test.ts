@@ -43,23 +43,6 @@ const differences: Record<string, Difference> = {
     node: ['connect'],
     serval: ['ECONNREFUSED'],
   },
-  'an empty message that is the first of a connection may not come': {
-    because: 'it may ride on the packet that ends the set-up, where an empty one stands for none',
-    scenario: async world => {
-      const server = await world.bound('server')
-      const client = world.socket('client')
-      client.connect(server.address().port, '127.0.0.1')
-      await seen(client, 'connect')
-      server.on('message', ({ length }) => world.note('seen', `${length} bytes`))
-      client.send('')
-      client.send('first')
-      client.send('')
-      client.send('last')
-      while (!world.story.seen?.includes('4 bytes')) await seen(server, 'message')
-    },
-    node: ['0 bytes', '5 bytes', '0 bytes', '4 bytes'],
-    serval: ['5 bytes', '0 bytes', '4 bytes'],
-  },
 }
 
 describe.each(Object.entries(differences))('%s', (_name, { because, scenario, node, serval }) => {

@@ -284,6 +284,15 @@ describe('a datagram socket is connected', () => {
     world.attempt('client', 'send', () => client.send('x', 0, 1, server.address().port))
   })
 
+  compare('and sends empty messages in their place, the first one too', async world => {
+    const server = await world.bound('server')
+    const client = world.socket('client')
+    client.connect(server.address().port, '127.0.0.1')
+    await seen(client, 'connect')
+    for (const text of ['', 'first', '', 'last']) client.send(text)
+    while (!world.story.server?.includes('message last')) await seen(server, 'message')
+  })
+
   compare('until it is disconnected', async world => {
     const server = await world.bound('server')
     const client = world.socket('client')
@@ -350,6 +359,18 @@ describe('a datagram socket has settings', () => {
     world.attempt('socket', 'setSendBufferSize', () => socket.setSendBufferSize(-1))
     world.attempt('socket', 'setBroadcast', () => socket.setBroadcast(true))
     world.attempt('socket', 'addMembership', () => (socket.addMembership as () => void)())
+    world.attempt('socket', 'leave x', () => socket.dropMembership('x'))
+    for (const group of ['256.256.256.256', '127.0.0.1', 'x']) {
+      world.attempt('socket', `join ${group}`, () => socket.addMembership(group))
+      world.attempt('socket', `join of ${group}`, () =>
+        socket.addSourceSpecificMembership('127.0.0.1', group),
+      )
+    }
+    world.attempt('socket', 'join of 0', () => socket.addSourceSpecificMembership(0 as never, '224.0.0.1'))
+    world.attempt('socket', 'leave of 0', () => socket.dropSourceSpecificMembership('127.0.0.1', 0 as never))
+    for (const address of ['0.0.0.0', '224.0.0.2', 'x', '', 1 as never]) {
+      world.attempt('socket', `interface ${address}`, () => socket.setMulticastInterface(address))
+    }
     for (const hops of [-1, 0, 256]) {
       world.attempt('socket', `setTTL ${hops}`, () => socket.setTTL(hops))
       world.attempt('socket', `setMulticastTTL ${hops}`, () => socket.setMulticastTTL(hops))
