@@ -451,8 +451,9 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
       known && 'remote' in known
         ? { from, payload, to: known.service, remote: known.remote }
         : { from, payload, to: serviceTarget(to as Target) }
-    if (port === undefined) this.#stack.send(message, error => this.#tellSent(error, payload, callback))
-    else this.#stack.send(message, error => this.#tellSentToPort(error, payload, callback))
+    const isOfKnownHost = port !== undefined && (isRemoteInfo(to) || isAddress(to.host))
+    if (isOfKnownHost) this.#stack.send(message, error => this.#tellSentToPort(error, payload, callback))
+    else this.#stack.send(message, error => this.#tellSent(error, payload, callback))
   }
 
   #sendOn(flow: AnyFlow | undefined, payload: Uint8Array, callback: SendCallback | undefined): void {
@@ -462,7 +463,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     this.#tellSent(undefined, payload, callback)
   }
 
-  /** As of UDP: whether anybody hears it at the port is not the sender's business. */
+  /** As of UDP: whether anybody hears it at the port is not the sender's business, but that there is such a host is. */
   #tellSentToPort(
     error: ServalError | undefined,
     payload: Uint8Array,
@@ -556,6 +557,11 @@ function tooLong(to: Target | RemoteInfo, bytes: number): ServalError {
   const address = isRemoteInfo(to) ? to.address : (to.host ?? '127.0.0.1')
   const where = port === undefined ? {} : { address, port, message: `send EMSGSIZE ${address}:${port}` }
   return new ServalError('EMSGSIZE', { syscall: 'send', service, bytes, limit: MAX_UDP_BYTES, ...where })
+}
+
+/** Of this host, or told by its address. */
+function isAddress(host = 'localhost'): boolean {
+  return host === 'localhost' || isIP(host) !== 0
 }
 
 /** Of RFC 5771 or RFC 4291 section 2.7. */

@@ -2,6 +2,7 @@
  * Where `serval/net` differs from `node:net`, and means to: all of it. Each difference is shown on both sides, so that
  * one which goes away, here or in Node, is seen.
  */
+import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { modules, play, seen, type World } from './harness.ts'
 
@@ -51,6 +52,32 @@ const differences: Record<string, Difference> = {
     },
     node: ['[false]'],
     serval: ['[true]'],
+  },
+  'the stack chooses the address from which a socket connects': {
+    because: 'a flow may use, and move between, all that the stack has',
+    scenario: async world => {
+      const { server, port, host } = await world.serve()
+      const connection = seen(server, 'connection')
+      const client = world.net.connect({ port, host, localAddress: '127.0.0.2' })
+      const [accepted] = (await connection) as [Socket]
+      world.note('seen', String(accepted.remoteAddress))
+      client.destroy()
+    },
+    node: ['127.0.0.2'],
+    serval: ['127.0.0.1'],
+  },
+  '::1 is the same host as 127.0.0.1': {
+    because: 'a service has no address family',
+    scenario: async world => {
+      const { port } = await world.serve()
+      const client = world.watch('socket', world.net.connect(port, '::1'), [])
+      const event = await Promise.race(
+        ['connect', 'error'].map(event => seen(client, event).then(() => event)),
+      )
+      world.note('seen', event)
+    },
+    node: ['error'],
+    serval: ['connect'],
   },
   'an aborted signal keeps connect from connecting': {
     because: 'Node connects all the same, after the AbortError',

@@ -150,6 +150,8 @@ describe('a datagram socket', () => {
     const client = open(stacks.open({ bind: '127.0.0.1' }))
     const refused = new Promise<Error | null>(resolve => client.send('hello', 'nobody.example', resolve))
     expect(await refused).toMatchObject({ code: 'ENOROUTER', service: 'nobody.example' })
+    const unknown = new Promise<Error | null>(resolve => client.send('hello', 9, 'host.example', resolve))
+    expect(await unknown).toMatchObject({ code: 'ENOROUTER', service: '9.host.example.inet' })
     client.connect('nobody.example')
     expect((await once(client, 'error'))[0]).toMatchObject({ code: 'ENOROUTER' })
     client.connect(9, '127.0.0.1')

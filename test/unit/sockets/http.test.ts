@@ -1,9 +1,10 @@
 /** What `serval/http` has beyond `node:http`: services in URLs and options, pools by service, dispatchers for fetch. */
 import { once } from 'node:events'
-import nodeHttp, { type IncomingMessage } from 'node:http'
+import nodeHttp, { type IncomingMessage, type Server as NodeServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import express from 'express'
-import { fetch as undiciFetch } from 'undici'
+import fastify from 'fastify'
+import { fetch as undiciFetch, request as undiciRequest } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MemoryNetwork } from '../../../src/net/links/memory-link.ts'
 import type { Stack } from '../../../src/net/stack.ts'
@@ -159,6 +160,29 @@ describe('a server', () => {
     const missing = await answer('http://app.example/missing')
     expect(missing).toContain('Cannot GET /missing')
     await pool.close()
+  })
+
+  it('serves a fastify application, asked by undici', async () => {
+    const app = fastify({
+      serverFactory: handler => createServer({ stack: server }, handler as RequestListener) as NodeServer,
+    })
+    app.post('/users/:id', async ({ params, body, ip }) => ({ ...Object(params), body, ip }))
+    await app.ready()
+    app.server.listen('app.example')
+    await once(app.server, 'listening')
+    const pool = dispatcher({ stack: client })
+    const response = await undiciRequest('http://app.example/users/7', {
+      dispatcher: pool,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'Ada' }),
+    })
+    expect([response.statusCode, await response.body.json()]).toEqual([
+      200,
+      { id: '7', body: { name: 'Ada' }, ip: '10.0.0.1' },
+    ])
+    await pool.close()
+    await app.close()
   })
 })
 
