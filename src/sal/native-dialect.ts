@@ -231,9 +231,8 @@ class NativeDialect implements Dialect {
 
   #handleUnconnected(arrival: Arrival, nowMs: number): void {
     if (arrival.packet.protocol !== protocols.DATAGRAM) return this.#host.count('unexpected')
-    const replyTo = this.#replyAddress(arrival)
-    if (replyTo === undefined) return this.#host.count('routeUntrusted')
-    this.#host.handleUnconnected(arrival, replyTo, nowMs)
+    // From a router that is not known it is that router's, as far as anybody can tell: whoever ROUTE names hears nothing of it.
+    this.#host.handleUnconnected(arrival, this.#replyAddress(arrival) ?? arrival.remote, nowMs)
   }
 
   #handleSyn(arrival: Arrival, nowMs: number): void {

@@ -12,6 +12,7 @@
 import { execFileSync } from 'node:child_process'
 import { Host } from './host.ts'
 import { connect, Namespace } from './namespace.ts'
+import { forgotten, type NatOptions, translate } from './nat.ts'
 
 export interface LabOptions {
   /** Which addresses there are; default both. */
@@ -42,6 +43,18 @@ export class Lab {
     this.router = newHost('router', { eth0: 3 })
     this.alpha = newHost('alpha', { eth0: 4 })
     this.beta = newHost('beta', { eth0: 5 })
+  }
+
+  /** Puts the client's wifi behind a NAT: others see it at the address that is returned. */
+  translateWifi(options: NatOptions): string {
+    const address = '10.81.9.9'
+    translate(this.#core, '10.81.1.0/24', address, options)
+    return address
+  }
+
+  /** Resolves when that NAT no longer knows whom the client has sent to. */
+  forgotten(): Promise<void> {
+    return forgotten(this.#core)
   }
 
   /** Ends all programs and takes everything down. */
