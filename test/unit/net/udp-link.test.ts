@@ -183,6 +183,15 @@ describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
     }
   })
 
+  it('tells runs of equal datagrams, with short ones between them, in order and whole', async () => {
+    const b = open({ address: '127.0.0.1', port: 0 }, help)
+    const sender = open({ address: '127.0.0.1', port: 0 }, help)
+    const sizes = [...equal(4, 1400), 700, ...equal(3, 1400), ...equal(6, 900), 100, 100, 1400]
+    for (const size of sizes) sender.link.send(batchTo(b.link.endpoint, [size]))
+    await b.events.until(() => packetsOf(b.events).length === sizes.length)
+    expect(packetsOf(b.events)).toEqual(sizes.map(size => ({ fill: 0, size })))
+  })
+
   it('sends nothing, and tells nothing, once it is closed', () => {
     const { link, events } = open({ address: '127.0.0.1', port: 0 }, help)
     link.close()
@@ -282,6 +291,43 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
     await b.events.until(() => payloadOf(b.events).length === bytes)
     expect(payloadOf(b.events)).toEqual(counted(bytes))
     expect(b.events.datagrams.length).toBe(Math.ceil(bytes / 1000))
+  })
+
+  it.each([
+    ['gathered', (remote: Endpoint) => gatheredTo(remote, [5000], 1000)],
+    ['copied', (remote: Endpoint) => batchTo(remote, equal(5, 1000))],
+  ])('sends the rest of a %s batch of which a call has taken a part', async (_kind, batchFor) => {
+    const few: Offload = {
+      ...scripted([]).help.offload,
+      sendMany: (fd, messages, count) => offload!.sendMany(fd, messages, Math.min(count, 2)),
+    }
+    const [a, whole] = [
+      open({ address: '127.0.0.1', port: 0 }, { ...batching!, offload: few }),
+      pair(batching),
+    ]
+    a.link.send(batchFor(whole[1].link.endpoint))
+    await whole[1].events.until(() => packetsOf(whole[1].events).length === 5)
+    const inParts = whole[1].events.datagrams.splice(0).map(({ bytes }) => [...bytes])
+    whole[0].link.send(batchFor(whole[1].link.endpoint))
+    await whole[1].events.until(() => packetsOf(whole[1].events).length === 5)
+    expect(inParts).toEqual(whole[1].events.datagrams.map(({ bytes }) => [...bytes]))
+  })
+
+  it('asks for nothing to be cut or merged where the kernel may not', async () => {
+    const { help, calls } = scripted([])
+    const opened: unknown[] = []
+    const own: Offload = {
+      ...help.offload,
+      openSocket: (local, how) => {
+        opened.push(how)
+        return offload!.openSocket(local, how)
+      },
+    }
+    const [a, b] = pair({ ...help, cuts: false, mtu: 1500, offload: own })
+    a.link.send(batchTo(b.link.endpoint, equal(5, 1000)))
+    await b.events.until(() => packetsOf(b.events).length === 5)
+    expect(calls).toEqual(equal(5, 0).map(() => 'packet'))
+    expect(opened).toEqual([{ merges: false }])
   })
 
   it.each([
