@@ -50,6 +50,7 @@ function newReceiver() {
   return { endpoint, receiver, all }
 }
 
+const SHIM_OF_1000 = Buffer.from([1, 32, 1000 >> 8, 1000 & 0xff])
 const equal = (count: number, size: number) => Array.from({ length: count }, () => size)
 const lengths = (buffers: readonly Uint8Array[]) => buffers.map(({ length }) => length)
 
@@ -95,6 +96,26 @@ describe.runIf(offload !== undefined)('a receiver of batches', () => {
     sender.send(endpoint, 2, [100], 90)
     sender.send(endpoint, 3, [100, 100])
     expect(lengths(all())).toEqual([200, 200])
+  })
+
+  it('puts nothing behind a datagram that says to be as long as the others, and is not', () => {
+    const [sender, { endpoint, all }] = [newSender(), newReceiver()]
+    sender.send(endpoint, 7, equal(2, 1400))
+    all()
+    sender.send(endpoint, 7, [1400])
+    sender.send(endpoint, 8, [700], 1400)
+    sender.send(endpoint, 9, [1400])
+    expect(lengths(all())).toEqual([2100, 1400])
+  })
+
+  it('gives every byte of many datagrams that are all shorter than those before', () => {
+    const [sender, { endpoint, all }] = [newSender(), newReceiver()]
+    sender.send(endpoint, 7, equal(2, 1400))
+    all()
+    for (let fill = 1; fill <= 60; fill++) sender.send(endpoint, fill, [1000])
+    const fills = Array.from({ length: 60 }, (_, i) => i + 1)
+    const expected = Buffer.concat(fills.map(fill => Buffer.concat([SHIM_OF_1000, Buffer.alloc(996, fill)])))
+    expect(Buffer.concat(all()).equals(expected)).toBe(true)
   })
 
   it('gives what is longer than datagrams were as a whole', () => {
