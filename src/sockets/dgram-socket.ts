@@ -8,7 +8,6 @@
  */
 import type * as dgram from 'node:dgram'
 import { EventEmitter } from 'node:events'
-import { isIP } from 'node:net'
 import { promisify } from 'node:util'
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
@@ -17,8 +16,7 @@ import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal } from '../flow/states.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
-import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
-import { checkNumber, checkString, wrongValue } from './arguments.ts'
+import { checkNumber, checkString } from './arguments.ts'
 import { Binding } from './binding.ts'
 import { adopting } from './callable.ts'
 import { closeOn } from './close-on.ts'
@@ -26,7 +24,6 @@ import {
   type BindOptions,
   bindArguments,
   connectArguments,
-  isRemoteInfo,
   type MessageData,
   type MessageListener,
   type RemoteInfo,
@@ -37,29 +34,20 @@ import {
   sendArguments,
   socketOptions,
 } from './dgram-arguments.ts'
-import { type Peer, Peers } from './dgram-peers.ts'
+import { Connection } from './dgram-connection.ts'
+import { Peers } from './dgram-peers.ts'
+import { Sender } from './dgram-sender.ts'
+import { checkBufferSize, checkHops, checkInterface, groupError } from './dgram-settings.ts'
 import { Hold } from './hold.ts'
-import { isOwnAddress } from './host-lookup.ts'
-import { type AddressInfo, socketAddress } from './socket-address.ts'
-import { connectError, systemError } from './system-error.ts'
-import { serviceTarget, type Target } from './target.ts'
-
-/** To whom it is connected, or about to be. */
-interface Connection {
-  readonly target: Target
-  readonly callback: ((error?: Error) => void) | undefined
-  flow: AnyFlow | undefined
-  isUp: boolean
-}
-
-/** Of RFC 768 over IPv4: what the kernel refuses, wherever it is for. */
-const MAX_UDP_BYTES = 65_507
-const NOBODY: ReadonlySet<string> = new Set(['ENOSERVICE', 'ENOROUTER', 'ECONNREFUSED'])
+import type { AddressInfo } from './socket-address.ts'
+import { systemError } from './system-error.ts'
+import type { Target } from './target.ts'
 
 export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   readonly type: SocketType
   readonly #ownStack: Stack | undefined
   readonly #peers = new Peers()
+  #sender: Sender | undefined
   /** Flows that others have made to this socket's service. */
   readonly #flows = new Set<AnyFlow>()
   #inboxBytes: number
@@ -177,9 +165,30 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     this.#checkRunning()
     const { target, callback } = connectArguments(args)
     if (this.#connection) throw new ServalError('ERR_SOCKET_DGRAM_IS_CONNECTED', {})
-    const connection: Connection = { target, callback, flow: undefined, isUp: false }
+    const connection = new Connection(this.#stack, target, {
+      onConnected: () => {
+        this.emit('connect')
+        callback?.()
+      },
+      onReadable: flow => this.#readFlow(flow),
+      onMoved: () =>
+        this.emit(
+          'migrate',
+          this.flow?.paths.find(path => path.active),
+        ),
+      onFailed: error => {
+        this.#connection = undefined
+        if (callback) process.nextTick(callback, error)
+        else process.nextTick(() => this.#fail(error))
+      },
+      onEnded: error => {
+        this.#connection = undefined
+        if (error) this.#fail(error)
+        else this.emit('disconnect')
+      },
+    })
     this.#connection = connection
-    this.#whenBound(() => this.#connect(connection))
+    this.#whenBound(() => connection.open(this.#binding?.listener?.port ?? 0))
   }
 
   /** Ends the flow; `disconnect` is emitted only where the peer has. */
@@ -187,15 +196,14 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     const connection = this.#connection
     if (!connection?.isUp) throw new ServalError('ERR_SOCKET_DGRAM_NOT_CONNECTED', {})
     this.#connection = undefined
-    if (connection.flow) this.#letGo(connection.flow)
+    connection.letGo()
   }
 
   remoteAddress(): AddressInfo {
     this.#checkRunning()
-    const { flow, isUp, target } = this.#connection ?? {}
-    const remote = flow?.activePath?.remote
-    if (!isUp || !remote || !target) throw new ServalError('ERR_SOCKET_DGRAM_NOT_CONNECTED', {})
-    return { ...socketAddress({ ...remote, port: target.port ?? remote.port }), service: target.service }
+    const remote = this.#connection?.remoteAddress
+    if (!remote) throw new ServalError('ERR_SOCKET_DGRAM_NOT_CONNECTED', {})
+    return remote
   }
 
   /** What the stack knows of the flow of a connected socket. */
@@ -218,9 +226,9 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     if (typeof callback === 'function') this.on('close', callback)
     this.#isClosed = true
     this.#pending = []
-    const { flow } = this.#connection ?? {}
-    for (const open of flow ? [flow, ...this.#flows] : this.#flows) this.#letGo(open)
+    this.#connection?.letGo()
     this.#connection = undefined
+    for (const flow of this.#flows) this.#stack.letGo(flow)
     const emitClose = () => {
       this.#hold()
       this.emit('close')
@@ -270,11 +278,15 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
 
   /** Settings of the kernel's sockets mean nothing here: they are checked as by Node, and have no effect. */
   setTTL(ttl: number): number {
-    return this.#setHops('setTTL', ttl, 1)
+    checkNumber(ttl, 'ttl')
+    this.#checkBound('setTTL')
+    return checkHops('setTTL', ttl, 1)
   }
 
   setMulticastTTL(ttl: number): number {
-    return this.#setHops('setMulticastTTL', ttl, 0)
+    checkNumber(ttl, 'ttl')
+    this.#checkBound('setMulticastTTL')
+    return checkHops('setMulticastTTL', ttl, 0)
   }
 
   setMulticastLoopback(flag: boolean): boolean {
@@ -285,10 +297,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   setMulticastInterface(multicastInterface: string): void {
     checkString(multicastInterface, 'multicastInterface')
     this.#checkRunning()
-    const syscall = 'setMulticastInterface'
-    if (!isIP(multicastInterface)) throw this.#invalid(syscall)
-    if (!isOwnAddress(multicastInterface, this.#stack))
-      throw systemError(new ServalError('EADDRNOTAVAIL', { syscall, address: multicastInterface }), {})
+    checkInterface('setMulticastInterface', multicastInterface, this.#stack)
   }
 
   setBroadcast(_flag: boolean): void {
@@ -320,24 +329,10 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     return this.#ownStack ?? defaultStack()
   }
 
-  #setHops(syscall: string, ttl: number, least: number): number {
-    checkNumber(ttl, 'ttl')
-    this.#checkBound(syscall)
-    if (ttl >= least && ttl <= 255) return ttl
-    throw this.#invalid(syscall)
-  }
-
-  #invalid(syscall: string): ServalError {
-    return systemError(new ServalError('EINVAL', { syscall }), {})
-  }
-
   #noGroup(syscall: string, group: unknown): ServalError {
     if (group === undefined) return new ServalError('ERR_MISSING_ARGS', { arguments: '"multicastAddress"' })
     this.#checkRunning()
-    if (typeof group !== 'string' || !isGroup(group)) return this.#invalid(syscall)
-    const expected =
-      'left out: bind to a name, and give that name a rule "FORWARD ... to=all" where it is resolved'
-    return wrongValue('multicastAddress', expected, group)
+    return groupError(syscall, String(group))
   }
 
   /** Node's has a descriptor from then on. */
@@ -394,7 +389,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
 
   #readAll(binding: Binding): void {
     for (let next = binding.listener?.read(); next && !this.#isClosed; next = binding.listener?.read()) {
-      if (this.#connection && !this.#isPeer(next.remote, next.port)) continue
+      if (this.#connection?.isPeer(next.remote, next.port) === false) continue
       this.emit('message', asBuffer(next.payload), this.#peers.meet(next))
     }
   }
@@ -404,22 +399,15 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     return { onSignals: (_flow, signals) => this.#handleAccepted(flow, signals) }
   }
 
+  /** A connected socket hears its peer alone: on its flow, but also by itself, and on a flow that the peer has made. */
   #handleAccepted(flow: AnyFlow, signals: number): void {
     if (this.#isClosed) return
     const remote = flow.activePath?.remote
-    if (!this.#connection || (remote && this.#isPeer(remote, flow.peerPort))) this.#readFlow(flow)
+    if (!this.#connection || (remote && this.#connection.isPeer(remote, flow.peerPort))) this.#readFlow(flow)
     if ((signals & (FlowSignal.end | FlowSignal.closed)) === 0) return
     this.#flows.delete(flow)
     this.#peers.forget(flow)
-    this.#letGo(flow)
-  }
-
-  /** A connected socket hears its peer alone: on its flow, but also by itself, and on a flow that the peer has made. */
-  #isPeer(remote: Endpoint, port: number): boolean {
-    const { target, flow } = this.#connection ?? {}
-    const peer = flow?.activePath?.remote
-    if (!target || !peer || !sameEndpoint(peer, remote)) return false
-    return target.port === undefined || target.port === port
+    this.#stack.letGo(flow)
   }
 
   #readFlow(flow: AnyFlow): void {
@@ -428,106 +416,10 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     }
   }
 
-  #send({ payload, to, callback }: Sending): void {
-    try {
-      if (to === undefined) this.#sendOn(this.#connection?.flow, payload, callback)
-      else this.#sendTo(to, payload, callback)
-    } catch (error) {
-      this.#tellSent(error as Error, payload, callback)
-    }
-  }
-
-  #sendTo(to: Target | RemoteInfo, payload: Uint8Array, callback: SendCallback | undefined): void {
-    const { port } = to
-    if (payload.length > MAX_UDP_BYTES) throw tooLong(to, payload.length)
-    const peer =
-      port === undefined ? undefined : this.#peers.find(port, isRemoteInfo(to) ? to.address : to.host)
-    if (peer && 'flow' in peer) return this.#sendOn(peer.flow, payload, callback)
-    const from = this.#binding?.listener
-    if (from === undefined) return
-    const known: Peer | undefined =
-      peer ?? (isRemoteInfo(to) ? { service: to.service, remote: to } : undefined)
-    const message =
-      known && 'remote' in known
-        ? { from, payload, to: known.service, remote: known.remote }
-        : { from, payload, to: serviceTarget(to as Target) }
-    const isOfKnownHost = port !== undefined && (isRemoteInfo(to) || isAddress(to.host))
-    if (isOfKnownHost) this.#stack.send(message, error => this.#tellSentToPort(error, payload, callback))
-    else this.#stack.send(message, error => this.#tellSent(error, payload, callback))
-  }
-
-  #sendOn(flow: AnyFlow | undefined, payload: Uint8Array, callback: SendCallback | undefined): void {
-    if (flow === undefined) throw new ServalError('ERR_SOCKET_DGRAM_NOT_CONNECTED', {})
-    flow.write(payload)
-    this.#stack.wake()
-    this.#tellSent(undefined, payload, callback)
-  }
-
-  /** As of UDP: whether anybody hears it at the port is not the sender's business, but that there is such a host is. */
-  #tellSentToPort(
-    error: ServalError | undefined,
-    payload: Uint8Array,
-    callback: SendCallback | undefined,
-  ): void {
-    this.#tellSent(error && NOBODY.has(error.code) ? undefined : error, payload, callback)
-  }
-
-  #tellSent(error: Error | undefined, { length }: Uint8Array, callback: SendCallback | undefined): void {
-    if (error instanceof ServalError) systemError(error, { syscall: 'send' })
-    if (callback) process.nextTick(callback, error ?? null, error ? 0 : length)
-    else if (error) process.nextTick(() => this.#fail(error))
-  }
-
-  #connect(connection: Connection): void {
-    if (this.#connection !== connection) return
-    try {
-      const port = this.#binding?.listener?.port ?? 0
-      const handler = {
-        onSignals: (flow: AnyFlow, signals: number) => this.#handleSignals(connection, flow, signals),
-      }
-      connection.flow = this.#stack.connect(
-        serviceTarget(connection.target),
-        { datagrams: { port } },
-        handler,
-      )
-    } catch (error) {
-      this.#handleConnectFailure(connection, error as Error)
-    }
-  }
-
-  #handleSignals(connection: Connection, flow: AnyFlow, signals: number): void {
-    if (this.#isClosed || this.#connection !== connection) return
-    if (signals & FlowSignal.connected) this.#handleConnected(connection)
-    if (signals & FlowSignal.readable) this.#readFlow(flow)
-    if (signals & FlowSignal.moved)
-      this.emit(
-        'migrate',
-        this.flow?.paths.find(path => path.active),
-      )
-    if ((signals & (FlowSignal.end | FlowSignal.closed)) === 0 || this.#connection !== connection) return
-    if (!connection.isUp) return this.#handleConnectFailure(connection, flow.error)
-    this.#connection = undefined
-    this.#letGo(flow)
-    if (flow.error) this.#fail(systemError(flow.error, {}))
-    else this.emit('disconnect')
-  }
-
-  #handleConnected(connection: Connection): void {
-    connection.isUp = true
-    this.emit('connect')
-    connection.callback?.()
-  }
-
-  #handleConnectFailure(connection: Connection, error: Error | undefined): void {
-    this.#connection = undefined
-    const cause = error instanceof ServalError ? connectError(error, connection.target) : error
-    if (cause === undefined) return
-    if (connection.callback) process.nextTick(connection.callback, cause)
-    else process.nextTick(() => this.#fail(cause))
-  }
-
-  #letGo(flow: AnyFlow): void {
-    this.#stack.letGo(flow)
+  #send({ to, ...message }: Sending): void {
+    this.#sender ??= new Sender(this.#stack, this.#peers, error => this.#fail(error))
+    if (to === undefined) this.#sender.sendOn(this.#connection?.flow, message)
+    else this.#sender.sendTo(to, message, this.#binding?.listener)
   }
 
   #fail(error: unknown): void {
@@ -545,28 +437,4 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
 
 function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length)
-}
-
-function checkBufferSize(bytes: unknown): number {
-  if (Number.isInteger(bytes) && (bytes as number) > 0) return bytes as number
-  throw new ServalError('ERR_SOCKET_BAD_BUFFER_SIZE', {})
-}
-
-function tooLong(to: Target | RemoteInfo, bytes: number): ServalError {
-  const { service, port } = to
-  const address = isRemoteInfo(to) ? to.address : (to.host ?? '127.0.0.1')
-  const where = port === undefined ? {} : { address, port, message: `send EMSGSIZE ${address}:${port}` }
-  return new ServalError('EMSGSIZE', { syscall: 'send', service, bytes, limit: MAX_UDP_BYTES, ...where })
-}
-
-/** Of this host, or told by its address. */
-function isAddress(host = 'localhost'): boolean {
-  return host === 'localhost' || isIP(host) !== 0
-}
-
-/** Of RFC 5771 or RFC 4291 section 2.7. */
-function isGroup(address: string): boolean {
-  return (
-    (isIP(address) === 4 && /^2(2[4-9]|3\d)\./.test(address)) || (isIP(address) === 6 && /^ff/i.test(address))
-  )
 }
