@@ -161,6 +161,11 @@ export class Socket extends adopting(Duplex) implements net.Socket {
     return this
   }
 
+  /** What Node's has only while it is open: there is no descriptor below. */
+  get _handle(): null {
+    return null
+  }
+
   /** As programs of old ask for it. */
   get _connecting(): boolean {
     return this.connecting

@@ -42,6 +42,13 @@ describe('settings', () => {
     world.note('called', [call(undefined) instanceof Socket, call({}) instanceof Socket])
   })
 
+  compare('have no handle before they connect, and after they are closed', async world => {
+    const socket = world.connect('socket', await world.serve(accepted => accepted.end()))
+    world.note('handle', [Reflect.get(new world.net.Socket(), '_handle')])
+    await seen(socket.resume(), 'close')
+    world.note('handle', [Reflect.get(socket, '_handle')])
+  })
+
   compare('have a listener of their own for the end, and no other', async world => {
     const socket = new world.net.Socket()
     world.note('socket', [...new Set(socket.eventNames())].map(String))
