@@ -27,17 +27,24 @@ export function callable<C extends Class>(type: C): C {
 
 /**
  * A class of Node's to extend, itself a constructor function: where `callable` is called on an object, `super()` makes that
- * object an instance, and private fields come to it, rather than to a new one.
+ * object an instance, and private fields come to it, rather than to a new one. It must be a derived class: V8 makes a shape for each
+ * instance where one constructor function makes what another has been asked for.
  */
 export function adopting<C extends Class>(base: C): C {
-  function Adopting(...args: unknown[]): object {
-    const self = awaited
-    awaited = undefined
-    if (self === undefined) return Reflect.construct(base, args, new.target ?? base)
-    Reflect.apply(base as unknown as () => void, self, args)
-    return self
+  const Base = base as unknown as new (...args: unknown[]) => object
+  class Adopting extends Base {
+    // biome-ignore lint/correctness/noUnreachableSuper: what it would make is there already.
+    constructor(...args: unknown[]) {
+      const self = awaited
+      awaited = undefined
+      if (self === undefined) {
+        super(...args)
+        return
+      }
+      Reflect.apply(base as unknown as () => void, self, args)
+      // biome-ignore lint/correctness/noConstructorReturn: `this`, from here on.
+      return self
+    }
   }
-  Object.setPrototypeOf(Adopting, base)
-  Adopting.prototype = base.prototype
   return Adopting as unknown as C
 }
