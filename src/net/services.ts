@@ -1,6 +1,6 @@
 /**
  * What this process serves: listeners of the SAL, with the names that lead to them, and their registration with a
- * controller. A name may be served by several processes of a host, as replicas; a port by one alone.
+ * controller. A name may be served by several processes of a host, as replicas; a port by one alone (`port-claims.ts`).
  */
 import type { ServiceLoad } from '../control/messages.ts'
 import { ServalError } from '../errors.ts'
@@ -16,6 +16,7 @@ import { protocols } from '../wire/sal-header.ts'
 import type { AgentLink } from './agent-link.ts'
 import { nowMs } from './clock.ts'
 import { isLocalName, type ListenNames, namesOfListener, type ServiceTarget } from './names.ts'
+import type { PortClaims, PortHold } from './port-claims.ts'
 import type { ServiceStatus, StackStatus } from './status.ts'
 
 export interface FlowHandler {
@@ -51,6 +52,7 @@ export interface ServicesOptions {
   addresses(): readonly string[]
   /** The stacks of this host's other programs that say something of a serviceID. */
   askOthers(serviceId: string): Promise<readonly StackStatus[]>
+  readonly ports: PortClaims
   randomBytes(n: number): Uint8Array
   /** The SAL may have something to do. */
   wake(): void
@@ -59,7 +61,7 @@ export interface ServicesOptions {
 export class Services {
   readonly #options: ServicesOptions
   readonly #listeners = new Set<StackListener>()
-  /** Ports that are about to be taken, by name. */
+  /** Ports that are about to be taken, by name, where others can only be asked. */
   readonly #claims = new Map<string, ServiceStatus>()
 
   constructor(options: ServicesOptions) {
@@ -86,17 +88,20 @@ export class Services {
     if (isPort && target.port === 0) return this.#listenOnFreePort(target.host, options, onFlow)
     const { addresses } = this.#options
     const names = namesOfListener(target, addresses())
-    const protocol = options.datagrams && 'datagram'
-    const claim = isPort ? await this.#claim(names.name, protocol) : undefined
+    const hold = isPort ? await this.#takePort(names, options) : undefined
     try {
-      const listener = new StackListener(this.#options, target, names, options, onFlow, () =>
-        this.#listeners.delete(listener),
-      )
+      const listener = new StackListener(this.#options, target, names, options, onFlow, () => {
+        this.#listeners.delete(listener)
+        hold?.release()
+      })
       this.#listeners.add(listener)
       await listener.registered()
       return listener
+    } catch (error) {
+      hold?.release()
+      throw error
     } finally {
-      if (claim !== undefined) this.#claims.delete(claimKey(claim))
+      hold?.settle?.()
     }
   }
 
@@ -128,13 +133,32 @@ export class Services {
     }
   }
 
+  /** A port with all the names that lead to it: no other program may have one of them. */
+  async #takePort({ name, aliases }: ListenNames, { datagrams }: ListenOptions): Promise<TakenPort> {
+    const protocol = datagrams && 'datagram'
+    const own = this.status(name.id.toString()).find(status => status.protocol === protocol)
+    if (own !== undefined) throw taken(name.text, `this program (pid ${process.pid})`)
+    // Nobody else is told the port of a socket that only asks, and there may be many of them.
+    const names = datagrams?.isPrivate ? [name] : [name, ...aliases]
+    const outcome = await this.#options.ports.take(names.map(({ text }) => `${protocol ?? 'stream'} ${text}`))
+    if (outcome === 'unsupported') return this.#claim(name, protocol)
+    if ('release' in outcome) return outcome
+    const rival = names.find(({ text }) => outcome.taken.endsWith(` ${text}`)) ?? name
+    throw taken(name.text, await this.#holderOf(rival, protocol))
+  }
+
+  /** For people. */
+  async #holderOf(name: ServiceName, protocol: ServiceStatus['protocol']): Promise<string> {
+    const others = await this.#options.askOthers(name.id.toString())
+    const holder = others.find(({ services }) => services.some(service => service.protocol === protocol))
+    return holder === undefined ? 'another program of this host' : `pid ${holder.pid} (${holder.program})`
+  }
+
   /**
    * Of several programs that want a port at once the one that claimed it first gets it: each makes its claim known
    * before it looks at those of the others, so that at least the later of two sees the earlier.
    */
-  async #claim(name: ServiceName, protocol: ServiceStatus['protocol']): Promise<ServiceStatus> {
-    const own = this.status(name.id.toString()).find(status => status.protocol === protocol)
-    if (own !== undefined) throw taken(name.text, `this program (pid ${process.pid})`)
+  async #claim(name: ServiceName, protocol: ServiceStatus['protocol']): Promise<TakenPort> {
     const claim: ServiceStatus = {
       name: name.text,
       serviceIds: [name.id.toString()],
@@ -157,8 +181,15 @@ export class Services {
       this.#claims.delete(claimKey(claim))
       throw taken(name.text, `pid ${pid} (${program})`)
     }
-    return claim
+    const settle = () => void this.#claims.delete(claimKey(claim))
+    return { release: settle, settle }
   }
+}
+
+/** A port that this program may listen at. */
+interface TakenPort extends PortHold {
+  /** It listens now, or could not: others see it by themselves. */
+  settle?(): void
 }
 
 function claimKey({ name, protocol }: ServiceStatus): string {

@@ -40,6 +40,7 @@ import { type Message, Messages, type OnSent } from './messages.ts'
 import { type MigrateTarget, Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
+import { PortClaims } from './port-claims.ts'
 import { type ProfileNetwork, profileParts } from './profile-parts.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
@@ -150,6 +151,7 @@ export class Stack {
       agent: this.#agent,
       addresses: () => this.#publicEndpoints.map(({ address }) => address),
       askOthers: serviceId => this.#askOthers({ ask: 'service', serviceId }),
+      ports: new PortClaims(this.#hostId, this.#runtimeDirectory.path),
       randomBytes,
       wake: () => this.wake(),
     })

@@ -151,6 +151,18 @@ describe('a process with a stack', () => {
     expect(await FlowEnd.connect(client, 'web.example').closed()).toMatchObject({ code: 'ENOSERVICE' })
   })
 
+  it('has a port to itself that others begin to want at the same moment, until it is killed', async () => {
+    const TAKE = `stack.ref(); await stack.listen({ port: 8080 }, {}, () => ({ onSignals() {} }))
+      .then(() => console.log('has it'), error => console.log(error.code))`
+    for (let i = 0; i < 3; i++) {
+      const all = Array.from({ length: 4 }, () => run(TAKE))
+      const outcomes = await Promise.all(all.map(({ says }) => says()))
+      expect(outcomes.toSorted()).toEqual(['EADDRINUSE', 'EADDRINUSE', 'EADDRINUSE', 'has it'])
+      for (const { child } of all) child.kill('SIGKILL')
+      await Promise.all(all.map(({ exited }) => exited))
+    }
+  })
+
   it('has a port to itself, and the other is told its pid', async () => {
     const { child, says } = run(`await stack.listen({ port: 8080 }, {}, () => ({ onSignals() {} }));
       stack.ref(); console.log('ready')`)

@@ -154,6 +154,59 @@ describe('services of one host', () => {
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   })
 
+  it('are a port for one program alone on systems that can only ask the others, too', async () => {
+    const platform = Object.getOwnPropertyDescriptor(process, 'platform')!
+    const [one, two] = [stacks.open(), stacks.open()]
+    await Promise.all([one.ready, two.ready])
+    Object.defineProperty(process, 'platform', { ...platform, value: 'darwin' })
+    try {
+      const listener = await accepting(one, { port: 8080 }, echo)
+      await expect(accepting(two, { port: 8080 }, echo)).rejects.toMatchObject({
+        code: 'EADDRINUSE',
+        message: expect.stringContaining(`pid ${process.pid}`),
+      })
+      await listener.close()
+      await accepting(two, { port: 8080 }, echo)
+    } finally {
+      Object.defineProperty(process, 'platform', platform)
+    }
+  })
+
+  it('are a port at one address beside nobody who has it at all of them, whoever is first', async () => {
+    const network = new MemoryNetwork()
+    const open = () => stacks.open({ network: network.host(`10.0.0.${++hosts}`) })
+    let hosts = 0
+    const [one, two] = [open(), open()]
+    const everywhere = await accepting(one, { port: 8080 }, echo)
+    const here = { port: 8080, host: '10.0.0.1' }
+    await expect(accepting(two, here, echo)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await everywhere.close()
+    await accepting(two, here, echo)
+    await expect(accepting(one, { port: 8080 }, echo)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await accepting(one, { port: 8081 }, echo)
+  })
+
+  it('are a port of streams beside the same one of datagrams', async () => {
+    await accepting(stacks.open(), { port: 8080 }, echo)
+    const datagrams = { datagrams: { onMessages: () => undefined } }
+    const refuse = () => {
+      throw new Error('no flow was asked for')
+    }
+    await stacks.open().listen({ port: 8080 }, datagrams, refuse)
+    await expect(stacks.open().listen({ port: 8080 }, datagrams, refuse)).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    })
+  })
+
+  it('are a port that is free as soon as it is closed, and that a failed attempt does not keep', async () => {
+    const [one, two] = [stacks.open(), stacks.open()]
+    for (const stack of [one, two, one]) {
+      const listener = await accepting(stack, { port: 8080 }, echo)
+      await expect(accepting(two, { port: 8080 }, echo)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+      await listener.close()
+    }
+  })
+
   it('get a free port when they ask for none', async () => {
     const [server, client] = [stacks.open(), stacks.open()]
     const { port } = await accepting(server, { port: 0 }, echo)

@@ -1,0 +1,77 @@
+/**
+ * A port of this host belongs to one program at a time, as the kernel's do. Who takes one listens at a unix socket in the
+ * abstract namespace that is named after it (unix(7)): the kernel gives a name to one socket, whoever else asks at the same
+ * moment, and has it back when that program is gone, however it ended. Nothing is left behind, and nobody connects there.
+ * Such names are of a network namespace, as loopback addresses are. Systems other than Linux have none.
+ */
+import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+
+/** Ports that are held until they are released. */
+export interface PortHold {
+  release(): void
+}
+
+/** `taken`: the key of one that another holds. */
+export type PortOutcome = PortHold | { readonly taken: string } | 'unsupported'
+
+export class PortClaims {
+  readonly #hostId: string
+  readonly #directory: string
+
+  /** Those exclude each other that share a runtime directory and reach each other by loopback addresses (`hostId`). */
+  constructor(hostId: string, directory: string) {
+    this.#hostId = hostId
+    this.#directory = directory
+  }
+
+  /** All of these, or none. */
+  async take(keys: readonly string[]): Promise<PortOutcome> {
+    if (process.platform !== 'linux') return 'unsupported'
+    const servers: Server[] = []
+    const release = () => {
+      for (const server of servers) server.close()
+    }
+    const scope = [this.#hostId, realPath(this.#directory)]
+    for (const key of keys) {
+      const outcome = await listen(nameOf([...scope, key]))
+      if (typeof outcome === 'object') {
+        servers.push(outcome)
+        continue
+      }
+      release()
+      return outcome === 'taken' ? { taken: key } : outcome
+    }
+    return { release }
+  }
+}
+
+/** 128 bits: names of 107 bytes are the longest. */
+const DIGITS = 32
+
+function nameOf(parts: readonly string[]): string {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+  return `\0serval-port-${digest.slice(0, DIGITS)}`
+}
+
+/** One directory may be written in several ways. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
+function listen(path: string): Promise<Server | 'taken' | 'unsupported'> {
+  return new Promise(resolve => {
+    const server = createServer(connection => connection.destroy())
+    server.unref()
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'EADDRINUSE' ? 'taken' : 'unsupported'),
+    )
+    // Workers of a cluster would else get it together, from their primary.
+    server.listen({ path, exclusive: true }, () => resolve(server))
+  })
+}
