@@ -10,7 +10,10 @@ let awaited: object | undefined
 
 /** The class, callable. It must extend an `adopting` one. */
 export function callable<C extends Class>(type: C): C {
-  const made = new Proxy(type, {
+  const made: C = new Proxy(type, {
+    // V8 makes a shape for each instance that a proxy is the `new.target` of.
+    construct: (target, args, newTarget) =>
+      Reflect.construct(target, args, newTarget === made ? target : newTarget),
     apply(target, self: unknown, args) {
       awaited = self instanceof target ? self : undefined
       try {
