@@ -22,6 +22,7 @@ import { TransmitBatch } from '../../src/wire/transmit-batch.ts'
 import { UDP_HEADER_BYTES } from '../../src/wire/udp-header.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { readCapture, VECTORS } from './pcap.ts'
+import { Random } from './random.ts'
 
 const { SYN, RSYN, ACK, RST, FIN } = controlFlags
 const profile = profile2014
@@ -151,6 +152,8 @@ class Player {
   readonly #sal: Sal
   readonly #batch = new TransmitBatch()
   readonly #draws: Uint8Array[] = []
+  /** What the original end did not draw, or what cannot be seen of it. */
+  readonly #random = new Random(1)
   readonly #played: string[] = []
   readonly #read: Uint8Array[] = []
   #flow: AnyFlow | undefined
@@ -210,7 +213,7 @@ class Player {
   }
 
   #draw(n: number): Uint8Array {
-    return this.#draws[0]?.length === n ? this.#draws.shift()! : new Uint8Array(n)
+    return this.#draws[0]?.length === n ? this.#draws.shift()! : this.#random.bytes(n)
   }
 
   #listen({ packet }: Seen): void {
