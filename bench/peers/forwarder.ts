@@ -4,11 +4,12 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ServiceId } from '../../src/id/service-id.ts'
 import { ServicePrefix } from '../../src/id/service-prefix.ts'
+import { LESS_NICE } from '../../src/net/engine/thread-order.ts'
 import { RouterShell } from '../../src/net/router-shell.ts'
 import { withCProgram } from '../support/c-program.ts'
 import { LOAD_SERVICE } from '../support/router-load.ts'
@@ -17,6 +18,7 @@ import { say } from './say.ts'
 const [kind, address = '', port = '', target = '', targetPort = ''] = process.argv.slice(2)
 
 leaveLastProcessor()
+if (kind !== 'serval') beAsKeen()
 switch (kind) {
   case 'serval':
     await serval()
@@ -34,6 +36,15 @@ function leaveLastProcessor(): void {
   const processors = availableParallelism()
   if (processors === 1) return
   execFileSync('taskset', ['-a', '-c', '-p', `0-${processors - 2}`, String(process.pid)], { stdio: 'ignore' })
+}
+
+/** What a worker of ours takes where it may (src/net/engine/thread-order.ts), its peers have too. */
+function beAsKeen(): void {
+  try {
+    setPriority(-LESS_NICE)
+  } catch {
+    // Nor may ours.
+  }
 }
 
 async function serval(): Promise<void> {
