@@ -14,7 +14,7 @@ if (name === undefined) {
 
 const socket = net.connect(service)
 socket.setEncoding('utf8')
-socket.on('connect', () => console.log(`in the room, from ${socket.localAddress}`))
+socket.on('connect', () => console.log(`connected, from ${socket.localAddress}`))
 socket.on('data', text => process.stdout.write(text))
 socket.on('error', error => console.error(error.message))
 socket.on('close', () => input.close())

@@ -8,6 +8,7 @@ const members = new Set()
 
 const server = net.createServer(socket => {
   members.add(socket)
+  socket.write(`welcome, ${members.size} in the room\n`)
   socket.setEncoding('utf8')
   let line = ''
   socket.on('data', text => {

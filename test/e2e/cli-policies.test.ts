@@ -38,7 +38,7 @@ describe('policies of a controller', () => {
     await world.start(['router', '--bind', '127.0.0.1:0'])
     await world.start(['perf', 'server', 'speed.example'])
     const before = await ruleOf('speed.example', text => text !== '')
-    expect(before).toMatch(/^speed\.example FORWARD balance=maglev \S+:\d+$/)
+    expect(before).toMatch(/^speed\.example FORWARD balance=maglev \S+:\d+ stream$/)
     const put = await fetch(`${api}/v1/policies/speed.example`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },

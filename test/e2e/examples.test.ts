@@ -77,8 +77,9 @@ describe('the examples', () => {
     await server.says(/^chat room open/)
     const ann = run('chat-client.js', 'ann')
     const bob = run('chat-client.js', 'bob')
-    await ann.says(/^in the room, from 127\.0\.0\.1$/)
-    await bob.says(/^in the room/)
+    await ann.says(/^connected, from 127\.0\.0\.1$/)
+    // Whoever has been welcomed is told what others say.
+    for (const member of [ann, bob]) await member.says(/^welcome, [12] in the room$/)
     ann.say('hello')
     await bob.says(/^ann: hello$/)
     ann.say('/move 127.0.0.2')
