@@ -3,6 +3,7 @@
  * `measure SECONDS`: what a segment of a batch took (../segments.ts). The median of batches: what interrupts one of them is none of its cost.
  */
 import { TransportPath } from '../../src/transport/path.ts'
+import { rehearse } from '../../src/transport/rehearsal.ts'
 import { Stream } from '../../src/transport/stream.ts'
 import { openStream } from '../../src/transport/stream-options.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, PacketWalk, SHIM_BYTES } from '../../src/wire/encapsulation.ts'
@@ -72,6 +73,8 @@ class End {
   }
 }
 
+// As a stack does.
+rehearse()
 const part = process.argv[2]
 const isGathered = part !== 'copied'
 const source = new End(1000, 2000)

@@ -86,21 +86,6 @@ describe('rules of a running router', () => {
     )
     expect((await rules('export')).stdout).toBe('')
   })
-
-  it('name the first wrong lines of a file that has many, and count the others', async () => {
-    await world.start(ROUTER)
-    write('web.example SEND\n'.repeat(1000))
-    const { status, stderr } = await rules('import', 'my.rules')
-    const lines = stderr.split('\n')
-    expect(status).toBe(2)
-    expect(lines).toHaveLength(23)
-    expect(lines[19]).toMatch(/^serval: my\.rules:20: rule "web\.example SEND": /)
-    expect(lines.slice(20)).toEqual([
-      'serval: my.rules: and 980 more complaints',
-      'serval: nothing has been changed',
-      '',
-    ])
-  })
 })
 
 describe('rules of a host', () => {

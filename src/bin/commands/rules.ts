@@ -193,18 +193,13 @@ async function change(
   printLine(`${titleOf(process)}: ${parts.join(', ')}`)
 }
 
-/** More complaints nobody reads before mending the first. */
-const MOST_COMPLAINTS = 20
-
-/** Complaints are notes; but a single one is what the command fails with. */
+/** The first complaints are notes, the last is what the command fails with. */
 function refusal(complaints: readonly Complaint[], file: string): UsageError {
   const lines = complaints.map(({ line, message }) =>
     file === '' || line === null ? message : `${file}:${line}: ${message}`,
   )
   if (lines.length === 1) return new UsageError(lines[0])
-  for (const line of lines.slice(0, MOST_COMPLAINTS)) printNote(line)
-  const unsaid = lines.length - MOST_COMPLAINTS
-  if (unsaid > 0) printNote(`${file === '' ? '' : `${file}: `}and ${count(unsaid, 'more complaint')}`)
+  for (const line of lines) printNote(line)
   return new UsageError('nothing has been changed')
 }
 
