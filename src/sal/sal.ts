@@ -7,14 +7,10 @@
  */
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
-import type { FlowContext, FlowLimits, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
-import type { FlowState } from '../flow/states.ts'
-import { NO_FLOW_ID } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
-import { ServicePrefix } from '../id/service-prefix.ts'
-import { peekEntry, peekType, resolve } from '../service/resolve.ts'
+import type { ServicePrefix } from '../id/service-prefix.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
@@ -24,81 +20,20 @@ import type { Profile } from '../wire/profile.ts'
 import { type Protocol, protocols } from '../wire/sal-header.ts'
 import { SegmentFields } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
-import { type DatagramEvent, Datagrams, type OutgoingDatagram } from './datagrams.ts'
-import type { Dialect, DialectHost, DialectKind } from './dialect.ts'
+import { Datagrams, type OutgoingDatagram } from './datagrams.ts'
+import type { Dialect, DialectHost } from './dialect.ts'
 import type { FlowTable } from './flow-table.ts'
-import { DEFAULT_BACKLOG, Listener } from './listener.ts'
+import type { Listener } from './listener.ts'
+import { countOpen, countOver, Listeners, type ListenOptions } from './listeners.ts'
 import { Locals } from './locals.ts'
 import { native } from './native-dialect.ts'
-import { type Ask, nameOf, Resolver } from './resolver.ts'
+import { News, type SalEvent } from './news.ts'
+import { type Ask, Resolver } from './resolver.ts'
 import { Rests } from './rests.ts'
+import { type ConnectOptions, DEFAULT_LIMITS, type SalOptions } from './sal-options.ts'
 import { DeadlineHeap, ReadyRing } from './schedule.ts'
+import { Silence } from './silence.ts'
 import type { TraceOptions, TraceProbe } from './tracer.ts'
-
-export type SalEvent =
-  /** A listener has a new flow, set up. */
-  | { readonly type: 'accept'; readonly listener: Listener; readonly flow: AnyFlow }
-  /** Bits of FlowSignal that have gathered since the last event of this flow. */
-  | { readonly type: 'flow'; readonly flow: AnyFlow; readonly signals: number }
-  | { readonly type: 'traced'; readonly probe: TraceProbe }
-  /** A DELAY rule holds flows or datagrams of a protocol: insert a rule and call `resolved`, or call `unresolved`. */
-  | {
-      readonly type: 'resolve'
-      readonly serviceId: ServiceId
-      readonly name: string | undefined
-      readonly protocol: Protocol
-    }
-  | DatagramEvent
-
-export interface SalOptions {
-  /** Default: native. */
-  readonly dialect?: DialectKind
-  /** n bytes of a CSPRNG. */
-  readonly randomBytes: (n: number) => Uint8Array
-  readonly limits?: Partial<FlowLimits>
-  /** Of flows for which nothing else is said; default: cubic. */
-  readonly congestion?: CongestionName
-  /** 2014: whether no other stack shares this one's addresses, so that what it does not know nobody does; default: yes. */
-  readonly speaksForHost?: () => boolean
-  /** Told of every state that a flow enters. */
-  readonly trace?: (flow: AnyFlow, from: FlowState, to: FlowState) => void
-}
-
-export interface ConnectOptions {
-  readonly serviceId: ServiceId
-  /** As the program wrote it. */
-  readonly name?: string | undefined
-  /** How long set-up may take; default: the profile's. */
-  readonly timeoutMs?: number | undefined
-  readonly congestion?: CongestionName | undefined
-  /** What it is to carry; default: a stream. */
-  readonly protocol?: Protocol | undefined
-  /** Of datagrams: the port of this host that they are from; default: none. */
-  readonly port?: number | undefined
-}
-
-export interface ListenOptions {
-  readonly serviceId: ServiceId
-  readonly name?: string | undefined
-  /** Other serviceIDs that lead to the same listener. */
-  readonly aliases?: readonly ServiceId[] | undefined
-  /** Half-open flows at once; default 511. */
-  readonly backlog?: number | undefined
-  readonly congestion?: CongestionName | undefined
-  /** What its flows carry; a listener of datagrams takes those without a flow, too. Default: streams. */
-  readonly protocol?: Protocol | undefined
-  /** The number that stands for the service, where that is a port of this host. */
-  readonly port?: number | undefined
-}
-
-export const DEFAULT_LIMITS: FlowLimits = {
-  receiveBufferBytes: 16 << 20,
-  burstBytes: 4 << 20,
-  sendBufferBytes: 16 << 20,
-  deadPeerMs: 120_000,
-  // 546 bytes a second: half of what a modem of 9,600 baud brings
-  minProgressBytes: 32 << 10,
-}
 
 /** Timers of so many flows in one call: each may cost the making of a packet, and the shell has other work, too. */
 export const FLOWS_AT_ONCE = 128
@@ -112,11 +47,12 @@ export class Sal {
   readonly #randomBytes: (n: number) => Uint8Array
   readonly #speaksForHost: () => boolean
   readonly #locals = new Locals()
-  readonly #listeners = new Map<number, Listener>()
+  readonly #listeners: Listeners
   readonly #context: DialectHost['context']
   readonly #congestion: CongestionName
   readonly #newCongestion: CongestionFactories
   readonly #resolver: Resolver
+  readonly #silence: Silence
   readonly #datagrams: Datagrams
   readonly #dialect: Dialect
   readonly #deadlines = new DeadlineHeap<AnyFlow>()
@@ -124,9 +60,7 @@ export class Sal {
   readonly #rests = new Rests<AnyFlow>()
   /** Flows that wait for their address not to be held any more. */
   readonly #held = new Set<AnyFlow>()
-  /** Flows with signals, and accepted flows, in the order in which the program hears of them. */
-  #news: (AnyFlow | SalEvent)[] = []
-  #nextListenerId = 1
+  readonly #news = new News()
 
   constructor(options: SalOptions) {
     const { profile, open } = options.dialect ?? native
@@ -136,9 +70,11 @@ export class Sal {
     this.serviceTable = new ServiceTable(readU32(this.#randomBytes(4), 0))
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
-    const count = (counter: string) => this.#count(counter)
+    const count = (counter: string) => {
+      this.counters[counter] = (this.counters[counter] ?? 0) + 1
+    }
     const ask: Ask = (serviceId, name, protocol) =>
-      this.#news.push({ type: 'resolve', serviceId, name, protocol })
+      this.#news.tell({ type: 'resolve', serviceId, name, protocol })
     this.#resolver = new Resolver(
       this.serviceTable,
       this.#locals,
@@ -146,20 +82,22 @@ export class Sal {
       this.profile.policy.synTimeoutMs,
       ask,
     )
+    const choice = (serviceId: ServiceId, nowMs: number) => this.#resolver.choice(serviceId, nowMs)
+    this.#listeners = new Listeners(this.serviceTable, choice)
     this.#datagrams = new Datagrams({
       profile: this.profile,
       table: this.serviceTable,
       locals: this.#locals,
-      listener: id => this.#listeners.get(id),
+      listener: id => this.#listeners.byId(id),
       unusedFlowId: () => this.flows.unusedId(this.#randomBytes),
-      choice: (serviceId, nowMs) => this.#resolver.choice(serviceId, nowMs),
+      choice,
       ask,
-      tell: event => this.#news.push(event),
+      tell: event => this.#news.tell(event),
       count,
     })
-    const limits = { ...DEFAULT_LIMITS, ...options.limits }
-    this.#context = this.#makeContext(limits, count, options.trace ?? (() => undefined))
+    this.#context = this.#makeContext(options, count)
     this.#dialect = open(this.#newDialectHost(count))
+    this.#silence = new Silence(this.serviceTable, this.#resolver, this.#dialect)
   }
 
   get flows(): FlowTable<AnyFlow> {
@@ -168,15 +106,8 @@ export class Sal {
 
   /** What peers make this stack keep, beside what each flow keeps (`Flow.queues`). */
   get queues(): readonly QueueSize[] {
-    const listeners = [...this.#listeners.values()].map(({ halfOpen, backlog }) => {
-      return { name: 'half-open flows', size: halfOpen, limit: backlog }
-    })
-    const inboxes = [...this.#listeners.values()].map(({ inbox }) => {
-      return { name: 'datagrams to read', size: inbox.size, limit: inbox.limits.items }
-    })
     return [
-      ...listeners,
-      ...inboxes,
+      ...this.#listeners.queues,
       ...this.#dialect.queues,
       ...this.#resolver.queues,
       ...this.#datagrams.queues,
@@ -247,28 +178,12 @@ export class Sal {
 
   /** Takes SYNs for a service, or datagrams. Throws EADDRINUSE where this stack has a listener of that kind for it. */
   listen(options: ListenOptions): Listener {
-    const { serviceId, name, aliases = [], backlog = DEFAULT_BACKLOG, ...rest } = options
-    const id = this.#nextListenerId++
-    const listener = new Listener({ ...rest, id, serviceIds: [serviceId, ...aliases], name, backlog })
-    const rule = { type: 'DEMUX', listenerId: listener.id, protocol: listener.protocol } as const
-    const owner = String(listener.id)
-    try {
-      for (const id of listener.serviceIds) {
-        const origin = { source: 'local', owner, ...(name === undefined ? {} : { name }) } as const
-        this.serviceTable.insert(new ServicePrefix(id, 256), rule, origin)
-      }
-    } catch (error) {
-      this.serviceTable.removeEverywhere({ source: 'local', owner })
-      throw error
-    }
-    this.#listeners.set(listener.id, listener)
-    return listener
+    return this.#listeners.open(options)
   }
 
   /** Takes no more SYNs; flows that are set up go on, half-open ones end. */
   unlisten(listener: Listener, nowMs: number): void {
-    if (!this.#listeners.delete(listener.id)) return
-    this.serviceTable.removeEverywhere({ source: 'local', owner: String(listener.id) })
+    if (!this.#listeners.close(listener)) return
     for (const flow of this.#dialect.halfOpen.of(listener)) flow.reset(nowMs)
   }
 
@@ -349,7 +264,8 @@ export class Sal {
     this.#rests.handleTimeout(nowMs)
     this.#datagrams.handleTimeout(nowMs)
     this.#dialect.tracer?.handleTimeout(nowMs)
-    for (const flow of this.#resolver.handleTimeout(nowMs)) flow.fail(this.#timeoutError(flow, nowMs), nowMs)
+    for (const flow of this.#resolver.handleTimeout(nowMs))
+      flow.fail(this.#silence.timeoutError(flow, nowMs), nowMs)
     for (let i = 0; i < FLOWS_AT_ONCE; i++) {
       const flow = this.#deadlines.takeDue(nowMs)
       if (flow === undefined) return
@@ -384,67 +300,59 @@ export class Sal {
 
   /** The next thing that the program should hear of. */
   pollEvent(): SalEvent | undefined {
-    const news = this.#news.shift()
-    if (news === undefined || 'type' in news) return news
-    const signals = news.pendingSignals
-    news.pendingSignals = 0
-    return { type: 'flow', flow: news, signals }
+    return this.#news.take()
   }
 
   // ---- what flows ask -------------------------------------------------------------------------------------
 
-  #makeContext(
-    limits: FlowLimits,
-    count: FlowContext<AnyFlow>['count'],
-    trace: FlowContext<AnyFlow>['trace'],
-  ): DialectHost['context'] {
+  #makeContext({ limits, trace }: SalOptions, count: DialectHost['count']): DialectHost['context'] {
     return {
       profile: this.profile,
-      limits,
+      limits: { ...DEFAULT_LIMITS, ...limits },
       segmentFields: new SegmentFields(),
       randomBytes: n => this.#randomBytes(n),
       wake: flow => this.#ready.add(flow),
       awake: flow => this.#rests.add(flow),
       rearm: flow => this.#deadlines.rearm(flow),
-      signal: (flow, bits) => this.#signal(flow, bits),
+      signal: (flow, bits) => this.#news.signal(flow, bits),
       accepted: flow => this.#accept(flow),
       release: flow => this.#release(flow),
       trace: (flow, from, to) => {
-        if (to === 'CLOSED' || to === 'TIMEWAIT') uncount(flow)
-        trace(flow, from, to)
+        if (to === 'CLOSED' || to === 'TIMEWAIT') countOver(flow)
+        trace?.(flow, from, to)
       },
       count,
-      nextInstance: (flow, nowMs) => this.#nextInstance(flow, nowMs),
+      nextInstance: (flow, nowMs) => this.#silence.nextInstance(flow, nowMs),
       answered: (flow, remote, nowMs) => this.#resolver.handleAnswered(flow, remote, nowMs),
       refused: (flow, nack, nowMs) => {
         this.#dialect.routerHeard(nack.remote, nowMs)
         this.#resolver.handleRefused(flow, nack, nowMs)
       },
       refusal: (flow, nack, nowMs) => this.#resolver.refusal(flow, nack, nowMs),
-      timeoutError: (flow, nowMs) => this.#timeoutError(flow, nowMs),
+      timeoutError: (flow, nowMs) => this.#silence.timeoutError(flow, nowMs),
       anotherLocal: (local, remote) => this.#locals.after(local, remote),
     }
   }
 
   #newDialectHost(count: DialectHost['count']): DialectHost {
-    const news = () => this.#news.length
+    const news = this.#news
     return {
       profile: this.profile,
       context: this.#context,
       get newsCount() {
-        return news()
+        return news.count
       },
       traces: {
         targetOf: ({ serviceId, name, protocol = protocols.STREAM }, now) =>
           this.#resolver.lone(serviceId, name, protocol, now),
-        onOutcome: probe => this.#news.push({ type: 'traced', probe }),
+        onOutcome: probe => this.#news.tell({ type: 'traced', probe }),
       },
       randomBytes: n => this.#randomBytes(n),
       count,
       local: id => this.#locals.byId(id),
       listenerFor: (serviceId, protocol, bytes, nowMs) =>
-        this.#listenerFor(serviceId, protocol, bytes, nowMs),
-      takes: (serviceId, protocol) => peekType(this.serviceTable, serviceId, protocol, 'local') === 'DEMUX',
+        this.#listeners.find(serviceId, protocol, bytes, nowMs),
+      takes: (serviceId, protocol) => this.#listeners.take(serviceId, protocol),
       speaksForHost: this.#speaksForHost,
       handleUnconnected: (arrival, replyTo, nowMs) => this.#datagrams.handle(arrival, replyTo, nowMs),
       handleLateAnswer: (flowId, remote, nowMs) => this.#resolver.handleLate(flowId, remote, nowMs),
@@ -452,23 +360,11 @@ export class Sal {
     }
   }
 
-  #listenerFor(serviceId: ServiceId, protocol: number, bytes: number, nowMs: number): Listener | undefined {
-    const choice = this.#resolver.choice(serviceId, nowMs)
-    const target = resolve(this.serviceTable, serviceId, protocol, bytes, choice, 'local')
-    return target?.type === 'DEMUX' ? this.#listeners.get(target.listenerId) : undefined
-  }
-
-  #signal(flow: AnyFlow, bits: number): void {
-    if (flow.pendingSignals === 0) this.#news.push(flow)
-    flow.pendingSignals |= bits
-  }
-
   #accept(flow: AnyFlow): void {
     const listener = this.#dialect.halfOpen.remove(flow)
     if (listener === undefined) return
-    flow.countedBy = listener
-    listener.flows++
-    this.#news.push({ type: 'accept', listener, flow })
+    countOpen(flow, listener)
+    this.#news.tell({ type: 'accept', listener, flow })
   }
 
   #release(flow: AnyFlow): void {
@@ -479,53 +375,4 @@ export class Sal {
     this.#held.delete(flow)
     this.flows.remove(flow)
   }
-
-  /** A SYN that a router did not answer is followed by a question whether it is there. */
-  #nextInstance(flow: AnyFlow, nowMs: number): SynTarget {
-    const isRepeat = this.#resolver.targetOf(flow) !== undefined
-    const target = this.#resolver.next(flow, nowMs)
-    const isRoute = typeof target === 'object' && 'remote' in target
-    const isByRule = isRoute && target.remote === this.#resolver.targetOf(flow)
-    if (isRepeat && isByRule && this.#goesToRouter(flow)) {
-      this.#dialect.askRouter(target.local, target.remote)
-    }
-    return target
-  }
-
-  /** Routers stand behind prefixes; only instances behind whole serviceIDs. */
-  #goesToRouter(flow: AnyFlow): boolean {
-    const entry = peekEntry(this.serviceTable, flow.service, flow.protocol)
-    return entry?.bits === 0 && entry.peek(flow.protocol, 'any') === 'FORWARD'
-  }
-
-  #timeoutError(flow: AnyFlow, nowMs: number): ServalError {
-    const asked = this.#resolver.targetOf(flow)
-    const service = nameOf(flow)
-    if (flow.peerFlowId !== NO_FLOW_ID) return new ServalError('ETIMEDOUT', { service, syscall: 'read' })
-    if (asked && this.#goesToRouter(flow) && !this.#dialect.isRouterAlive(asked, nowMs)) {
-      return new ServalError('ENOROUTER', {
-        service,
-        tried: `router ${formatEndpoint(asked)}`,
-        syscall: 'connect',
-      })
-    }
-    const subnets = this.#resolver.broadcastsOf(flow).map(({ address }) => address)
-    if (subnets.length > 0) {
-      const asked = `all hosts at ${subnets.join(' and ')}, and none answered`
-      return new ServalError('ENOSERVICE', { service, asked, syscall: 'connect' })
-    }
-    const message = asked && `connect ETIMEDOUT ${service}: ${formatEndpoint(asked)} did not answer`
-    return new ServalError('ETIMEDOUT', { service, syscall: 'connect', ...(message && { message }) })
-  }
-
-  #count(counter: string): void {
-    this.counters[counter] = (this.counters[counter] ?? 0) + 1
-  }
-}
-
-/** A flow that is over, or about to be forgotten. */
-function uncount(flow: AnyFlow): void {
-  if (flow.countedBy === undefined) return
-  flow.countedBy.flows--
-  flow.countedBy = undefined
 }
