@@ -3,6 +3,7 @@
  * and hands on its events. It keeps no process alive.
  */
 import { createConnection, type Socket } from 'node:net'
+import { hostname } from 'node:os'
 import { Agent, type AgentOptions } from '../control/agent.ts'
 import type { AgentEvent } from '../control/agent-events.ts'
 import type { NamedPrefix } from '../control/messages.ts'
@@ -11,6 +12,7 @@ import { ServalError } from '../errors.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { DeadlineTimer, nowMs } from './clock.ts'
 import type { ControllerAddress } from './config.ts'
+import { randomBytes } from './random.ts'
 
 /** How often it is looked whether a controller of this host has come. */
 const LOOK_INTERVAL_MS = 250
@@ -18,8 +20,11 @@ const LOOK_INTERVAL_MS = 250
 /** After so long without an answer of a configured controller the program's user is told. */
 const PATIENCE_MS = 3000
 
+const thisProcess = { hostName: hostname(), pid: process.pid }
+
 export interface AgentLinkOptions {
-  readonly agent: AgentOptions
+  /** Whom it speaks for; unless it says otherwise, a process of this host: this one. */
+  readonly agent: Omit<AgentOptions, keyof typeof thisProcess | 'randomBytes'> & Partial<typeof thisProcess>
   /** Where the controller is to be found now; undefined: there is none. */
   where(): ControllerAddress | undefined
   /** Whether somebody said that there is one, so that it is waited for. */
@@ -44,7 +49,7 @@ export class AgentLink {
 
   constructor(options: AgentLinkOptions) {
     this.#options = options
-    this.#agent = new Agent(options.agent)
+    this.#agent = new Agent({ ...thisProcess, randomBytes, ...options.agent })
     this.#timer.hold(false)
   }
 

@@ -12,7 +12,6 @@ import { RAW_PORT } from '../wire/raw-ip.ts'
 import { AgentLink } from './agent-link.ts'
 import { DeadlineTimer, nowMs } from './clock.ts'
 import type { ConfigOptions, ControllerAddress } from './config.ts'
-import { randomBytes } from './random.ts'
 import { openStack, type Stack } from './stack.ts'
 
 /** As the original's daemon is called. */
@@ -89,7 +88,6 @@ class DaemonHost {
         hostName: address,
         program: PROGRAM,
         pid: 0,
-        randomBytes,
       },
       isConfigured: true,
       where: () => controller,

@@ -6,7 +6,7 @@
 import { createConnection, type Socket } from 'node:net'
 import { type Endpoint, formatEndpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import type { RuntimeDirectory } from './runtime-dir.ts'
-import type { StackStatus } from './status.ts'
+import type { StackStatus, StatusRequest } from './status.ts'
 import { askStacks } from './status-client.ts'
 
 export interface NeighbourOptions {
@@ -51,6 +51,13 @@ export class Neighbours {
       if (watched !== undefined) watched.write(QUESTION)
       else if (this.#watches.size < WATCH_LIMIT) this.#watch(path, remote)
     }
+  }
+
+  /** What the other stacks of this host answer. */
+  async ask(request: StatusRequest): Promise<StackStatus[]> {
+    const { runtimeDirectory, hostId, statusSocket } = this.#options
+    const answers = await askStacks(runtimeDirectory, request, { except: statusSocket })
+    return answers.filter(answer => answer.hostId === hostId)
   }
 
   close(): void {

@@ -2,7 +2,6 @@
  * A service router as a process runs it: the router's core over UDP links, with its rules from the command line and from
  * a controller.
  */
-import { hostname } from 'node:os'
 import type { AgentEvent } from '../control/agent-events.ts'
 import type { RuleChange } from '../control/known-rules.ts'
 import { ServalError } from '../errors.ts'
@@ -30,7 +29,6 @@ import type { Network } from './links/link.ts'
 import { RawIpNetwork } from './links/raw-ip-network.ts'
 import { UdpNetwork } from './links/udp-network.ts'
 import { LocalLinks } from './local-links.ts'
-import { randomBytes } from './random.ts'
 import { rawPlane } from './raw-plane.ts'
 import type { RouterPlane } from './router-plane.ts'
 import type { RuleDesk } from './rule-desk.ts'
@@ -113,10 +111,7 @@ export class RouterShell {
       agent: {
         kind: 'router',
         hostId: this.#hostId,
-        hostName: hostname(),
         program: PROGRAM,
-        pid: process.pid,
-        randomBytes,
       },
       isConfigured: this.config.controller !== undefined,
       where: () => controllerOf(this.config.controller, runtimeDirectory),

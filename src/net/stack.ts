@@ -9,77 +9,52 @@
  * The constructor binds the links and is done; only routers' host names and the status socket take longer (`ready`), and
  * what needs them waits by itself.
  */
-import { hostname } from 'node:os'
 import { basename } from 'node:path'
-import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
-import type { FlowLimits } from '../flow/flow-context.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
-import { FlowSignal, type FlowState } from '../flow/states.ts'
+import type { FlowState } from '../flow/states.ts'
 import { isLoopback } from '../id/address.ts'
 import { reaches } from '../sal/locals.ts'
 import type { SalEvent } from '../sal/news.ts'
 import { Sal } from '../sal/sal.ts'
-import { DEFAULT_LIMITS } from '../sal/sal-options.ts'
 import type { TraceOutcome } from '../sal/tracer.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import type { CongestionName } from '../transport/congestion/congestion.ts'
 import { rehearse } from '../transport/rehearsal.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { protocols } from '../wire/sal-header.ts'
-
 import { AgentLink } from './agent-link.ts'
 import { atExit } from './at-exit.ts'
+import { Audience } from './audience.ts'
 import { nowMs } from './clock.ts'
-import { type Config, type ConfigOptions, DEFAULT_ROUTER_PORT, loadConfig } from './config.ts'
+import { type Config, loadConfig } from './config.ts'
 import { controllerOf } from './controller-address.ts'
 import { Driver } from './driver.ts'
 import { hostId } from './host-id.ts'
+import { Lifetime } from './lifetime.ts'
 import { captured } from './links/capture.ts'
-import type { Network } from './links/link.ts'
 import { LocalLinks } from './local-links.ts'
 import { type Message, Messages, type OnSent } from './messages.ts'
 import { type MigrateTarget, Moves } from './moves.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 import { Neighbours } from './neighbours.ts'
+import { ownEndpoints, publicEndpoints } from './own-endpoints.ts'
+import { openOwnRules } from './own-rules.ts'
 import { PortClaims } from './port-claims.ts'
 import { type ProfileNetwork, profileParts } from './profile-parts.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
-import type { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
+import { type ConnectOptions, limitsOver, type StackOptions } from './stack-options.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
-import { askStacks } from './status-client.ts'
 import { newStatusServer, type StatusServer } from './status-server.ts'
+import { type TraceOptions, Traces } from './traces.ts'
 import { version } from './version.ts'
 
 export type { MigrateTarget } from './moves.ts'
 export type { ServiceTarget } from './names.ts'
 export type { FlowHandler, ListenOptions, StackListener } from './services.ts'
-
-export interface StackOptions extends ConfigOptions {
-  /** Default: UDP from the addresses of this host. */
-  readonly network?: Network | undefined
-  /** Memory that a flow may take, and how long its peer may be silent. */
-  readonly limits?: Partial<FlowLimits> | undefined
-}
-
-export interface ConnectOptions {
-  /** How long set-up may take, ms; default 10,000. */
-  readonly timeoutMs?: number | undefined
-  /** Of the flow's paths; default: the stack's. */
-  readonly congestion?: CongestionName | undefined
-  /** A flow of datagrams, from a port of this host, or 0; default: a stream. */
-  readonly datagrams?: { readonly port: number } | undefined
-}
-
-export interface TraceOptions {
-  /** How many routers may send the SYN on: the next one answers. */
-  readonly hops: number
-  /** How long an answer is waited for. */
-  readonly timeoutMs: number
-}
+export type { ConnectOptions, StackOptions } from './stack-options.ts'
 
 /** A stack of the program's own. Throws ERR_INVALID_ARG_VALUE for bad configuration, EADDRINUSE for a taken UDP port. */
 export function openStack(options: StackOptions = {}): Stack {
@@ -93,20 +68,18 @@ export class Stack {
   readonly #sal: Sal
   readonly #driver: Driver<SalEvent>
   readonly #links: LocalLinks
-  readonly #runtimeDirectory: RuntimeDirectory
   readonly #hostId: string
   readonly #agent: AgentLink
   readonly #services: Services
   readonly #resolution: Resolution
   readonly #moves: Moves
   readonly #messages: Messages
+  readonly #traces: Traces
   readonly #neighbours: Neighbours
+  readonly #audience: Audience
   readonly #statusServer: StatusServer | undefined
-  #users = 0
-  /** Flows that their programs have let go of, and that still have something to say. */
-  readonly #lingering = new Set<AnyFlow>()
+  readonly #lifetime: Lifetime
   #closing: Promise<void> | undefined
-  #onFinished: (() => void) | undefined
   readonly #forgetExit: () => void
 
   constructor(options: StackOptions = {}) {
@@ -117,49 +90,47 @@ export class Stack {
     const network = captured(bare, this.config.pcap)
     // Stacks of different networks are no company for each other.
     this.#hostId = network.id === 'udp' ? hostId() : `${hostId()}/${network.id}`
-    this.#runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
+    const runtimeDirectory = new RuntimeDirectory(this.config.runtimeDir)
     rehearse()
     this.#sal = new Sal({
       dialect: parts.dialect,
       randomBytes,
       congestion: this.config.congestion,
-      limits: { burstBytes: burstBytesOf(network), ...limits },
+      limits: limitsOver(network, limits),
       trace: (flow, _from, to) => this.#handleState(flow, to),
       speaksForHost: () => bare.isAlone?.() ?? true,
     })
     this.#messages = new Messages(this.#sal)
+    this.#traces = new Traces(this.#sal)
     this.#driver = new Driver(
       this.#sal,
-      event => this.#handleEvent(event),
+      event => this.#audience.hear(event),
       (link, code, remote) => this.#handleSendError(link.id, code, remote),
     )
-    this.#driver.hold(false)
+    this.#lifetime = new Lifetime(this.#sal, this.#driver)
     this.#agent = new AgentLink({
       agent: {
         kind: 'host',
         hostId: this.#hostId,
-        hostName: hostname(),
         program: programName(),
-        pid: process.pid,
-        randomBytes,
         loads: () => this.#services.loads(),
       },
       isConfigured: this.config.controller !== undefined,
-      where: () => controllerOf(this.config.controller, this.#runtimeDirectory),
+      where: () => controllerOf(this.config.controller, runtimeDirectory),
       onEvent: event => this.#resolution.handleAgentEvent(event),
     })
     this.#services = new Services({
       sal: this.#sal,
       agent: this.#agent,
-      addresses: () => this.#publicEndpoints.map(({ address }) => address),
-      askOthers: serviceId => this.#askOthers({ ask: 'service', serviceId }),
-      ports: new PortClaims(this.#hostId, this.#runtimeDirectory.path),
+      addresses: () => publicEndpoints(this.#sal.locals).map(({ address }) => address),
+      askOthers: serviceId => this.#neighbours.ask({ ask: 'service', serviceId }),
+      ports: new PortClaims(this.#hostId, runtimeDirectory.path),
       randomBytes,
       wake: () => this.wake(),
     })
-    this.#statusServer = newStatusServer(this.#runtimeDirectory, {
+    this.#statusServer = newStatusServer(runtimeDirectory, {
       answer: request => this.#status(request),
-      rules: () => this.#openRuleDesk(),
+      rules: () => openOwnRules(this.#sal, () => this.wake()),
       packets: {
         isRawIp: network.isRawIp === true,
         setTap: tap => {
@@ -167,21 +138,18 @@ export class Stack {
         },
       },
     })
+    const company = { runtimeDirectory, hostId: this.#hostId, statusSocket: this.#statusServer?.path }
     this.#resolution = new Resolution({
+      ...company,
       sal: this.#sal,
       agent: this.#agent,
-      runtimeDirectory: this.#runtimeDirectory,
       routers: this.config.router,
-      hostId: this.#hostId,
-      statusSocket: this.#statusServer?.path,
       isReachable: remote => this.#sal.locals.some(local => reaches(local, remote)),
       broadcast: bare.broadcastEndpoints?.bind(bare),
       wake: () => this.wake(),
     })
     this.#neighbours = new Neighbours({
-      runtimeDirectory: this.#runtimeDirectory,
-      hostId: this.#hostId,
-      statusSocket: this.#statusServer?.path,
+      ...company,
       isOwn: address =>
         isLoopback(address) || this.#sal.locals.some(local => local.endpoint.address === address),
       onGone: endpoints => {
@@ -210,11 +178,21 @@ export class Stack {
       },
     })
     this.#moves = new Moves(this.#sal, this.#links, () => this.wake())
+    this.#audience = new Audience({
+      moves: this.#moves,
+      neighbours: this.#neighbours,
+      messages: this.#messages,
+      traces: this.#traces,
+      resolution: this.#resolution,
+    })
     this.#links.start()
     this.#agent.start()
     this.#forgetExit = atExit(
-      () => this.#handleExit(),
-      () => this.#isSending,
+      () => {
+        this.#agent.stop()
+        this.#lifetime.handleExit()
+      },
+      () => this.#lifetime.isSending,
     )
     this.ready = Promise.all([this.#statusServer?.open(), this.#resolution.ready]).then(() => undefined)
   }
@@ -239,20 +217,13 @@ export class Stack {
    * Asks who comes into the hands of a SYN for a service after so many routers: a router, or the instance that would take
    * it. Throws ESERVICENAME, ERR_SOCKET_BAD_PORT; what else fails is an outcome.
    */
-  async trace(target: ServiceTarget, { hops, timeoutMs }: TraceOptions): Promise<TraceOutcome> {
-    const { text, id } = nameOfTarget(target)
-    this.ref()
-    try {
+  trace(target: ServiceTarget, options: TraceOptions): Promise<TraceOutcome> {
+    return this.#lifetime.during(async () => {
       await this.ready
-      return await new Promise<TraceOutcome>(resolve => {
-        const probe = this.#sal.trace({ serviceId: id, name: text, hops, timeoutMs }, nowMs())
-        if (probe === undefined) throw unsupportedProfile(this.config.profile)
-        probe.owner = resolve
-        this.wake()
-      })
-    } finally {
-      this.unref()
-    }
+      const outcome = this.#traces.trace(target, options)
+      this.wake()
+      return outcome
+    })
   }
 
   /**
@@ -261,18 +232,15 @@ export class Stack {
    * has it. Rejects with ESERVICENAME, ERR_SOCKET_BAD_PORT, EADDRINUSE (this process serves it already, or, for a port,
    * another one of this host).
    */
-  async listen(
+  listen(
     target: ServiceTarget,
     options: ListenOptions,
     onFlow: (flow: AnyFlow) => FlowHandler,
   ): Promise<StackListener> {
-    this.ref()
-    try {
+    return this.#lifetime.during(async () => {
       await this.ready
-      return await this.#services.listen(target, options, onFlow)
-    } finally {
-      this.unref()
-    }
+      return this.#services.listen(target, options, onFlow)
+    })
   }
 
   /**
@@ -297,9 +265,7 @@ export class Stack {
    * the peer has everything, unless it is told to end; for the peer's own end it does not wait.
    */
   letGo(flow: AnyFlow): void {
-    flow.close(nowMs())
-    if (!hasSaidAll(flow.state)) this.#lingering.add(flow)
-    this.#hold()
+    this.#lifetime.letGo(flow)
     this.wake()
   }
 
@@ -310,22 +276,19 @@ export class Stack {
 
   /** Counts somebody who waits for what may come: the process stays alive for them. */
   ref(): void {
-    this.#users++
-    this.#hold()
+    this.#lifetime.ref()
   }
 
   /** Takes back one `ref`. */
   unref(): void {
-    this.#users = Math.max(0, this.#users - 1)
-    this.#hold()
+    this.#lifetime.unref()
   }
 
   // ---- what is told of a stack ----------------------------------------------------------------------------
 
   /** UDP endpoints at which it answers, those that other hosts may know first. */
   get endpoints(): readonly Endpoint[] {
-    const all = this.#sal.locals.map(({ endpoint }) => endpoint)
-    return [...this.#publicEndpoints, ...all.filter(({ address }) => isLoopback(address))]
+    return ownEndpoints(this.#sal.locals)
   }
 
   /** The rules by which it resolves names; changing them is the program's own risk. */
@@ -361,9 +324,9 @@ export class Stack {
   async #close(graceMs: number): Promise<void> {
     await this.ready
     await Promise.all(this.#services.all.map(listener => listener.close()))
-    if (graceMs > 0) await this.#finished(graceMs)
+    await this.#lifetime.finished(graceMs)
     this.#forgetExit()
-    this.#resetFlows([...this.#sal.flows])
+    this.#lifetime.resetAll()
     await this.#driver.settled()
     this.#agent.stop()
     this.#resolution.close()
@@ -373,82 +336,11 @@ export class Stack {
     this.#links.close()
   }
 
-  /** Resolves when no flow has anything to say any more, or after `graceMs`. */
-  #finished(graceMs: number): Promise<void> {
-    if (![...this.#sal.flows].some(flow => flow.unfinished)) return Promise.resolve()
-    return new Promise(resolve => {
-      const timer = setTimeout(resolve, graceMs)
-      this.#onFinished = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  /** The process ends: peers need not find out by themselves. */
-  #handleExit(): void {
-    this.#agent.stop()
-    const flows = [...this.#sal.flows].filter(flow => flow.unfinished)
-    // What may leave at once does, with the end of the stream behind it.
-    for (const flow of flows) flow.close(nowMs())
-    this.#driver.flush()
-    // A kernel would send the rest. We cannot, and the peer must not take what it has for all there was. Nor would there be
-    // anybody to refuse what it still sends where it has not ended.
-    this.#resetFlows(flows.filter(flow => flow.unsentBytes > 0 || hasSaidAll(flow.state)))
-    this.#driver.flush()
-  }
-
-  /** A kernel would go on with this when the program is gone. */
-  get #isSending(): boolean {
-    return [...this.#sal.flows].some(
-      flow => flow.protocol === protocols.STREAM && flow.unfinished && flow.bufferedBytes > 0,
-    )
-  }
-
-  #resetFlows(flows: readonly AnyFlow[]): void {
-    for (const flow of flows) if (flow.unfinished) flow.reset(nowMs())
-  }
-
   // ---- parts ----------------------------------------------------------------------------------------------
-
-  #handleEvent(event: SalEvent): void {
-    switch (event.type) {
-      case 'accept':
-        return this.#handleAccept(event.listener.owner as StackListener, event.flow)
-      case 'flow':
-        this.#moves.handleSignals(event.flow, event.signals)
-        if (event.signals & FlowSignal.moved && event.flow.activePath) {
-          this.#neighbours.meet(event.flow.activePath.remote)
-        }
-        ;(event.flow.owner as FlowHandler | undefined)?.onSignals(event.flow, event.signals)
-        return
-      case 'traced':
-        ;(event.probe.owner as (outcome: TraceOutcome | undefined) => void)(event.probe.outcome)
-        return
-      case 'messages':
-        return (event.listener.owner as StackListener).handleMessages()
-      case 'sent':
-        return this.#messages.handleSent(event.datagram, event.error)
-      case 'resolve':
-        void this.#resolution.handleResolve(event.serviceId, event.name, event.protocol)
-    }
-  }
-
-  #handleAccept(listener: StackListener, flow: AnyFlow): void {
-    try {
-      flow.owner = listener.onFlow(flow)
-    } finally {
-      // A program that failed to take the flow will not answer on it.
-      if (flow.owner === undefined) flow.reset(nowMs())
-    }
-  }
 
   #handleState(flow: AnyFlow, state: FlowState): void {
     if (state === 'CONNECTED' && flow.activePath) this.#neighbours.meet(flow.activePath.remote)
-    if (hasSaidAll(state) && this.#lingering.delete(flow)) this.#hold()
-    if (this.#onFinished === undefined || (state !== 'CLOSED' && state !== 'TIMEWAIT')) return
-    const isLast = ![...this.#sal.flows].some(other => other !== flow && other.unfinished)
-    if (isLast) this.#onFinished()
+    this.#lifetime.handleState(flow, state)
   }
 
   #handleSendError(localId: number, code: string, remote: Endpoint | undefined): void {
@@ -462,33 +354,6 @@ export class Stack {
     this.#resolution.handleLocalsChanged()
     this.#services.handleLocalsChanged()
     this.wake()
-  }
-
-  #hold(): void {
-    this.#driver.hold(this.#users + this.#lingering.size > 0)
-  }
-
-  /** Neither loopback nor link-local: what means the same on other hosts. */
-  get #publicEndpoints(): Endpoint[] {
-    return this.#sal.locals
-      .map(({ endpoint }) => endpoint)
-      .filter(({ address }) => !isLoopback(address) && !address.includes('%'))
-  }
-
-  async #openRuleDesk(): Promise<RuleDesk> {
-    const { RuleDesk } = await import('./rule-desk.ts')
-    const table = this.#sal.serviceTable
-    return new RuleDesk({
-      table,
-      defaultPort: this.config.profile === '2014' ? DEFAULT_ROUTER_PORT : undefined,
-      own: () => [],
-      replace: (prefix, rules, origin, selector) => table.replace(prefix, rules, origin, selector),
-      remove: (prefix, selector) => table.remove(prefix, selector),
-      onChanged: prefix => {
-        this.#sal.resolved(prefix, nowMs())
-        this.wake()
-      },
-    })
   }
 
   #status(request: StatusRequest): StackStatus {
@@ -506,36 +371,9 @@ export class Stack {
       counters: isAll ? this.counters : {},
     }
   }
-
-  async #askOthers(request: StatusRequest): Promise<StackStatus[]> {
-    const answers = await askStacks(this.#runtimeDirectory, request, { except: this.#statusServer?.path })
-    return answers.filter(answer => answer.hostId === this.#hostId)
-  }
-}
-
-/** More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow. */
-function burstBytesOf(network: Network): number {
-  const keptBytes = network.receiveBufferBytes?.() ?? Number.POSITIVE_INFINITY
-  return Math.max(MIN_BURST_BYTES, Math.min(DEFAULT_LIMITS.burstBytes, keptBytes / 2))
-}
-
-const MIN_BURST_BYTES = 65_536
-
-/** Whether the peer has acknowledged all that there was to say, the end of the stream included. */
-function hasSaidAll(state: FlowState): boolean {
-  return state === 'FINWAIT2' || state === 'TIMEWAIT' || state === 'CLOSED'
 }
 
 /** As `serval services` shows it. */
 function programName(): string {
   return basename(process.argv[1] ?? process.title)
-}
-
-/** Of a command that a profile has no packets for. */
-function unsupportedProfile(profile: string): ServalError {
-  return new ServalError('ERR_INVALID_ARG_VALUE', {
-    argument: 'profile',
-    expected: '"native" (packets of 2014 have no count of hops to trace a way by)',
-    received: JSON.stringify(profile),
-  })
 }

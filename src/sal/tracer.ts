@@ -52,8 +52,6 @@ export type TraceOutcome =
 export interface TraceProbe {
   readonly options: TraceOptions
   readonly flowId: FlowId
-  /** Whoever waits for the outcome. */
-  owner: unknown
   outcome: TraceOutcome | undefined
 }
 
@@ -92,7 +90,7 @@ export class Tracer {
 
   probe(options: TraceOptions, nowMs: number): TraceProbe {
     const flowId = randomFlowId(this.#host.randomBytes, id => this.#pending.has(id))
-    const probe: TraceProbe = { options, flowId, owner: undefined, outcome: undefined }
+    const probe: TraceProbe = { options, flowId, outcome: undefined }
     const nonce = this.#host.randomBytes(8)
     const deadlineAt = nowMs + options.timeoutMs
     const pending = { probe, nonce, deadlineAt, target: undefined, sentAt: undefined }

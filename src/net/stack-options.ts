@@ -1,0 +1,31 @@
+/** What can be chosen of a stack, and of a flow that it opens. */
+import type { FlowLimits } from '../flow/flow-context.ts'
+import { DEFAULT_LIMITS } from '../sal/sal-options.ts'
+import type { CongestionName } from '../transport/congestion/congestion.ts'
+import type { ConfigOptions } from './config.ts'
+import type { Network } from './links/link.ts'
+
+export interface StackOptions extends ConfigOptions {
+  /** Default: UDP from the addresses of this host. */
+  readonly network?: Network | undefined
+  /** Memory that a flow may take, and how long its peer may be silent. */
+  readonly limits?: Partial<FlowLimits> | undefined
+}
+
+export interface ConnectOptions {
+  /** How long set-up may take, ms; default 10,000. */
+  readonly timeoutMs?: number | undefined
+  /** Of the flow's paths; default: the stack's. */
+  readonly congestion?: CongestionName | undefined
+  /** A flow of datagrams, from a port of this host, or 0; default: a stream. */
+  readonly datagrams?: { readonly port: number } | undefined
+}
+
+/** More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow. */
+export function limitsOver(network: Network, chosen: StackOptions['limits']): Partial<FlowLimits> {
+  const keptBytes = network.receiveBufferBytes?.() ?? Number.POSITIVE_INFINITY
+  const burstBytes = Math.max(MIN_BURST_BYTES, Math.min(DEFAULT_LIMITS.burstBytes, keptBytes / 2))
+  return { burstBytes, ...chosen }
+}
+
+const MIN_BURST_BYTES = 65_536
