@@ -31,7 +31,7 @@ export class FlowReader<T> {
   readonly #onread: OnReadOptions | undefined
   #flow: AnyFlow | undefined
   #isReading = false
-  /** What did not fit into the program's own buffer. */
+  /** What did not fit into the program's own buffer, or into a chunk. */
   #rest: Uint8Array | undefined
   #failure: ServalError | undefined
 
@@ -88,16 +88,33 @@ export class FlowReader<T> {
   readAll(): void {
     const flow = this.#flow
     while (this.#isReading && flow !== undefined && flow === this.#flow) {
-      const chunk = this.#rest ?? flow.read()
-      if (chunk === undefined) return this.#readEnd(flow)
+      const first = this.#rest ?? flow.read()
+      if (first === undefined) return this.#readEnd(flow)
+      this.#rest = undefined
       this.#sink.touch(this.#target)
-      if (this.#onread) this.#fill(this.#onread, chunk)
+      if (this.#onread) this.#fill(this.#onread, first)
       else {
+        const chunk = first.length < WORTH_BYTES && flow.readableBytes > 0 ? this.#gather(flow, first) : first
         this.bytesRead += chunk.length
         const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
         if (!this.#sink.push(this.#target, view)) this.#isReading = false
       }
     }
+  }
+
+  /** What has waited, in one: a program that takes its time over each chunk would be the slower for small ones. */
+  #gather(flow: AnyFlow, first: Uint8Array): Uint8Array {
+    const parts = [first]
+    let bytes = first.length
+    for (let next = flow.read(); next !== undefined; next = flow.read()) {
+      if (bytes + next.length > CHUNK_BYTES) {
+        this.#rest = next
+        break
+      }
+      parts.push(next)
+      bytes += next.length
+    }
+    return parts.length === 1 ? first : Buffer.concat(parts, bytes)
   }
 
   #readEnd(flow: AnyFlow): void {
@@ -121,6 +138,10 @@ export class FlowReader<T> {
     if (callback.call(this.#target, bytes, target) === false) this.#isReading = false
   }
 }
+
+/** What libuv reads at once; and what is not copied to make more of it. */
+const CHUNK_BYTES = 65_536
+const WORTH_BYTES = CHUNK_BYTES / 2
 
 // A count that is large from the beginning, as transport/rehearsal.ts says.
 new FlowReader({} as Sink<undefined>, undefined, undefined).bytesRead = 2 ** 44

@@ -299,4 +299,26 @@ describe('memory', () => {
     // Views of received datagrams, which hold their headers as well.
     expect(chunks.every(chunk => chunk.buffer.byteLength > chunk.length)).toBe(true)
   })
+
+  it('comes in large chunks where much has waited for the program, however it was written', async () => {
+    const [near, far] = await connected()
+    far.pause()
+    const said = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 31) >> 3))
+    for (let at = 0; at < said.length; at += 6_000) {
+      near.write(said.subarray(at, at + 6_000))
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    near.end()
+    const chunks: Buffer[] = []
+    far.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      far.pause()
+      setImmediate(() => far.resume())
+    })
+    far.resume()
+    await once(far, 'end')
+    expect(Buffer.concat(chunks).equals(said)).toBe(true)
+    expect(Math.max(...chunks.map(({ length }) => length))).toBeLessThanOrEqual(65_536)
+    expect(chunks.length).toBeLessThanOrEqual(10)
+  })
 })
