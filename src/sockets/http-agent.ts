@@ -1,5 +1,6 @@
 /** `http.Agent` over active sockets: Node's own pool, with connections to services. */
 import http from 'node:http'
+import { connect as connectPath } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Stack } from '../net/stack.ts'
 import { splitArguments, type TargetOptions } from './arguments.ts'
@@ -29,13 +30,15 @@ export class Agent extends adopting(http.Agent) {
     this.#stack = stack
   }
 
-  /** As `net.connect` of this package. */
+  /** As `net.connect` of this package; a unix socket (`socketPath`) is Node's own. */
   override createConnection(options: RequestOptions, onConnect?: OnConnect): Duplex
   override createConnection(service: string, onConnect?: OnConnect): Duplex
   override createConnection(port: number, host?: string, onConnect?: OnConnect): Duplex
   override createConnection(...args: unknown[]): Duplex {
     try {
       const { options, callback } = splitArguments<RequestOptions & TargetOptions>(args)
+      const { socketPath } = options
+      if (socketPath) return connectPath({ ...options, path: socketPath }, callback)
       return connect({ ...connectionOptions(options), stack: this.#stack }, callback)
     } catch (error) {
       // A malformed name is the request's `error`, as one that nobody serves is; unless it is aborted before.
@@ -49,7 +52,7 @@ export class Agent extends adopting(http.Agent) {
   /** Connections to one service are one pool. */
   override getName(options: RequestOptions = {}): string {
     const { service } = targetOfRequest(options)
-    return super.getName(service === undefined ? options : { host: service })
+    return super.getName(service === undefined || options.socketPath ? options : { host: service })
   }
 }
 

@@ -1,7 +1,10 @@
 /** `serval/http` and `node:http` tell the same story: requests, keep-alive, time-outs, upgrades, aborts, closing. */
+import { mkdtempSync, rmSync } from 'node:fs'
 import type * as Http from 'node:http'
 import nodeHttp from 'node:http'
 import type { AddressInfo, LookupFunction } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Duplex, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { inherits } from 'node:util'
@@ -441,10 +444,48 @@ describe('http', () => {
     exchange.note(server.listening)
   })
 
+  compare('asks by the path of a unix socket', async exchange => {
+    const directory = mkdtempSync(join(tmpdir(), 'serval-http-'))
+    const socketPath = join(directory, 'a')
+    const server = nodeHttp.createServer((request, response) =>
+      response.end(`${request.method} ${request.url} ${request.headers.host}`),
+    )
+    server.listen(socketPath)
+    try {
+      await seen(server, 'listening')
+      for (const options of [{}, { agent: exchange.agent() }, { host: 'web.example' }]) {
+        const { text } = await exchange.fetch({ socketPath, path: '/a', ...options })
+        exchange.note(text)
+      }
+      exchange.note(
+        Object.keys(exchange.http.globalAgent.freeSockets).some(name => name.endsWith(socketPath)),
+      )
+    } finally {
+      exchange.http.globalAgent.destroy()
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+      rmSync(directory, { recursive: true })
+    }
+    const request = exchange.http.get({ socketPath })
+    exchange.note(tell((await seen(request, 'error'))[0]))
+  })
+
   compare('has all that the module has', async exchange => {
     const names = Object.keys(nodeHttp).filter(name => !name.startsWith('_'))
     exchange.note(names.filter(name => !(name in exchange.http)))
     exchange.note(exchange.http.METHODS.length, exchange.http.STATUS_CODES[418] ?? '')
     exchange.note(typeof exchange.http.globalAgent, exchange.http.maxHeaderSize)
+  })
+})
+
+describe('serval/http differs from node:http in that', () => {
+  it.each([
+    ['node:http', nodeHttp, undefined],
+    ['serval/http', servalHttp, TypeError],
+  ])('the agent of all requests cannot be replaced: in %s', (_name, module, error) => {
+    const { globalAgent } = module
+    const replace = () => Object.assign(module, { globalAgent })
+    if (error) expect(replace).toThrow(error)
+    else expect(replace()).toBe(module)
   })
 })
