@@ -152,7 +152,7 @@ export const errors = {
     name: 'TypeError',
   },
   ERR_SOCKET_BAD_TYPE: {
-    message: 'Bad socket type specified. Valid types are: udp4, udp6. Received {received}',
+    message: 'Bad socket type specified. Valid types are: udp4, udp6',
     when: 'A datagram socket is made with a type that is none.',
     name: 'TypeError',
   },

@@ -94,10 +94,10 @@ export function checkNumber(value: unknown, argument: string): number {
 }
 
 /** Of 32 bits and a sign, as Node takes it. */
-export function checkPositive(value: unknown, argument: string): number {
+export function checkInteger(value: unknown, argument: string, least: number): number {
   const number = checkNumber(value, argument)
-  if (Number.isInteger(number) && number >= 1 && number <= 0x7fffffff) return number
-  const expected = Number.isInteger(number) ? '>= 1 && <= 2147483647' : 'an integer'
+  if (Number.isInteger(number) && number >= least && number <= 0x7fffffff) return number
+  const expected = Number.isInteger(number) ? `>= ${least} && <= 2147483647` : 'an integer'
   throw new ServalError('ERR_OUT_OF_RANGE', { argument, expected, received: String(value) })
 }
 
@@ -124,6 +124,11 @@ export function checkSignal(value: unknown, argument: string): AbortSignal {
 /** Whole seconds, as `setsockopt` takes them: Node cuts off the rest. */
 export function wholeSeconds(ms: number | undefined): number {
   return Math.max(0, Math.trunc((ms ?? 0) / 1000) || 0)
+}
+
+/** Of the system's, on which nothing of a service could come. Throws. */
+export function refuseDescriptor(fd: unknown): never {
+  throw refused('options.fd', checkInteger(fd, 'fd', 0), 'is not supported')
 }
 
 export function wrongType(argument: string, expected: string, value: unknown): ServalError {

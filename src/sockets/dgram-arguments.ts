@@ -4,7 +4,15 @@
  */
 import { ServalError } from '../errors.ts'
 import type { Stack } from '../net/stack.ts'
-import { checkDestinationPort, checkSignal, checkString, isServiceName, wrongType } from './arguments.ts'
+import {
+  checkDestinationPort,
+  checkNumber,
+  checkSignal,
+  checkString,
+  isServiceName,
+  refuseDescriptor,
+  wrongType,
+} from './arguments.ts'
 import type { SocketAddressInfo } from './socket-address.ts'
 import { connectTarget, listenTarget, portTarget, type Target } from './target.ts'
 
@@ -15,13 +23,15 @@ export interface SocketOptions {
   type?: SocketType | undefined
   /** Bytes that may wait to be read; default 1 MiB. */
   recvBufferSize?: number | undefined
+  /** Checked; what is sent hardly ever waits. */
+  sendBufferSize?: number | undefined
   /** Aborting it closes the socket. */
   signal?: AbortSignal | undefined
   /** Default: the process's own. */
   stack?: Stack | undefined
 }
 
-/** What concerns the kernel's sockets (`exclusive`, `fd`) is Node's, and ignored. */
+/** What concerns the kernel's sockets is Node's: `exclusive` is ignored, `fd` refused. */
 export interface BindOptions {
   /** A service name, `news.example`, or a raw serviceID. It goes before `port`. */
   service?: string | undefined
@@ -58,8 +68,10 @@ export function socketOptions(
 ): SocketOptions & { type: SocketType } {
   const options: SocketOptions = typeof given === 'object' && given !== null ? given : { type: given }
   const { type = 'udp4' } = options
-  if (type !== 'udp4' && type !== 'udp6')
-    throw new ServalError('ERR_SOCKET_BAD_TYPE', { received: String(type) })
+  if (type !== 'udp4' && type !== 'udp6') throw new ServalError('ERR_SOCKET_BAD_TYPE', {})
+  for (const name of ['recvBufferSize', 'sendBufferSize'] as const) {
+    if (options[name]) checkNumber(options[name], `options.${name}`)
+  }
   if (options.signal !== undefined) checkSignal(options.signal, 'options.signal')
   return { ...options, type }
 }
@@ -70,11 +82,12 @@ export function bindArguments(args: readonly unknown[]) {
   const callback = typeof last === 'function' ? (last as () => void) : undefined
   const [first, second] = args
   const isOptions = typeof first === 'object' && first !== null
-  const options: BindOptions = isOptions ? (first as BindOptions) : {}
+  const options: BindOptions & { fd?: unknown } = isOptions ? first : {}
   if (isServiceName(first)) return { target: listenTarget({ service: first }), options, callback }
   const port = isOptions ? options.port : typeof first === 'function' ? undefined : first
   const address = isOptions ? options.address : typeof second === 'string' ? second : undefined
-  const { service } = options
+  const { service, fd } = options
+  if (Number.isInteger(fd) && Number(fd) > 0) refuseDescriptor(fd)
   const target = listenTarget(
     service === undefined ? { port: (port ?? 0) as number, host: address || undefined } : { service },
   )

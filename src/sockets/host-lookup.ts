@@ -9,7 +9,7 @@ import { constants } from 'node:os'
 import { ServalError } from '../errors.ts'
 import { canonicalAddress, isLoopback } from '../id/address.ts'
 import type { Stack } from '../net/stack.ts'
-import { checkFunction, checkNumber, checkPositive, refused, wrongType } from './arguments.ts'
+import { checkFunction, checkInteger, checkNumber, refused, wrongType } from './arguments.ts'
 
 /** What `node:net` takes of addresses and of how they are found. */
 export interface AddressOptions {
@@ -37,7 +37,7 @@ export function checkAddressOptions(options: AddressOptions & { host?: string | 
   if (autoSelectFamily !== undefined && autoSelectFamily !== null && typeof autoSelectFamily !== 'boolean')
     throw wrongType('options.autoSelectFamily', 'of type boolean', autoSelectFamily)
   if (autoSelectFamilyAttemptTimeout !== undefined && autoSelectFamilyAttemptTimeout !== null)
-    checkPositive(autoSelectFamilyAttemptTimeout, 'options.autoSelectFamilyAttemptTimeout')
+    checkInteger(autoSelectFamilyAttemptTimeout, 'options.autoSelectFamilyAttemptTimeout', 1)
   if (isIP(options.host ?? '') !== 0) return
   if (lookup !== undefined && lookup !== null) checkFunction(lookup, 'options.lookup')
   if (hints && (hints & ~(ADDRCONFIG | ALL | V4MAPPED)) !== 0) throw refused('hints', hints)

@@ -3,7 +3,7 @@ import type * as net from 'node:net'
 import type { DuplexOptions } from 'node:stream'
 import type { Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import { checkNumber, refused, type TargetOptions, wholeSeconds } from './arguments.ts'
+import { checkNumber, refuseDescriptor, refused, type TargetOptions, wholeSeconds } from './arguments.ts'
 import type { OnReadOptions } from './flow-reader.ts'
 import type { AddressOptions } from './host-lookup.ts'
 
@@ -49,15 +49,24 @@ export function keepAliveMs(initialDelayMs: number | undefined): number {
   return wholeSeconds(initialDelayMs) * 1000 || DEFAULT_KEEP_ALIVE_MS
 }
 
-/** Throws ERR_INVALID_ARG_*: sockets carry bytes. */
-export function checkOptions(options: SocketOptions & DuplexOptions): void {
-  const { objectMode, readableObjectMode, writableObjectMode } = options
+/** Throws ERR_INVALID_ARG_*, ERR_OUT_OF_RANGE: sockets carry bytes, and nothing of the system's is below them. */
+export function checkOptions(options: SocketOptions & DuplexOptions & Descriptor): void {
+  if (typeof options === 'number') refuseDescriptor(options)
+  const { fd, handle, objectMode, readableObjectMode, writableObjectMode } = options
+  if (handle) throw refused('options.handle', handle, 'is not supported')
+  if (fd !== undefined) refuseDescriptor(fd)
   if (objectMode) throw notBytes('objectMode', objectMode)
   if (readableObjectMode) throw notBytes('readableObjectMode', readableObjectMode)
   if (writableObjectMode) throw notBytes('writableObjectMode', writableObjectMode)
   if (options.keepAliveInitialDelay !== undefined) {
     checkNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay')
   }
+}
+
+/** What Node's can be made of. */
+interface Descriptor {
+  readonly fd?: unknown
+  readonly handle?: unknown
 }
 
 function notBytes(mode: string, value: unknown): Error {

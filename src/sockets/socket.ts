@@ -120,7 +120,8 @@ export class Socket extends adopting(Duplex) implements net.Socket {
     }
   }
 
-  constructor(options: SocketOptions = {}) {
+  constructor(given?: SocketOptions | null) {
+    const options = given ?? {}
     checkOptions(options)
     super(streamOptions(options))
     this.#ownStack = options.stack
@@ -240,11 +241,17 @@ export class Socket extends adopting(Duplex) implements net.Socket {
     if (this.destroyed) return this
     this.timeout = timeoutMs
     const ms = checkDuration(timeoutMs, 'msecs')
-    this.#idle ??= new IdleTimer(() => this.#handleIdle())
+    this.#idle ??= new IdleTimer(() => this._onTimeout())
     this.#idle.start(ms)
     if (onTimeout === undefined) return this
     checkFunction(onTimeout, 'callback')
     return ms === 0 ? this.removeListener('timeout', onTimeout) : this.once('timeout', onTimeout)
+  }
+
+  /** Nothing has happened for as long: called by the timer, and by programs that stand in for it. */
+  _onTimeout(): void {
+    if (this.#writer.hasProgressed()) this.#idle?.refresh()
+    else this.emit('timeout')
   }
 
   /** Small writes leave at once unless this is set to false (RFC 896): a flow's default, which is not TCP's. */
@@ -488,11 +495,6 @@ export class Socket extends adopting(Duplex) implements net.Socket {
   #handleClosed(error: ServalError | undefined): void {
     if (this.connecting) this.destroy(error && this.#target ? connectError(error, this.#target) : error)
     else if (!this.#writer.handleClosed(error) && error) this.#reader.fail(systemError(error, {}))
-  }
-
-  #handleIdle(): void {
-    if (this.#writer.hasProgressed()) this.#idle?.refresh()
-    else this.emit('timeout')
   }
 
   #send(chunks: readonly Uint8Array[], callback: WriteCallback): void {

@@ -1,4 +1,5 @@
 /** Where `serval/dgram` differs from `node:dgram`, and means to; each difference is shown on both sides. */
+import { closeSync, openSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { type DgramScenario, modules, play } from './dgram-harness.ts'
 import { seen } from './harness.ts'
@@ -28,6 +29,17 @@ const differences: Record<string, Difference> = {
     },
     node: ['createSocket: TypeError ERR_SOCKET_BAD_TYPE'],
     serval: ['createSocket: returned'],
+  },
+  'a descriptor of the system’s is not taken': {
+    because: 'a service is none of its files',
+    scenario: async world => {
+      const socket = world.socket('socket')
+      const fd = openSync('/dev/null', 'r')
+      world.attempt('seen', 'bind', () => socket.bind({ fd } as object))
+      closeSync(fd)
+    },
+    node: ['bind: TypeError ERR_INVALID_FD_TYPE'],
+    serval: ['bind: TypeError ERR_INVALID_ARG_VALUE'],
   },
   'a connection is refused where nobody serves the port': {
     because: 'connecting makes a flow, which an instance must take; the kernel only notes the address',

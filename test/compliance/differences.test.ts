@@ -104,6 +104,15 @@ const differences: Record<string, Difference> = {
     node: ['lookup', 'attempt', 'ready'],
     serval: ['lookup', 'ready'],
   },
+  'what is of the system is not taken for a socket': {
+    because: 'a flow is none of its descriptors',
+    scenario: async world => {
+      const Socket = world.net.Socket as unknown as new (options: object) => Socket
+      world.attempt('seen', 'handle', () => world.watch('socket', new Socket({ handle: {} }), []))
+    },
+    node: ['handle: returned'],
+    serval: ['handle: TypeError ERR_INVALID_ARG_VALUE'],
+  },
   'there is nothing below a socket or server for others to use': {
     because: 'there is no descriptor: node:http and others would read past the socket from it',
     scenario: async world => {

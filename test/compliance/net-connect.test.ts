@@ -308,7 +308,13 @@ describe('connecting', () => {
     for (const signal of ['x', {}, 1]) {
       world.attempt('socket', `signal ${JSON.stringify(signal)}`, () => new Socket({ signal }))
     }
-    world.attempt('socket', 'no options', () => new Socket(undefined))
+    for (const options of [undefined, null]) {
+      world.attempt('socket', `options ${options}`, () => new Socket(options))
+    }
+    for (const fd of ['3', null, {}, -1, 1.5, 2 ** 32]) {
+      world.attempt('socket', `descriptor ${JSON.stringify(fd)}`, () => new Socket({ fd }))
+    }
+    world.attempt('socket', 'a number', () => new Socket(-1))
   })
 
   compare('ends with an AbortError when its signal is aborted while it connects', async world => {

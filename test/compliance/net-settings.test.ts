@@ -73,6 +73,21 @@ describe('settings', () => {
     await seen(accepted, 'timeout')
   })
 
+  compare('programs may stand in for what a time-out calls', async world => {
+    const served = await world.serve()
+    const client = world.connect('client', served) as Net.Socket & { _onTimeout(): void }
+    await seen(client, 'ready')
+    client._onTimeout()
+    const timedOut = new Promise<void>(resolve => {
+      client._onTimeout = () => {
+        world.note('client', 'stand-in')
+        resolve()
+      }
+    })
+    client.setTimeout(10)
+    await timedOut
+  })
+
   compare('a time-out set before connect counts from there', async world => {
     const served = await world.serve()
     const client = world.connect('client', served, { timeout: 30 })
