@@ -48,7 +48,7 @@ export interface AnyFlow {
   readonly endReceived: boolean
   /** Whether something of this flow still has to reach the peer, so that the process should not end. */
   readonly unfinished: boolean
-  /** Queues `chunk`, which must not be changed any more. Throws EPIPE after `end`. */
+  /** Queues a copy of `chunk`. Throws EPIPE after `end`. */
   write(chunk: Uint8Array): void
   /** The next bytes in order, or undefined. The caller owns them. */
   read(): Uint8Array | undefined

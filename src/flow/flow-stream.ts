@@ -59,8 +59,8 @@ export class FlowStream<F> implements FlowTransport {
   write(chunk: Uint8Array): void {
     const stream = this.#roused
     if (stream) stream.write(chunk)
-    else if (this.#early) this.#early.push(chunk)
-    else this.#early = [chunk]
+    else if (this.#early) this.#early.push(new Uint8Array(chunk))
+    else this.#early = [new Uint8Array(chunk)]
   }
 
   read(): Uint8Array | undefined {

@@ -167,7 +167,7 @@ export class Flow implements AnyFlow {
     return this.#transport.receivedAll
   }
 
-  /** Queues `chunk`, which must not be changed any more. Throws EPIPE after `end`. */
+  /** Queues a copy of `chunk`. Throws EPIPE after `end`. */
   write(chunk: Uint8Array): void {
     if (this.#connection.isEnded || this.state === 'CLOSED')
       throw new ServalError('EPIPE', { syscall: 'write' })

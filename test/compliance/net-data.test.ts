@@ -44,6 +44,24 @@ describe('data', () => {
     await seen(client, 'finish')
   })
 
+  compare('lets a program use its memory again as soon as a write is done', async world => {
+    const served = await world.serve(socket => socket.pipe(socket), HALF_OPEN)
+    const client = world.connect('client', served)
+    const sizes = [1, 150, 1_024, 5_000, 70_000, 300_000]
+    const memory = Buffer.alloc(300_000)
+    const sent: Buffer[] = []
+    const data = readAll(client)
+    for (const size of [...sizes, ...sizes]) {
+      const chunk = pattern(size).map(byte => byte ^ sent.length) as Buffer
+      memory.set(chunk)
+      sent.push(chunk)
+      await new Promise(resolve => client.write(memory.subarray(0, size), resolve))
+      memory.fill(0)
+    }
+    client.end()
+    world.note('intact', String(Buffer.concat(sent).equals(await data)))
+  })
+
   compare('keeps text whole in every encoding', async world => {
     const served = await world.serve(socket => socket.pipe(socket), HALF_OPEN)
     for (const encoding of ['utf8', 'utf16le', 'latin1', 'ascii', 'hex', 'base64', 'base64url'] as const) {

@@ -176,7 +176,7 @@ export class StreamCarriage implements Carriage {
 
   write(chunk: Uint8Array): void {
     if (this.#stream !== undefined) this.#stream.write(chunk)
-    else this.#early.push(chunk)
+    else this.#early.push(new Uint8Array(chunk))
   }
 
   read(): Uint8Array | undefined {

@@ -4,17 +4,31 @@ import { SendBuffer } from '../../../src/transport/send-buffer.ts'
 import { firstWrong, pattern } from '../../support/transport/pattern.ts'
 
 describe('the send buffer', () => {
-  it('keeps a large chunk by reference', () => {
+  it('keeps what was written when the program uses its memory for something else', () => {
     const buffer = new SendBuffer()
-    const chunk = pattern(0, 5_000)
-    buffer.write(chunk)
-    chunk[3_000] = 0
-    const target = new Uint8Array(5_000)
-    buffer.copyTo(0, 5_000, target, 0)
-    expect(firstWrong(0, target)).toBe(3_000)
+    const memory = new Uint8Array(200_000)
+    for (const size of [1, 5_000, 150, 200_000, 30_000, 1_024, 65_536]) {
+      const { endOffset } = buffer
+      memory.set(pattern(endOffset, size))
+      buffer.write(memory.subarray(0, size))
+      memory.fill(0)
+    }
+    const target = new Uint8Array(buffer.bytes)
+    buffer.copyTo(0, buffer.bytes, target, 0)
+    expect(firstWrong(0, target)).toBe(-1)
   })
 
-  it('copies small chunks behind others, so that the program may use its memory again', () => {
+  it('uses memory again only when what lay there is acknowledged', () => {
+    const [first, second] = [new SendBuffer(), new SendBuffer()]
+    for (let at = 0; at < 300_000; at += 60_000) first.write(pattern(at, 60_000))
+    first.release(100_000)
+    for (let at = 0; at < 300_000; at += 20_000) second.write(new Uint8Array(20_000))
+    const target = new Uint8Array(200_000)
+    first.copyTo(100_000, 200_000, target, 0)
+    expect(firstWrong(100_000, target)).toBe(-1)
+  })
+
+  it('takes tiny writes one behind the other', () => {
     const buffer = new SendBuffer()
     const scratch = new Uint8Array(10)
     buffer.write(pattern(0, 2_000))
