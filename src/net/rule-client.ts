@@ -43,7 +43,7 @@ export class RuleClient {
     return this.#outcome([...stages(rules), { ask: 'change', verb }])
   }
 
-  /** Takes what was set by hand from a pattern, or the target at an address. Rejects as `list`. */
+  /** Takes what was set by hand from a pattern, or what leads to a target, ADDRESS:PORT [stream|datagram]. Rejects as `list`. */
   async remove(pattern: string, target: string | null): Promise<RuleOutcome> {
     return this.#outcome([{ ask: 'delete', pattern, target }])
   }

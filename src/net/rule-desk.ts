@@ -14,12 +14,12 @@ import { parseServicePattern } from '../id/name.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Rule, RuleOrigin } from '../service/rule.ts'
 import { checkByHand } from '../service/rule-check.ts'
-import { parseRule, type RuleLine } from '../service/rule-text.ts'
+import { parseRule, parseTargetName, type RuleLine, type TargetName } from '../service/rule-text.ts'
 import { SaidTargets } from '../service/said-targets.ts'
 import type { EntryTarget, TargetSelector } from '../service/service-entry.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import { overlap } from '../service/target.ts'
-import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
 import { nowMs } from './clock.ts'
 import {
   CHANGE_VERBS,
@@ -60,6 +60,9 @@ const SLICE = 256
 const MAX_COMPLAINTS = 20
 const USER: RuleOrigin & TargetSelector = { source: 'user', owner: '' }
 const CONFIG: TargetSelector = { source: 'config', owner: '' }
+const NO_TARGET =
+  'is no target: ADDRESS:PORT [stream|datagram] is, as in 10.0.0.1:5000 or [fd00::1]:5000 stream'
+const TAKES_BOTH = 'takes streams and datagrams: take it away as a whole, or change it with mod'
 
 export class RuleDesk {
   readonly #options: RuleDeskOptions
@@ -215,10 +218,8 @@ export class RuleDesk {
   async #delete(patternText: string, targetText: string | null): Promise<RuleAnswer> {
     const refuse = (message: string): RuleAnswer => ({ refused: [{ line: null, message }] })
     const { defaultPort } = this.#options
-    const endpoint = targetText === null ? undefined : parseEndpoint(targetText, defaultPort)
-    if (targetText !== null && endpoint === undefined) {
-      return refuse(`"${targetText}" is no target: ADDRESS:PORT is, as in 10.0.0.1:5000 or [fd00::1]:5000`)
-    }
+    const target = targetText === null ? undefined : parseTargetName(targetText, defaultPort)
+    if (targetText !== null && target === undefined) return refuse(`"${targetText}" ${NO_TARGET}`)
     const pattern = patternText.toLowerCase() === 'default' ? '*' : patternText
     let prefix: ServicePrefix
     try {
@@ -226,16 +227,18 @@ export class RuleDesk {
     } catch (error) {
       return refuse((error as Error).message)
     }
-    const removed = this.#remove(prefix, endpoint)
+    const removed = this.#remove(prefix, target)
     if (removed > 0) return { changed: { set: 0, removed } }
+    const wider = target && this.#byHand(prefix).find(other => overlapsTarget(other, target))
+    if (wider !== undefined) return refuse(`${describe(wider)} of ${patternText} ${TAKES_BOTH}`)
     const what = targetText === null ? patternText : `${targetText} of ${patternText}`
     return refuse(this.#nothingByHand(what, prefix))
   }
 
-  #remove(prefix: ServicePrefix, endpoint?: Endpoint): number {
+  /** All of a pattern, or what leads to a target: for both protocols unless that says one. */
+  #remove(prefix: ServicePrefix, target?: TargetName): number {
     const { remove, onChanged } = this.#options
-    const place = endpoint === undefined ? {} : { endpoint }
-    const removed = remove(prefix, { ...USER, ...place }) + remove(prefix, { ...CONFIG, ...place })
+    const removed = remove(prefix, { ...USER, ...target }) + remove(prefix, { ...CONFIG, ...target })
     if (removed > 0) onChanged(prefix)
     return removed
   }
@@ -246,10 +249,10 @@ export class RuleDesk {
 
   /** Who has said something there instead: only they can take it back. */
   #nothingByHand(pattern: string, prefix: ServicePrefix): string {
-    const sources = new Set(this.#options.table.find(prefix)?.targets.map(({ source }) => source))
-    const others = [...sources].filter(source => source !== 'user')
+    const others = this.#options.table.find(prefix)?.targets.filter(target => !isByHand(target)) ?? []
+    const sources = [...new Set(others.map(({ source }) => source))]
     const nothing = `nothing has been set by hand for ${pattern}`
-    return others.length === 0 ? nothing : `${nothing} (what is there is of origin ${others.join(', ')})`
+    return sources.length === 0 ? nothing : `${nothing} (what is there is of origin ${sources.join(', ')})`
   }
 }
 
@@ -309,6 +312,10 @@ function repeats({ line, text }: Staged, earlier: number): Complaint {
 function samePlace(target: EntryTarget, rule: Rule): boolean {
   if (target.type !== 'FORWARD' || rule.type !== 'FORWARD') return target.type === rule.type
   return rule.targets.some(other => overlap(other, target))
+}
+
+function overlapsTarget(target: EntryTarget, name: TargetName): boolean {
+  return target.type === 'FORWARD' && overlap(target, name)
 }
 
 /** A target as the rule that it is by itself. */

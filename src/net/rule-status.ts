@@ -18,7 +18,7 @@ export type RuleRequest =
   | { readonly ask: 'stage'; readonly rules: readonly StagedRule[] }
   /** Do so with all that was staged, or with nothing of it: answered by `changed` or `refused`. */
   | { readonly ask: 'change'; readonly verb: ChangeVerb }
-  /** Takes what was set by hand from a pattern, or one of its targets: answered by `changed` or `refused`. */
+  /** Takes what was set by hand from a pattern, or a target `ADDRESS:PORT [stream|datagram]` of it: answered by `changed` or `refused`. */
   | { readonly ask: 'delete'; readonly pattern: string; readonly target: string | null }
 
 /**

@@ -15,7 +15,7 @@ import { ServalError } from '../errors.ts'
 import { addressBytes } from '../id/address.ts'
 import { parseServiceName, parseServicePattern } from '../id/name.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
-import { formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
 import type { Protocol } from '../wire/sal-header.ts'
 import {
   DEFAULT_PRIORITY,
@@ -71,6 +71,17 @@ const DEMUX_FORM =
   'DEMUX takes the number of a listener, and stream or datagram, then shared where several listen'
 const TARGET_FORM =
   'a target is ADDRESS:PORT [stream|datagram] [weight N] [priority N], as in 10.0.0.1:5000 or [fd00::1]:5000'
+
+/** What a target is known by among those of its rule, `ADDRESS:PORT [stream|datagram]`; undefined: it is none. */
+export function parseTargetName(text: string, defaultPort?: number): TargetName | undefined {
+  const [address = '', word, ...rest] = text.trim().split(/\s+/)
+  const endpoint = parsePlace(address, defaultPort)
+  const protocol = word === undefined ? undefined : protocolNamed(word)
+  const isFit = rest.length === 0 && (word === undefined) === (protocol === undefined)
+  return endpoint && isFit ? { endpoint, protocol } : undefined
+}
+
+export type TargetName = Pick<Target, 'endpoint' | 'protocol'>
 
 /** What a line begins with. Errors as `parseRule`. */
 export function parsePattern(line: string, text: string): Omit<RuleLine, 'rule'> {
@@ -130,12 +141,16 @@ function parseTargets(line: string, text: string, defaultPort?: number): Target[
 
 function parseTarget(line: string, text: string, defaultPort?: number): Target {
   const [address = '', ...words] = text.split(/\s+/)
-  const endpoint = parseEndpoint(address, defaultPort)
-  // A host name would have to be looked up again and again; a rule says where to send.
-  if (endpoint === undefined || endpoint.port === 0 || addressBytes(endpoint.address) === undefined) {
-    throw malformed(line, address, TARGET_FORM)
-  }
+  const endpoint = parsePlace(address, defaultPort)
+  if (endpoint === undefined) throw malformed(line, address, TARGET_FORM)
   return { endpoint, ...parseOptions(line, words) }
+}
+
+/** A host name would have to be looked up again and again; a rule says where to send. */
+function parsePlace(address: string, defaultPort?: number): Endpoint | undefined {
+  const endpoint = parseEndpoint(address, defaultPort)
+  const isPlace = endpoint && endpoint.port !== 0 && addressBytes(endpoint.address) !== undefined
+  return isPlace ? endpoint : undefined
 }
 
 /** `stream weight 2 priority 1`, in any order. */
@@ -144,9 +159,10 @@ function parseOptions(line: string, words: readonly string[]): Partial<Target> {
   const rest = words[Symbol.iterator]()
   for (const word of rest) {
     const key = word.toLowerCase()
-    if (key === 'stream' || key === 'datagram') {
+    const protocol = protocolNamed(key)
+    if (protocol !== undefined) {
       if (options.protocol !== undefined) throw malformed(line, word, 'a target says stream or datagram once')
-      options.protocol = protocolOfName(key)
+      options.protocol = protocol
       continue
     }
     const value: string = rest.next().value ?? ''
@@ -156,6 +172,11 @@ function parseOptions(line: string, words: readonly string[]): Partial<Target> {
     options[key] = Number(value)
   }
   return options
+}
+
+function protocolNamed(word: string): Protocol | undefined {
+  const name = word.toLowerCase()
+  return name === 'stream' || name === 'datagram' ? protocolOfName(name) : undefined
 }
 
 const NUMBERS = {

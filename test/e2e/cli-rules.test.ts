@@ -62,6 +62,15 @@ describe('rules of a running router', () => {
     expect((await ping()).stderr).toContain('nobody serves web.example')
   })
 
+  it('are taken away for streams or for datagrams where that is said', async () => {
+    await world.start(ROUTER)
+    await rules('add', 'web.example FORWARD 10.0.0.7:7000 stream, 10.0.0.7:7000 datagram')
+    expect((await rules('del', 'web.example', '10.0.0.7:7000', 'datagram')).stdout).toContain(
+      '1 target taken away',
+    )
+    expect((await rules('export')).stdout).toBe('web.example FORWARD 10.0.0.7:7000 stream\n')
+  })
+
   it('are exported as import reads them', async () => {
     await world.start([...ROUTER, '--rule', 'closed.example DROP'])
     write('# mine\nweb.example FORWARD 10.0.0.7:7000 weight 2, [fd00::7]:7000 # two\n\ndefault DELAY\n')

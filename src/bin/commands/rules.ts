@@ -98,14 +98,20 @@ function addEdits(rules: Command): void {
     .summary('take away what was set')
     .description('Takes away what was set by hand for a pattern, or one of its targets.')
     .argument('<pattern>', 'as in serval rules list', parsePattern)
-    .argument('[target]', 'ADDRESS:PORT')
+    .argument('[target...]', 'ADDRESS:PORT, for all that it takes, or ADDRESS:PORT stream|datagram')
     .addOption(processOption())
     .option('--json', 'print what was done as JSON (rules-change.schema.json)')
-    .addHelpText('after', examples('rules del web.example', 'rules del web.example 10.0.0.7:7000'))
-    .action((pattern: string, target: string | undefined, options: ProcessOptions) =>
-      change(options, '', client => client.remove(pattern, target ?? null)),
+    .addHelpText('after', examples(...DELETIONS))
+    .action((pattern: string, words: string[], options: ProcessOptions) =>
+      change(options, '', client => client.remove(pattern, words.join(' ') || null)),
     )
 }
+
+const DELETIONS = [
+  'rules del web.example',
+  'rules del web.example 10.0.0.7:7000',
+  'rules del web.example 10.0.0.7:7000 datagram',
+]
 
 function addFiles(rules: Command): void {
   rules

@@ -59,6 +59,10 @@ function change(verb: ChangeVerb, ...texts: string[]): Promise<RuleOutcome> {
   )
 }
 
+function refusing(message: string): RuleOutcome {
+  return { refused: [{ line: null, message }] }
+}
+
 async function list(under: string = '*'): Promise<string[]> {
   const entries = await client.list(parseServicePattern(under))
   return entries.flatMap(({ rules }) => rules.map(({ source, text }) => `${source} ${text}`)).sort()
@@ -111,6 +115,46 @@ describe('rules set by hand', () => {
     expect(await list()).toHaveLength(3)
     expect(await client.remove('WEB.example', null)).toEqual(removed(2))
     expect(await list()).toEqual(['controller web.example FORWARD 10.0.0.1:5000'])
+  })
+
+  it('are taken away for one protocol where a target stands for each', async () => {
+    const both = 'web.example FORWARD 10.0.0.1:5000 stream weight 2, 10.0.0.1:5000 datagram'
+    const removed = (n: number) => ({ changed: { set: 0, removed: n } })
+    given(both, 'config')
+    expect(await client.remove('web.example', '10.0.0.1:5000 Datagram')).toEqual(removed(1))
+    expect(await list()).toEqual(['config web.example FORWARD 10.0.0.1:5000 stream weight 2'])
+    expect(await client.remove('web.example', '10.0.0.1:5000 datagram')).toEqual(
+      refusing('nothing has been set by hand for 10.0.0.1:5000 datagram of web.example'),
+    )
+    await change('mod', both)
+    expect(await client.remove('web.example', '10.0.0.1:5000')).toEqual(removed(2))
+    expect(await list()).toEqual([])
+  })
+
+  it('are not taken away in part where one target takes both', async () => {
+    await change('add', 'web.example FORWARD 10.0.0.1:5000')
+    expect(await client.remove('web.example', '10.0.0.1:5000 stream')).toEqual(
+      refusing(
+        '10.0.0.1:5000 of web.example takes streams and datagrams: take it away as a whole, or change it with mod',
+      ),
+    )
+    expect(await list()).toEqual(['user web.example FORWARD 10.0.0.1:5000'])
+  })
+
+  it.each([
+    'there',
+    '10.0.0.1',
+    '10.0.0.1:0',
+    'host:5000',
+    '10.0.0.1:5000 weight 2',
+    '10.0.0.1:5000 stream datagram',
+  ])('are not taken away by %j, which names no target', async text => {
+    given('web.example FORWARD 10.0.0.1:5000', 'config')
+    expect(await client.remove('web.example', text)).toEqual(
+      refusing(
+        `"${text}" is no target: ADDRESS:PORT [stream|datagram] is, as in 10.0.0.1:5000 or [fd00::1]:5000 stream`,
+      ),
+    )
   })
 
   it('replace all others set by hand where an import says so', async () => {
@@ -214,15 +258,11 @@ describe('a change of which a part is refused', () => {
 
   it('says why for what cannot be taken away', async () => {
     given('theirs.example DROP', 'controller', 'c')
-    const refused = (message: string) => ({ refused: [{ line: null, message }] })
     expect(await client.remove('no name', null)).toEqual(
-      refused(expect.stringContaining('"no name" is not a service name')),
+      refusing(expect.stringContaining('"no name" is not a service name')),
     )
     expect(await client.remove('theirs.example', null)).toEqual(
-      refused('nothing has been set by hand for theirs.example (what is there is of origin controller)'),
-    )
-    expect(await client.remove('theirs.example', 'there')).toEqual(
-      refused('"there" is no target: ADDRESS:PORT is, as in 10.0.0.1:5000 or [fd00::1]:5000'),
+      refusing('nothing has been set by hand for theirs.example (what is there is of origin controller)'),
     )
   })
 })
