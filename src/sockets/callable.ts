@@ -8,8 +8,8 @@ type Class = abstract new (...args: never) => object
 /** The object that a call is to make into an instance: taken by the next constructor of `adopting`. */
 let awaited: object | undefined
 
-/** The class, callable. It must extend an `adopting` one. */
-export function callable<C extends Class>(type: C): C {
+/** The class, callable. It must extend an `adopting` one. `name`: what programs tell it by, and a bundler may change. */
+export function callable<C extends Class>(name: string, type: C): C {
   const made: C = new Proxy(type, {
     // V8 makes a shape for each instance that a proxy is the `new.target` of.
     construct: (target, args, newTarget) =>
@@ -23,6 +23,7 @@ export function callable<C extends Class>(type: C): C {
       }
     },
   })
+  Object.defineProperty(type, 'name', { value: name, configurable: true })
   // So that `socket.constructor` is what programs know.
   Object.defineProperty(type.prototype, 'constructor', { value: made, writable: true, configurable: true })
   return made

@@ -14,7 +14,7 @@ export type {
 } from './dgram-arguments.ts'
 export type { AddressInfo } from './socket-address.ts'
 
-export const Socket = callable(DatagramSocket)
+export const Socket = callable('Socket', DatagramSocket)
 export type Socket = DatagramSocket
 
 /** A datagram socket; `onMessage` listens to `message`. */

@@ -19,9 +19,9 @@ type RequestArguments =
   | readonly [url: string | URL, options: RequestOptions, onResponse?: ResponseListener]
   | readonly [options: RequestOptions, onResponse?: ResponseListener]
 
-export const Agent = callable(ServiceAgent)
+export const Agent = callable('Agent', ServiceAgent)
 export type Agent = ServiceAgent
-export const Server = callable(ServiceServer)
+export const Server = callable('Server', ServiceServer)
 export type Server = ServiceServer
 
 /** What requests without an agent of their own go through, with the settings of Node's. It cannot be replaced. */
@@ -35,7 +35,7 @@ class ServiceRequest extends adopting(http.ClientRequest) {
   }
 }
 
-export const ClientRequest = callable(ServiceRequest)
+export const ClientRequest = callable('ClientRequest', ServiceRequest)
 export type ClientRequest = ServiceRequest
 
 export function request(...args: RequestArguments): ClientRequest {

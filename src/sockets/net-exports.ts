@@ -28,11 +28,11 @@ export const { _setSimultaneousAccepts } = nodeNet as unknown as {
   _setSimultaneousAccepts(...args: unknown[]): unknown
 }
 
-export const Socket = callable(ActiveSocket)
+export const Socket = callable('Socket', ActiveSocket)
 export type Socket = ActiveSocket
 export const Stream = Socket
 export type Stream = ActiveSocket
-export const Server = callable(ServiceServer)
+export const Server = callable('Server', ServiceServer)
 export type Server = ServiceServer
 
 /** A server, whose `listen` takes a service name or a port. */

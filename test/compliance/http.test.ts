@@ -474,6 +474,8 @@ describe('http', () => {
     const names = Object.keys(nodeHttp).filter(name => !name.startsWith('_'))
     exchange.note(names.filter(name => !(name in exchange.http)))
     exchange.note(exchange.http.METHODS.length, exchange.http.STATUS_CODES[418] ?? '')
+    const { Agent, Server, ClientRequest } = exchange.http
+    exchange.note(Agent.name, Server.name, ClientRequest.name)
     exchange.note(typeof exchange.http.globalAgent, exchange.http.maxHeaderSize)
   })
 })

@@ -1,6 +1,6 @@
 /** Settings of sockets: time-outs, delays, keep-alive, references. */
 import type * as Net from 'node:net'
-import { inherits } from 'node:util'
+import { inherits, inspect } from 'node:util'
 import { describe } from 'vitest'
 import { compare, portOf, readAll, seen, settled, until } from './harness.ts'
 
@@ -40,6 +40,12 @@ describe('settings', () => {
     world.note('mine', String(await readAll(socket)))
     const call = (self: unknown) => Reflect.apply(Socket as unknown as () => object, self, [])
     world.note('called', [call(undefined) instanceof Socket, call({}) instanceof Socket])
+  })
+
+  compare('are called what programs know them by', async world => {
+    const client = world.watch('client', new world.net.Socket(), [])
+    world.note('names', [client.constructor.name, inspect(client).split(' ')[0], world.net.Socket.name])
+    world.note('names', [world.net.createServer().constructor.name, world.net.Server.name])
   })
 
   compare('have no handle before they connect, and after they are closed', async world => {

@@ -14,7 +14,7 @@ class Plain extends adopting(Duplex) {
     return this.#secret
   }
 }
-const Socket = callable(Plain)
+const Socket = callable('Socket', Plain)
 
 it('makes instances of one shape, for which V8 compiles code once', () => {
   // The first ones tell V8 what there is to have.
@@ -40,4 +40,8 @@ it('makes a new instance where it is called on nothing', () => {
   expect(made).toBeInstanceOf(Duplex)
   expect(made.secret).toBe(7)
   expect(made.constructor).toBe(Socket)
+})
+
+it('has the name that programs know, whatever it is called here', () => {
+  expect([Socket.name, Plain.name, new Socket().constructor.name]).toEqual(['Socket', 'Socket', 'Socket'])
 })
