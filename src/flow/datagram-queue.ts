@@ -4,6 +4,8 @@
  * and counts it.
  */
 
+import type { ReceiveBudget } from '../transport/receive-budget.ts'
+
 export interface DatagramLimits {
   readonly items: number
   readonly bytes: number
@@ -19,12 +21,15 @@ export class DatagramQueue<T extends { readonly payload: Uint8Array }> {
   /** Those that gave way to later ones. */
   dropped = 0
   limits: DatagramLimits
+  #budget: ReceiveBudget | undefined
   #items: T[] = []
   #head = 0
   #payloadBytes = 0
 
-  constructor(limits: DatagramLimits = DEFAULT_DATAGRAM_LIMITS) {
+  /** `budget`: where it counts as well, if peers fill this one. */
+  constructor(limits: DatagramLimits = DEFAULT_DATAGRAM_LIMITS, budget?: ReceiveBudget) {
     this.limits = limits
+    this.#budget = budget
   }
 
   get size(): number {
@@ -47,6 +52,10 @@ export class DatagramQueue<T extends { readonly payload: Uint8Array }> {
 
   /** Puts one behind the others; returns what had to go for it, oldest first. */
   put(item: T): readonly T[] {
+    if (this.#budget?.admits(costOf(item), this.bytes) === false) {
+      this.dropped++
+      return [item]
+    }
     this.#items.push(item)
     this.#payloadBytes += item.payload.length
     if (this.size <= this.limits.items && this.bytes <= this.limits.bytes) return NONE
@@ -64,6 +73,7 @@ export class DatagramQueue<T extends { readonly payload: Uint8Array }> {
     if (item === undefined) return undefined
     this.#head++
     this.#payloadBytes -= item.payload.length
+    this.#budget?.release(costOf(item))
     if (this.#head === this.#items.length) {
       this.#items = []
       this.#head = 0
@@ -75,9 +85,20 @@ export class DatagramQueue<T extends { readonly payload: Uint8Array }> {
   }
 
   clear(): void {
+    this.#budget?.release(this.bytes)
     this.#items = []
     this.#head = this.#payloadBytes = 0
   }
+
+  /** Nobody fills it any more: what is left to be read counts no longer. */
+  forgo(): void {
+    this.#budget?.release(this.bytes)
+    this.#budget = undefined
+  }
+}
+
+function costOf({ payload }: { readonly payload: Uint8Array }): number {
+  return payload.length + DATAGRAM_OVERHEAD_BYTES
 }
 
 const NONE: readonly never[] = []

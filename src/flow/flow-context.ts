@@ -1,5 +1,6 @@
 /** What a flow needs of its SAL. Calls go down by method, up by these: a flow knows no table but its own. */
 import type { ServalError } from '../errors.ts'
+import type { ReceiveBudget } from '../transport/receive-budget.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { Profile } from '../wire/profile.ts'
 import type { SegmentFields } from '../wire/segment.ts'
@@ -37,6 +38,8 @@ export interface Nack {
 export interface FlowLimits {
   /** Bytes that may wait to be read, and so the largest window offered. */
   readonly receiveBufferBytes: number
+  /** The same of all flows together (transport/receive-budget.ts). */
+  readonly receiveMemoryBytes: number
   /** What the link keeps while the program is busy: no more is let come in at once. */
   readonly burstBytes: number
   /** Above so many unacknowledged bytes the program is asked to wait. */
@@ -56,6 +59,7 @@ export interface FlowLimits {
 export interface FlowContext<F> {
   readonly profile: Profile
   readonly limits: FlowLimits
+  readonly receiveBudget: ReceiveBudget
   /** Filled anew for each segment. */
   readonly segmentFields: SegmentFields
   randomBytes(n: number): Uint8Array

@@ -14,7 +14,7 @@ import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { UDP_HEADER_BYTES } from '../wire/udp-header.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { fillBatch } from './datagram-batch.ts'
-import { DatagramQueue } from './datagram-queue.ts'
+import { DatagramQueue, DEFAULT_DATAGRAM_LIMITS } from './datagram-queue.ts'
 import { DatagramSilence } from './datagram-silence.ts'
 import type { FlowParts } from './flow-parts.ts'
 import type { FlowTransport } from './flow-transport.ts'
@@ -40,7 +40,7 @@ export class FlowDatagrams<F> implements FlowTransport, SegmentSource {
   readonly #port: number
   readonly #service: string
   readonly #outgoing = new DatagramQueue<Queued>()
-  readonly #incoming = new DatagramQueue<Queued>()
+  readonly #incoming: DatagramQueue<Queued>
   #silence: DatagramSilence | undefined
   #challenge: Uint8Array | undefined
   #keepAliveMs = 0
@@ -51,6 +51,7 @@ export class FlowDatagrams<F> implements FlowTransport, SegmentSource {
   /** `port`: that of this host that they are from, 0: none. `service`: as errors call it. */
   constructor(parts: FlowParts<F>, port: number, service: string) {
     this.#parts = parts
+    this.#incoming = new DatagramQueue(DEFAULT_DATAGRAM_LIMITS, parts.context.receiveBudget)
     this.#port = port
     this.#service = service
   }
@@ -252,6 +253,7 @@ export class FlowDatagrams<F> implements FlowTransport, SegmentSource {
   close(): void {
     this.#isOver = true
     this.#outgoing.clear()
+    this.#incoming.forgo()
   }
 
   /** There is nothing more to it than what is kept. */

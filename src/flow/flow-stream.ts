@@ -175,6 +175,7 @@ export class FlowStream<F> implements FlowTransport {
     const client = role === 'client'
     this.#resting = openStream({
       ...context.limits,
+      budget: context.receiveBudget,
       sendIsn: client ? keys.clientIsn : keys.serverIsn,
       receiveIsn: client ? keys.serverIsn : keys.clientIsn,
       nowMs,
@@ -212,6 +213,8 @@ export class FlowStream<F> implements FlowTransport {
   close(): void {
     this.#isOver = true
     this.#early = undefined
+    this.#awake?.forgo()
+    this.#resting?.forgo()
   }
 
   get nextTimeoutAt(): number {
@@ -241,7 +244,7 @@ export class FlowStream<F> implements FlowTransport {
     const path = paths.active?.transport
     if (resting === undefined || path === undefined || this.#isOver) return undefined
     this.#resting = undefined
-    this.#awake = new Stream({ ...context.limits, path }, resting)
+    this.#awake = new Stream({ ...context.limits, budget: context.receiveBudget, path }, resting)
     if (this.#isSuspended) this.#awake.suspend()
     context.awake(flow)
     return this.#awake

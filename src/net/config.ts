@@ -17,6 +17,9 @@ export const DEFAULT_ROUTER_PORT = 54325
 export const DEFAULT_CONTROLLER_PORT = 54326
 export const DEFAULT_API = 'http://127.0.0.1:54327'
 
+/** Less would leave a handful of flows their least windows. */
+const LEAST_MEMORY_BYTES = 1 << 20
+
 export interface Config {
   /** Service routers to ask; `address` may be a host name. Empty: none is configured. */
   readonly router: readonly Endpoint[]
@@ -32,6 +35,8 @@ export interface Config {
   readonly congestion: CongestionName
   readonly runtimeDir: string
   readonly log: LogLevel
+  /** Bytes that peers may make all connections together keep; undefined: a quarter of the memory that there is. */
+  readonly receiveMemory: number | undefined
   /** Whether the kernel may cut and merge datagrams for us; 'dgram': nor take many with one call, node:dgram does all. */
   readonly offload: OffloadUse
   /** A file to write a capture of all datagrams to; undefined: none. */
@@ -57,6 +62,7 @@ export interface ConfigOptions {
   readonly congestion?: CongestionName | undefined
   readonly runtimeDir?: string | undefined
   readonly log?: LogLevel | undefined
+  readonly receiveMemory?: number | string | undefined
   readonly offload?: OffloadUse | undefined
   readonly pcap?: string | undefined
 }
@@ -155,6 +161,12 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
     accepted: `one of ${LOG_LEVELS.join(', ')}`,
     initial: () => 'warn',
     parse: value => parseChoice(value, LOG_LEVELS),
+  },
+  receiveMemory: {
+    variable: 'SERVAL_RECEIVE_MEMORY',
+    accepted: 'bytes, at least a mebibyte, as a number or with k, m or g behind it',
+    initial: () => undefined,
+    parse: parseMemory,
   },
   offload: {
     variable: 'SERVAL_OFFLOAD',
@@ -277,6 +289,12 @@ function parseController(value: unknown): ControllerAddress | undefined {
   if (typeof value !== 'string') return undefined
   if (!value.startsWith('unix:')) return parseRemote(value, DEFAULT_CONTROLLER_PORT)
   return value.length > 'unix:'.length ? { path: resolve(value.slice('unix:'.length)) } : undefined
+}
+
+function parseMemory(value: unknown): number | undefined {
+  const [, digits, unit = ''] = /^(\d+)([kmg]?)$/i.exec(String(value)) ?? []
+  const bytes = Number(digits) * 1024 ** ' kmg'.indexOf(unit.toLowerCase() || ' ')
+  return Number.isSafeInteger(bytes) && bytes >= LEAST_MEMORY_BYTES ? bytes : undefined
 }
 
 function parseChoice<T extends string>(value: unknown, choices: readonly T[]): T | undefined {

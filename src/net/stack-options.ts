@@ -1,8 +1,9 @@
 /** What can be chosen of a stack, and of a flow that it opens. */
+import { totalmem } from 'node:os'
 import type { FlowLimits } from '../flow/flow-context.ts'
 import { DEFAULT_LIMITS } from '../sal/sal-options.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
-import type { ConfigOptions } from './config.ts'
+import type { Config, ConfigOptions } from './config.ts'
 import type { Network } from './links/link.ts'
 
 export interface StackOptions extends ConfigOptions {
@@ -21,11 +22,17 @@ export interface ConnectOptions {
   readonly datagrams?: { readonly port: number } | undefined
 }
 
-/** More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow. */
-export function limitsOver(network: Network, chosen: StackOptions['limits']): Partial<FlowLimits> {
+/** What depends on the host, unless it was `chosen`. */
+export function limitsOver(
+  network: Network,
+  { receiveMemory }: Config,
+  chosen: StackOptions['limits'],
+): Partial<FlowLimits> {
+  // More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow.
   const keptBytes = network.receiveBufferBytes?.() ?? Number.POSITIVE_INFINITY
   const burstBytes = Math.max(MIN_BURST_BYTES, Math.min(DEFAULT_LIMITS.burstBytes, keptBytes / 2))
-  return { burstBytes, ...chosen }
+  const memoryBytes = Math.min(totalmem(), process.constrainedMemory())
+  return { burstBytes, receiveMemoryBytes: receiveMemory ?? memoryBytes / 4, ...chosen }
 }
 
 const MIN_BURST_BYTES = 65_536

@@ -96,7 +96,7 @@ export class Stack {
       dialect: parts.dialect,
       randomBytes,
       congestion: this.config.congestion,
-      limits: limitsOver(network, limits),
+      limits: limitsOver(network, this.config, limits),
       trace: (flow, _from, to) => this.#handleState(flow, to),
       speaksForHost: () => bare.isAlone?.() ?? true,
     })

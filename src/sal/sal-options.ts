@@ -36,6 +36,7 @@ export interface ConnectOptions {
 
 export const DEFAULT_LIMITS: FlowLimits = {
   receiveBufferBytes: 16 << 20,
+  receiveMemoryBytes: 1 << 30,
   burstBytes: 4 << 20,
   sendBufferBytes: 16 << 20,
   deadPeerMs: 120_000,

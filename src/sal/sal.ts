@@ -14,6 +14,7 @@ import type { ServicePrefix } from '../id/service-prefix.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import { type CongestionFactories, congestionFactories } from '../transport/congestion/algorithms.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
+import { LEAST_WINDOW_BYTES, ReceiveBudget } from '../transport/receive-budget.ts'
 import { readU32 } from '../wire/bytes.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import type { Profile } from '../wire/profile.ts'
@@ -106,7 +107,13 @@ export class Sal {
 
   /** What peers make this stack keep, beside what each flow keeps (`Flow.queues`). */
   get queues(): readonly QueueSize[] {
+    const { receiveBudget } = this.#context
     return [
+      {
+        name: 'bytes promised to peers',
+        size: receiveBudget.promisedBytes,
+        limit: receiveBudget.limitBytes + this.flows.size * LEAST_WINDOW_BYTES,
+      },
       ...this.#listeners.queues,
       ...this.#dialect.queues,
       ...this.#resolver.queues,
@@ -306,9 +313,11 @@ export class Sal {
   // ---- what flows ask -------------------------------------------------------------------------------------
 
   #makeContext({ limits, trace }: SalOptions, count: DialectHost['count']): DialectHost['context'] {
+    const chosen = { ...DEFAULT_LIMITS, ...limits }
     return {
       profile: this.profile,
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      limits: chosen,
+      receiveBudget: new ReceiveBudget(chosen.receiveMemoryBytes, () => count('receiveMemoryShort')),
       segmentFields: new SegmentFields(),
       randomBytes: n => this.#randomBytes(n),
       wake: flow => this.#ready.add(flow),

@@ -6,6 +6,7 @@
  * place, so that the reader gets one view a buffer and nothing is allocated a segment.
  */
 import { Reassembly } from './reassembly.ts'
+import type { ReceiveBudget } from './receive-budget.ts'
 import { advancedEdge, MIN_SEGMENT_BYTES, type ReceiveWindow } from './receive-window.ts'
 import type { StreamPosition } from './resting-stream.ts'
 import type { StreamStats } from './stream-stats.ts'
@@ -16,6 +17,8 @@ export class Receiver {
   readonly #timers: TimerTable
   readonly #stats: StreamStats
   readonly #window: ReceiveWindow
+  /** The stack's; undefined: no limit, or the stream is over. */
+  #budget: ReceiveBudget | undefined
   readonly #ackDelayMs: number
   /** The first byte that the peer has not been allowed to send. It only grows. */
   #advertisedEdge: number
@@ -48,7 +51,9 @@ export class Receiver {
     timers: TimerTable,
     stats: StreamStats,
     repeatsAcks = false,
+    budget?: ReceiveBudget,
   ) {
+    this.#budget = budget
     this.#repeatsAcks = repeatsAcks
     this.#window = window
     this.#advertisedEdge = position.advertisedEdge
@@ -120,7 +125,9 @@ export class Receiver {
 
   read(): Uint8Array | undefined {
     const view = this.#reassembly.read()
-    if (view !== undefined && this.#windowUpdateDue) this.#acknowledgeNow = true
+    if (view === undefined) return undefined
+    this.#budget?.release(view.length)
+    if (this.#windowUpdateDue) this.#acknowledgeNow = true
     return view
   }
 
@@ -173,14 +180,18 @@ export class Receiver {
 
   /** The window to send now; moves the edge. */
   advertise(): number {
-    const { readOffset } = this.#reassembly
-    this.#advertisedEdge = advancedEdge(
-      this.#advertisedEdge,
-      readOffset,
-      this.#window.bytes,
-      this.#segmentBytes,
-    )
+    const openBytes = this.#openBytes
+    const before = this.#advertisedEdge
+    this.#advertisedEdge = advancedEdge(before, this.#reassembly.readOffset, openBytes, this.#segmentBytes)
+    this.#budget?.promise(this.#advertisedEdge - before)
+    if (openBytes < this.#window.bytes) this.#budget?.noteShort()
     return Math.max(0, this.#advertisedEdge - this.#reassembly.nextOffset)
+  }
+
+  /** Nothing more is wanted: what was promised is not kept for it any longer. */
+  forgo(): void {
+    this.#budget?.release(this.#promisedBytes)
+    this.#budget = undefined
   }
 
   /** An acknowledgement leaves. */
@@ -211,8 +222,15 @@ export class Receiver {
     return count
   }
 
-  get #admittedEdge(): number {
-    return this.#reassembly.readOffset + this.#window.bytes
+  /** What the peer may make us keep, or has. */
+  get #promisedBytes(): number {
+    return this.#advertisedEdge - this.#reassembly.readOffset
+  }
+
+  /** The window, as far as the stack has memory for it. */
+  get #openBytes(): number {
+    const { bytes } = this.#window
+    return this.#budget === undefined ? bytes : this.#budget.windowBytes(bytes, this.#promisedBytes)
   }
 
   /** Hands the run to reassembly, cut to the window. */
@@ -221,11 +239,17 @@ export class Receiver {
     if (buffer === undefined) return
     this.#runBuffer = undefined
     const bytes = this.#runEnd - this.#runStart
-    const admitted = Math.min(bytes, this.#admittedEdge - this.#runOffset)
+    const admitted = Math.min(bytes, this.#admittedEdge(this.#runOffset + bytes) - this.#runOffset)
     // RFC 9293 section 3.10.7.4: what is outside the window is dropped and answered.
     if (admitted < bytes) this.#acknowledgeNow = true
     if (admitted <= 0) return
     this.#insert(buffer.subarray(this.#runStart, this.#runStart + admitted))
+  }
+
+  /** What lies before it is taken. A peer that has not waited for its window gets what it would be offered now. */
+  #admittedEdge(end: number): number {
+    if (end > this.#advertisedEdge) this.advertise()
+    return this.#advertisedEdge
   }
 
   #insert(run: Uint8Array): void {
@@ -246,8 +270,8 @@ export class Receiver {
 
   /** A window that has been small, or has grown much, is worth a packet of its own. */
   get #windowUpdateDue(): boolean {
-    const { bytes } = this.#window
-    const growth = this.#admittedEdge - this.#advertisedEdge
+    const bytes = this.#openBytes
+    const growth = bytes - this.#promisedBytes
     if (growth < Math.min(2 * this.#segmentBytes, bytes / 2)) return false
     const left = this.#advertisedEdge - this.#reassembly.nextOffset
     return growth >= bytes / 4 || left <= bytes / 8

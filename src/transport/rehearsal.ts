@@ -47,7 +47,10 @@ export function rehearse(): void {
 
 class End {
   readonly path = new TransportPath({ id: 0, mss: MSS })
-  readonly stream = new Stream({ path: this.path }, new RestingStream(POSITION, nativeSegment, farStats()))
+  readonly stream = new Stream(
+    { path: this.path },
+    new RestingStream(POSITION, nativeSegment, undefined, farStats()),
+  )
   readonly #batch = new TransmitBatch()
   readonly #prefix = new Uint8Array(DATA_PREFIX_BYTES)
   readonly #fields = new SegmentFields()

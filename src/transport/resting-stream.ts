@@ -8,6 +8,7 @@
 import { setLength } from '../wire/encapsulation.ts'
 import { type SegmentCodec, type SegmentFields, segmentFlags } from '../wire/segment.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import type { ReceiveBudget } from './receive-budget.ts'
 import { advancedEdge } from './receive-window.ts'
 import { StreamStats } from './stream-stats.ts'
 
@@ -49,13 +50,14 @@ export class RestingStream implements StreamPosition {
   keepAliveAt: number
   heardAt: number
   readonly #codec: SegmentCodec
+  #budget: ReceiveBudget | undefined
   /** Undefined: there is nothing yet to tell but what follows. */
   readonly #stats: StreamStats | undefined
   #segmentsIn = 0
   #acknowledgementsOut = 0
   #acknowledgementDue = false
 
-  constructor(position: StreamPosition, codec: SegmentCodec, stats?: StreamStats) {
+  constructor(position: StreamPosition, codec: SegmentCodec, budget?: ReceiveBudget, stats?: StreamStats) {
     this.sendIsn = position.sendIsn
     this.receiveIsn = position.receiveIsn
     this.sentBytes = position.sentBytes
@@ -69,11 +71,12 @@ export class RestingStream implements StreamPosition {
     this.keepAliveAt = position.keepAliveAt
     this.heardAt = position.heardAt
     this.#codec = codec
+    this.#budget = budget
     this.#stats = stats
   }
 
   /** At its beginning. */
-  static fresh(beginning: Beginning, codec: SegmentCodec): RestingStream {
+  static fresh(beginning: Beginning, codec: SegmentCodec, budget?: ReceiveBudget): RestingStream {
     const { sendIsn, receiveIsn, windowBytes, heardAt } = beginning
     const position = {
       sendIsn,
@@ -89,7 +92,7 @@ export class RestingStream implements StreamPosition {
       keepAliveAt: Number.POSITIVE_INFINITY,
       heardAt,
     }
-    return new RestingStream(position, codec)
+    return new RestingStream(position, codec, budget)
   }
 
   get stats(): StreamStats {
@@ -159,11 +162,24 @@ export class RestingStream implements StreamPosition {
     const { headerBytes, wrap } = this.#codec
     const seq = wrap(this.sendIsn + this.sentBytes)
     const ack = wrap(this.receiveIsn + this.readBytes)
-    this.advertisedEdge = advancedEdge(this.advertisedEdge, this.readBytes, this.windowBytes)
-    const window = this.advertisedEdge - this.readBytes
+    const window = this.#advertise()
     this.#codec.emitHeader(buffer, offset, seq, ack, window, segmentFlags.ACK)
     this.#acknowledgementDue = false
     return headerBytes
+  }
+
+  /** Nothing more is wanted: what was promised is not kept for it any longer. */
+  forgo(): void {
+    this.#budget?.release(this.advertisedEdge - this.readBytes)
+    this.#budget = undefined
+  }
+
+  #advertise(): number {
+    const before = this.advertisedEdge
+    const openBytes = this.#budget?.windowBytes(this.windowBytes, before - this.readBytes) ?? this.windowBytes
+    this.advertisedEdge = advancedEdge(before, this.readBytes, openBytes)
+    this.#budget?.promise(this.advertisedEdge - before)
+    return this.advertisedEdge - this.readBytes
   }
 }
 

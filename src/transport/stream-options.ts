@@ -1,6 +1,7 @@
 /** What a stream is made with, and how it begins. */
 import { nativeSegment, type SegmentCodec } from '../wire/segment.ts'
 import type { TransportPath } from './path.ts'
+import type { ReceiveBudget } from './receive-budget.ts'
 import { firstWindowBytes } from './receive-window.ts'
 import { RestingStream } from './resting-stream.ts'
 
@@ -17,6 +18,8 @@ export interface StreamLimits {
    * 16 MiB. `write` never refuses.
    */
   readonly sendBufferBytes?: number
+  /** What all streams of a stack share; default: there is no limit. */
+  readonly budget?: ReceiveBudget
   /** How long a peer may owe an answer; default 120,000. */
   readonly deadPeerMs?: number
   /** How long an acknowledgement may wait, here and at the peer; default 25. */
@@ -37,10 +40,11 @@ export interface StreamBeginning {
 
 /** A stream at its beginning, at rest until there is something to do. */
 export function openStream(options: StreamBeginning & StreamLimits): RestingStream {
-  const { sendIsn, receiveIsn, nowMs, codec = nativeSegment } = options
+  const { sendIsn, receiveIsn, nowMs, codec = nativeSegment, budget } = options
   const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, burstBytes = Number.POSITIVE_INFINITY } = options
-  const windowBytes = firstWindowBytes(receiveBufferBytes, burstBytes)
-  return RestingStream.fresh({ sendIsn, receiveIsn, windowBytes, heardAt: nowMs }, codec)
+  const firstBytes = firstWindowBytes(receiveBufferBytes, burstBytes)
+  const windowBytes = budget?.firstWindowBytes(firstBytes) ?? firstBytes
+  return RestingStream.fresh({ sendIsn, receiveIsn, windowBytes, heardAt: nowMs }, codec, budget)
 }
 
 /** Of either direction. */

@@ -11,6 +11,7 @@ import type { TransmitBatch } from '../wire/transmit-batch.ts'
 import { Emitter } from './emit.ts'
 import { Liveness } from './liveness.ts'
 import type { TransportPath } from './path.ts'
+import type { ReceiveBudget } from './receive-budget.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import { Receiver } from './receiver.ts'
 import { RestingStream, type StreamPosition } from './resting-stream.ts'
@@ -27,6 +28,7 @@ export class Stream {
   readonly #sendIsn: number
   readonly #receiveIsn: number
   readonly #codec: SegmentCodec
+  readonly #budget: ReceiveBudget | undefined
   readonly #sendBufferBytes: number
   readonly #timers = new TimerTable()
   readonly #sender: Sender
@@ -61,7 +63,9 @@ export class Stream {
     this.#sender = new Sender(from, path, delayedAckMs, this.#timers, this.stats, codec.maxSackRanges > 0)
     const window = new ReceiveWindow(receiveBufferBytes, burstBytes, from.readBytes, from.windowBytes)
     const repeatsAcks = codec.maxSackRanges === 0
-    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats, repeatsAcks)
+    const { budget } = options
+    this.#budget = budget
+    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats, repeatsAcks, budget)
     if (from.acknowledgementDue) this.#receiver.requestAcknowledgement()
     this.#input = new SegmentInput(codec, from, this.#sender, this.#receiver, this.stats)
     this.#emitter = new Emitter(
@@ -135,6 +139,11 @@ export class Stream {
   /** The peer has every byte that was written. */
   get acknowledgedAll(): boolean {
     return this.#sender.buffer.bytes === 0
+  }
+
+  /** The flow is over: its peer sends no more. What is here can still be read. */
+  forgo(): void {
+    this.#receiver.forgo()
   }
 
   setNoDelay(noDelay: boolean): void {
@@ -306,7 +315,7 @@ export class Stream {
     const isIdle = this.#liveness.heardAt <= sinceMs && this.path.isIdleSince(sinceMs)
     if (!isIdle || !this.#isAtRest || this.#isTicking) return undefined
     this.path.rest()
-    return new RestingStream(this.#position, this.#codec, this.stats)
+    return new RestingStream(this.#position, this.#codec, this.#budget, this.stats)
   }
 
   /** `StreamSignal` since the last call. */

@@ -14,6 +14,9 @@ const SAFETY_MS = 20_000
 /** Longer than a program that has let go is waited for, and than a silent peer is. */
 const LIVENESS_MS = 200_000
 
+/** What no flow leaves behind. */
+const LEAVES_NOTHING: ReadonlySet<string> = new Set(['half-open flows', 'bytes promised to peers'])
+
 /** How the programs of one flow behave. */
 interface Life {
   readonly up: number
@@ -71,8 +74,8 @@ export class RandomLives {
     world.settle(() => world.hosts.every(host => host.sal.flows.size === 0), LIVENESS_MS)
     for (const flow of this.#flows) this.#check(flow)
     for (const host of world.hosts) {
-      const left = host.sal.queues.filter(queue => queue.name === 'half-open flows' && queue.size > 0)
-      if (left.length > 0) throw new Error(`${host.name} has half-open flows left`)
+      const left = host.sal.queues.find(({ name, size }) => LEAVES_NOTHING.has(name) && size !== 0)
+      if (left !== undefined) throw new Error(`${host.name} has ${left.size} ${left.name} left`)
     }
   }
 

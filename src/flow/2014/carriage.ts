@@ -49,6 +49,8 @@ export interface Carriage extends ProgramSide {
   /** The peer's FIN: it sends no more. */
   handleFin(): void
   readonly receivedAll: boolean
+  /** The flow is over. What is here can still be read. */
+  close(): void
   // ---- paths and time ----
   readonly nextTimeoutAt: number
   handleTimeout(nowMs: number): void

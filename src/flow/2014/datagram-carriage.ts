@@ -3,6 +3,7 @@
  * the set-up's control packets. Nothing is sent again, so nothing is to be waited for before FIN.
  */
 import { ServalError } from '../../errors.ts'
+import type { ReceiveBudget } from '../../transport/receive-budget.ts'
 import { StreamSignal } from '../../transport/stream-signals.ts'
 import type { StreamStats } from '../../transport/stream-stats.ts'
 import { emitDatagram } from '../../wire/datagram.ts'
@@ -11,7 +12,7 @@ import { protocols } from '../../wire/sal-header.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
 import { parseUdpHeader, UDP_HEADER_BYTES } from '../../wire/udp-header.ts'
 import { WireError } from '../../wire/wire-error.ts'
-import { DatagramQueue } from '../datagram-queue.ts'
+import { DatagramQueue, DEFAULT_DATAGRAM_LIMITS } from '../datagram-queue.ts'
 import type { Path } from '../path.ts'
 import type { Carriage, TransportBytes } from './carriage.ts'
 
@@ -22,7 +23,7 @@ interface Waiting {
 export class DatagramCarriage implements Carriage {
   readonly protocol = protocols.DATAGRAM
   readonly stats: StreamStats | undefined = undefined
-  readonly #inbox = new DatagramQueue<Waiting>()
+  readonly #inbox: DatagramQueue<Waiting>
   readonly #outbox = new DatagramQueue<Waiting>()
   #maxBytes = MAX_RAW_PACKET_BYTES - OVERHEAD_BYTES
   readonly #service: string
@@ -33,7 +34,8 @@ export class DatagramCarriage implements Carriage {
   #signals = 0
 
   /** `service`: how errors call the peer. */
-  constructor(service: string) {
+  constructor(service: string, budget: ReceiveBudget) {
+    this.#inbox = new DatagramQueue(DEFAULT_DATAGRAM_LIMITS, budget)
     this.#service = service
   }
 
@@ -114,6 +116,10 @@ export class DatagramCarriage implements Carriage {
 
   get receivedAll(): boolean {
     return this.#peerHasEnded
+  }
+
+  close(): void {
+    this.#inbox.forgo()
   }
 
   // ---- the program's side ---------------------------------------------------------------------------------

@@ -72,10 +72,11 @@ export class Flow2014 implements AnyFlow {
     const writer = new PacketWriter2014(flowId, protocol, context.randomBytes(8), context.profile)
     const slot = new ControlSlot(readU32(context.randomBytes(4), 0))
     const path = new PathInUse(context.profile, newCongestion)
+    const { limits, receiveBudget: budget } = context
     const carriage =
       protocol === protocols.STREAM
-        ? new StreamCarriage(context.limits, readU32(context.randomBytes(4), 0))
-        : new DatagramCarriage(serviceName ?? service.toString())
+        ? new StreamCarriage({ ...limits, budget }, readU32(context.randomBytes(4), 0))
+        : new DatagramCarriage(serviceName ?? service.toString(), budget)
     const outbox = new Outbox2014(slot, writer, path, () => context.wake(this))
     const timers = new FlowTimers()
     this.#parts = { flow: this, role, context, slot, outbox, writer, timers, path, carriage }
@@ -272,6 +273,7 @@ export class Flow2014 implements AnyFlow {
     if (this.#isReleased) return false
     if (this.state === 'CLOSED') {
       this.#isReleased = true
+      this.#carriage.close()
       context.release(this)
       return false
     }

@@ -156,6 +156,10 @@ export class StreamCarriage implements Carriage {
     return this.#stream?.receivedAll ?? false
   }
 
+  close(): void {
+    this.#stream?.forgo()
+  }
+
   // ---- the program's side ---------------------------------------------------------------------------------
 
   get readableBytes(): number {

@@ -10,6 +10,8 @@ export class SimDatagrams {
   readonly received: string[] = []
   /** Names of `FlowSignal`, but for `readable`. */
   readonly events: string[] = []
+  /** Reads nothing. */
+  isPaused = false
 
   constructor(host: FlowHost, flow: AnyFlow) {
     this.host = host
@@ -40,6 +42,7 @@ export class SimDatagrams {
     for (const [name, bit] of Object.entries(FlowSignal)) {
       if (signals & bit && name !== 'readable') this.events.push(name)
     }
+    if (this.isPaused) return
     for (let next = this.flow.read(); next; next = this.flow.read()) {
       this.received.push(new TextDecoder().decode(next))
     }

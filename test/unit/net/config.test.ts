@@ -106,11 +106,12 @@ const cases: [keyof ConfigOptions, readonly unknown[], readonly unknown[]][] = [
   ['congestion', ['cubic', 'bbr'], ['reno', 3]],
   ['runtimeDir', ['/run/x', 'here'], ['', 5]],
   ['log', ['silent', 'trace'], ['loud', 5]],
+  ['receiveMemory', [1 << 20, '512m', '2G', '1048576'], ['512 MB', '1023k', 'much', 1000]],
   ['offload', [true, false, 'dgram'], ['yes', 2]],
 ]
 
 describe.each(cases)('the key %s', (key, accepted, refused) => {
-  const variable = { runtimeDir: 'SERVAL_RUNTIME_DIR' }[key as string] ?? `SERVAL_${key.toUpperCase()}`
+  const variable = `SERVAL_${key.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase()}`
 
   it('takes what it accepts', () => {
     for (const value of accepted) {
