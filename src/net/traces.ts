@@ -2,6 +2,7 @@
 import { ServalError } from '../errors.ts'
 import type { Sal } from '../sal/sal.ts'
 import type { TraceOutcome, TraceProbe } from '../sal/tracer.ts'
+import { type ProtocolName, protocolOfName } from '../service/rule.ts'
 import { nowMs } from './clock.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
 
@@ -10,6 +11,8 @@ export interface TraceOptions {
   readonly hops: number
   /** How long an answer is waited for. */
   readonly timeoutMs: number
+  /** What the SYN asks for, as rules call it; default: a stream. */
+  readonly protocol?: ProtocolName | undefined
 }
 
 export class Traces {
@@ -21,9 +24,10 @@ export class Traces {
   }
 
   /** Throws ESERVICENAME, ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_VALUE where the profile has no such packets. */
-  trace(target: ServiceTarget, { hops, timeoutMs }: TraceOptions): Promise<TraceOutcome> {
+  trace(target: ServiceTarget, options: TraceOptions): Promise<TraceOutcome> {
     const { text, id } = nameOfTarget(target)
-    const probe = this.#sal.trace({ serviceId: id, name: text, hops, timeoutMs }, nowMs())
+    const protocol = protocolOfName(options.protocol ?? 'stream')
+    const probe = this.#sal.trace({ ...options, protocol, serviceId: id, name: text }, nowMs())
     if (probe === undefined) throw unsupportedProfile(this.#sal.profile.name)
     return new Promise(resolve => this.#waiting.set(probe, resolve))
   }

@@ -25,7 +25,7 @@ import { countDrop, peekEntry, peekType, resolve, resolveAll } from '../service/
 import type { ServiceTable } from '../service/service-table.ts'
 import type { ServiceTarget } from '../service/target.ts'
 import { emitDatagram, parseDatagram } from '../wire/datagram.ts'
-import { type Endpoint, formatEndpoint, sameEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { MAX_ROUTE_BYTES } from '../wire/extensions/route.ts'
 import { service } from '../wire/extensions/service.ts'
 import { emitPacket, packetLength, SalPacket } from '../wire/packet.ts'
@@ -236,7 +236,7 @@ export class Datagrams {
     if (local === undefined) {
       return unreachable(
         datagram,
-        `this host has no address from which ${formatEndpoint(remote)} can be reached`,
+        `this host has no address from which ${profile.formatPlace(remote)} can be reached`,
       )
     }
     const { id, port } = this.#sourceOf(datagram.from, local)

@@ -18,8 +18,9 @@ import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-qu
 import { peekEntry, peekType, resolve } from '../service/resolve.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
+import type { Profile } from '../wire/profile.ts'
 import type { Protocol } from '../wire/sal-header.ts'
 import { Attempts } from './attempts.ts'
 import type { Locals } from './locals.ts'
@@ -39,6 +40,7 @@ interface Asked {
 }
 
 export class Resolver {
+  readonly #profile: Profile
   readonly #table: ServiceTable
   readonly #locals: Locals
   readonly #ask: Ask
@@ -54,16 +56,17 @@ export class Resolver {
   constructor(
     table: ServiceTable,
     locals: Locals,
+    profile: Profile,
     randomBytes: (n: number) => Uint8Array,
-    timeoutMs: number,
     ask: Ask,
   ) {
+    this.#profile = profile
     this.#table = table
     this.#locals = locals
     this.#ask = ask
     this.#uniform = uniformFrom(randomBytes)
     this.#client = randomBytes(8).join('.')
-    this.#waiting = new DelayQueue({ timeoutMs })
+    this.#waiting = new DelayQueue({ timeoutMs: profile.policy.synTimeoutMs })
     this.#attempts = new Attempts(table)
   }
 
@@ -114,7 +117,7 @@ export class Resolver {
     if (where === 'waiting') this.#ask(service, name, protocol)
     if (where === 'waiting' || where instanceof ServalError) return where
     const local = this.#locals.best(where)
-    return local ? { local, remote: where } : unreachable(text, noAddressFor(where)).error
+    return local ? { local, remote: where } : unreachable(text, this.#noAddressFor(where)).error
   }
 
   #where(
@@ -182,7 +185,7 @@ export class Resolver {
   /** What a NACK means, of which `handleRefused` has heard. */
   refusal(flow: AnyFlow, { reason: code, detail, remote }: Nack, nowMs: number): Refusal {
     const service = nameOf(flow)
-    const asked = formatEndpoint(remote)
+    const asked = this.#profile.formatPlace(remote)
     switch (code) {
       case reasonCodes.DIRECT: {
         const { error } = unreachable(service, `its instance answers at ${detail} alone (said ${asked})`)
@@ -247,7 +250,7 @@ export class Resolver {
     const isBroadcast = this.#locals.isBroadcast(remote)
     // No other address leads to all hosts of a subnet.
     const local: Local | undefined = ranked[isBroadcast ? 0 : repeats % Math.max(1, ranked.length)]
-    if (local === undefined) return unreachable(nameOf(flow), noAddressFor(remote)).error
+    if (local === undefined) return unreachable(nameOf(flow), this.#noAddressFor(remote)).error
     this.#asked.set(flow, { repeats, target: remote })
     this.#attempts.handleAsked(flow, remote, nowMs)
     const patienceMs = this.#table.patienceMs(flow, this.#choiceFor(flow, nowMs))
@@ -255,10 +258,10 @@ export class Resolver {
     // Nobody in particular was asked: who serves it may as well be in the next subnet.
     return { local, remote, patienceMs: isBroadcast ? 0 : patienceMs }
   }
-}
 
-function noAddressFor(remote: Endpoint): string {
-  return `this host has no address from which ${formatEndpoint(remote)} can be reached`
+  #noAddressFor(remote: Endpoint): string {
+    return `this host has no address from which ${this.#profile.formatPlace(remote)} can be reached`
+  }
 }
 
 const refusalReasons: ReadonlyMap<number, string> = new Map([

@@ -76,13 +76,7 @@ export class Sal {
     }
     const ask: Ask = (serviceId, name, protocol) =>
       this.#news.tell({ type: 'resolve', serviceId, name, protocol })
-    this.#resolver = new Resolver(
-      this.serviceTable,
-      this.#locals,
-      this.#randomBytes,
-      this.profile.policy.synTimeoutMs,
-      ask,
-    )
+    this.#resolver = new Resolver(this.serviceTable, this.#locals, this.profile, this.#randomBytes, ask)
     const choice = (serviceId: ServiceId, nowMs: number) => this.#resolver.choice(serviceId, nowMs)
     this.#listeners = new Listeners(this.serviceTable, choice)
     this.#datagrams = new Datagrams({
@@ -98,7 +92,7 @@ export class Sal {
     })
     this.#context = this.#makeContext(options, count)
     this.#dialect = open(this.#newDialectHost(count))
-    this.#silence = new Silence(this.serviceTable, this.#resolver, this.#dialect)
+    this.#silence = new Silence(this.profile, this.serviceTable, this.#resolver, this.#dialect)
   }
 
   get flows(): FlowTable<AnyFlow> {

@@ -8,20 +8,23 @@ import type { SynTarget } from '../flow/flow-context.ts'
 import { NO_FLOW_ID } from '../id/flow-id.ts'
 import { peekEntry } from '../service/resolve.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { formatEndpoint } from '../wire/endpoint.ts'
+import type { Profile } from '../wire/profile.ts'
 import type { Dialect } from './dialect.ts'
 import { nameOf, type Resolver } from './resolver.ts'
 
 export class Silence {
+  readonly #profile: Profile
   readonly #table: ServiceTable
   readonly #resolver: Resolver
   readonly #routers: Pick<Dialect, 'askRouter' | 'isRouterAlive'>
 
   constructor(
+    profile: Profile,
     table: ServiceTable,
     resolver: Resolver,
     routers: Pick<Dialect, 'askRouter' | 'isRouterAlive'>,
   ) {
+    this.#profile = profile
     this.#table = table
     this.#resolver = resolver
     this.#routers = routers
@@ -43,11 +46,12 @@ export class Silence {
   timeoutError(flow: AnyFlow, nowMs: number): ServalError {
     const asked = this.#resolver.targetOf(flow)
     const service = nameOf(flow)
+    const place = asked && this.#profile.formatPlace(asked)
     if (flow.peerFlowId !== NO_FLOW_ID) return new ServalError('ETIMEDOUT', { service, syscall: 'read' })
     if (asked && this.#goesToRouter(flow) && !this.#routers.isRouterAlive(asked, nowMs)) {
       return new ServalError('ENOROUTER', {
         service,
-        tried: `router ${formatEndpoint(asked)}`,
+        tried: `router ${place}`,
         syscall: 'connect',
       })
     }
@@ -56,7 +60,7 @@ export class Silence {
       const asked = `all hosts at ${subnets.join(' and ')}, and none answered`
       return new ServalError('ENOSERVICE', { service, asked, syscall: 'connect' })
     }
-    const message = asked && `connect ETIMEDOUT ${service}: ${formatEndpoint(asked)} did not answer`
+    const message = place && `connect ETIMEDOUT ${service}: ${place} did not answer`
     return new ServalError('ETIMEDOUT', { service, syscall: 'connect', ...(message && { message }) })
   }
 

@@ -60,7 +60,8 @@ export interface Target {
 }
 
 /** What a rule calls a protocol. */
-export type ProtocolName = 'stream' | 'datagram'
+export const PROTOCOL_NAMES = ['stream', 'datagram'] as const
+export type ProtocolName = (typeof PROTOCOL_NAMES)[number]
 
 export function nameOfProtocol(protocol: Protocol): ProtocolName {
   return protocol === protocols.STREAM ? 'stream' : 'datagram'

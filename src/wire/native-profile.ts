@@ -1,5 +1,7 @@
 /** The native profile. */
+
 import { emitShim, SHIM_BYTES } from './encapsulation.ts'
+import { formatEndpoint } from './endpoint.ts'
 import { challengeCodec } from './extensions/challenge.ts'
 import { controlCodec } from './extensions/control.ts'
 import { cookieCodec } from './extensions/cookie.ts'
@@ -54,4 +56,5 @@ export const nativeProfile: Profile = {
     timeWaitMs: 10_000,
     timeWaitPtos: 3,
   },
+  formatPlace: formatEndpoint,
 }

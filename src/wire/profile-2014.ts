@@ -32,4 +32,5 @@ export const profile2014: Profile = {
     timeWaitMs: 60_000,
     timeWaitPtos: 3.5,
   },
+  formatPlace: ({ address }) => address,
 }

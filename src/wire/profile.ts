@@ -3,6 +3,7 @@
  * policies that differ. There are two, native-profile.ts and profile-2014.ts; nothing else in the stack asks which it
  * speaks.
  */
+import type { Endpoint } from './endpoint.ts'
 import type { ExtensionRules } from './extensions.ts'
 import type { SegmentCodec } from './segment.ts'
 
@@ -16,6 +17,8 @@ export interface Profile {
   readonly addressedChecksums: boolean
   readonly envelope: Envelope
   readonly policy: ProfilePolicy
+  /** Where somebody is, as people are told: with a port only where there are ports. */
+  formatPlace(endpoint: Endpoint): string
 }
 
 /** What stands in front of each SAL packet as it is handed to a link. */

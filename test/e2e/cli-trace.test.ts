@@ -48,6 +48,22 @@ describe('a trace', () => {
     expect(report.hops.map(({ probes }) => probes[0]?.from)).toEqual([first.udp, last.udp])
   })
 
+  it('shows the way of streams, or that of datagrams where it is asked for', async () => {
+    const [streams, datagrams] = [await router(), await router()]
+    const first = await router(`news.example FORWARD ${streams.udp} stream, ${datagrams.udp} datagram`)
+    const env = { SERVAL_ROUTER: first.udp }
+    const report = (...options: string[]) =>
+      world.json<TraceReport>(['trace', '-q', '1', '-w', '60s', ...options, 'news.example'], {
+        env,
+        status: 1,
+      })
+    const [one, other] = [await report(), await report('--protocol', 'datagram')]
+    expect(schemaErrors('trace', other)).toBe('')
+    expect([one, other]).toMatchObject([{ protocol: 'stream' }, { protocol: 'datagram' }])
+    const second = [one, other].map(({ hops }) => hops[1]?.probes[0]?.from)
+    expect(second).toEqual([streams.udp, datagrams.udp])
+  })
+
   it('reaches a program of this host without any router', async () => {
     await world.start(['perf', 'server', 'speed.example'])
     const { status, stdout } = await world.run(['trace', '-q', '1', '-w', '60s', 'speed.example'])
@@ -97,6 +113,7 @@ describe('a trace', () => {
     [['trace', '-m', '0', 'a'], 'A whole number from 1 to 32 is accepted.'],
     [['trace', '-q', '11', 'a'], 'A whole number from 1 to 10 is accepted.'],
     [['trace', '-w', '0', 'a'], 'A time from 0.01 to 60 seconds is accepted'],
+    [['trace', '-p', 'packet', 'a'], 'Allowed choices are stream, datagram.'],
     [['trace', 'no name'], '"no name" is not a service name'],
   ])('is refused with status 2 where it is asked for wrongly: %j', async (args, message) => {
     const { status, stdout, stderr } = await world.run(args)

@@ -1,7 +1,9 @@
 /** `serval trace NAME`: the routers that a SYN passes on its way to an instance, and the time to each. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { openStack, type Stack } from '../../net/stack.ts'
+import type { TraceOptions as ProbeOptions } from '../../net/traces.ts'
+import { PROTOCOL_NAMES, type ProtocolName } from '../../service/rule.ts'
 import { integerWithin, parseService, secondsWithin } from '../arguments.ts'
 import { captureOption } from '../capture-option.ts'
 import { Failure } from '../failure.ts'
@@ -15,6 +17,7 @@ interface TraceOptions {
   readonly maxHops: number
   readonly probes: number
   readonly wait: number
+  readonly protocol: ProtocolName
   readonly json?: boolean
 }
 
@@ -25,16 +28,23 @@ export function addTrace(program: Command): void {
     .description(
       'Shows each hop that resolves NAME, router by router, then the instance, and the time to it, as traceroute does. ' +
         'Nothing is connected, and no router or server keeps anything of it. Where there are several instances or ' +
-        'routers each probe may go another way.',
+        'routers each probe may go another way. Rules may send streams and datagrams of one name apart: --protocol ' +
+        'datagram shows the way of datagrams, connected or not, by a SYN for them; no service gets a datagram.',
     )
     .argument('<name>', 'the service', parseService)
     .option('-m, --max-hops <n>', 'where to give up', integerWithin({ min: 1, max: 32 }), 10)
     .option('-q, --probes <n>', 'probes for each hop', integerWithin({ min: 1, max: 10 }), 3)
     .option('-w, --wait <s>', 'how long an answer may take', secondsWithin({ min: 0.01, max: 60 }), 2)
+    .addOption(protocolOption())
     .addOption(captureOption())
     .option('--json', 'print nothing but one JSON object at the end (trace.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(trace)
+}
+
+function protocolOption(): Option {
+  const option = new Option('-p, --protocol <what>', 'whose way is shown, as rules call it')
+  return option.choices(PROTOCOL_NAMES).default('stream')
 }
 
 const EXAMPLES = `
@@ -44,14 +54,16 @@ The exit status is 1 if no instance was reached.
 Examples:
   $ serval trace web.example
   $ serval trace -q 1 -w 500ms web.example
+  $ serval trace -p datagram news.example
   $ serval trace web.example --json | jq '.hops[].probes[0].from'`
 
 async function trace(service: string, options: TraceOptions): Promise<void> {
   const stack = openStack()
   const stopped = toldToStop().then(() => 'stopped' as const)
   const width = Math.min(terminalOf(process.stdout).columns, MAX_COLUMNS)
-  const { maxHops, json = false } = options
-  if (!json) printLine(`trace to ${service}, ${maxHops} hops at most`)
+  const { maxHops, protocol, json = false } = options
+  const what = protocol === 'stream' ? 'trace' : `trace of ${protocol}s`
+  if (!json) printLine(`${what} to ${service}, ${maxHops} hops at most`)
   const hops: Hop[] = []
   let end: Answer | undefined
   let isStopped = false
@@ -70,7 +82,7 @@ async function trace(service: string, options: TraceOptions): Promise<void> {
     await stack.close()
   }
   const ended = isStopped ? 'stopped' : (end?.fate ?? 'silent')
-  if (json) printJson({ service, reached: ended === 'reached', ended, end: end ?? null, hops })
+  if (json) printJson({ service, protocol, reached: ended === 'reached', ended, end: end ?? null, hops })
   if (end?.fate !== 'reached') throw new Failure(explainEnd(service, ended, end))
   if (!json) printLine(`${service} is ${count(hops.length, 'hop')} away`)
 }
@@ -85,11 +97,11 @@ async function traceHop(
   stack: Stack,
   service: string,
   hop: number,
-  { probes, wait }: TraceOptions,
+  { probes, wait, protocol }: TraceOptions,
 ): Promise<Hop> {
   const outcomes: Promise<Answer | null>[] = []
   for (let i = 0; i < probes; i++) {
-    const outcome = probe(stack, service, hop, 1000 * wait)
+    const outcome = probe(stack, service, { hops: hop - 1, timeoutMs: 1000 * wait, protocol })
     outcomes.push(outcome)
     await Promise.race([outcome, delay(STAGGER_MS)])
   }
@@ -97,8 +109,8 @@ async function traceHop(
 }
 
 /** Rejects with what kept it from being sent: nobody knows where to. */
-async function probe(stack: Stack, service: string, hop: number, timeoutMs: number): Promise<Answer | null> {
-  const outcome = await stack.trace(service, { hops: hop - 1, timeoutMs })
+async function probe(stack: Stack, service: string, options: ProbeOptions): Promise<Answer | null> {
+  const outcome = await stack.trace(service, options)
   if (outcome.type === 'failed') throw outcome.error
   return outcome.type === 'answered' ? answerOf(outcome) : null
 }

@@ -7,8 +7,10 @@ import type { TraceProbe } from '../../../src/sal/tracer.ts'
 import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { formatReason } from '../../../src/wire/extensions/reason.ts'
+import { protocols } from '../../../src/wire/sal-header.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
 import { forge } from '../../support/simulator/forge.ts'
+import type { SimHost } from '../../support/simulator/sim-host.ts'
 import { simulate } from '../../support/simulator/world.ts'
 
 const SERVICE = 'web.example'
@@ -88,6 +90,29 @@ describe('a trace', () => {
       'LOOP',
       'LOOP',
     ])
+  })
+
+  it('shows the way of datagrams where it is another, and nobody gets one', () => {
+    const { world, net, client, first, server } = chain()
+    const messages: unknown[] = []
+    const news = world.host('news', net)
+    news.sal.trustRouters([first.endpoint])
+    news.bind('news.example', message => messages.push(message))
+    const where = (host: SimHost) => host.attached[0]!.endpoint
+    first.rule('news.example', {
+      type: 'FORWARD',
+      targets: [
+        { endpoint: where(server), protocol: protocols.STREAM },
+        { endpoint: where(news), protocol: protocols.DATAGRAM },
+      ],
+    })
+    const [stream, datagram] = Object.values(protocols).map(protocol =>
+      client.trace('news.example', 5, 1000, protocol),
+    )
+    world.run(200)
+    expect(told(stream!)).toBe('REFUSED  40')
+    expect(told(datagram!)).toBe(`TRACED ${formatEndpoint(where(news))} 30`)
+    expect([messages, ...news.sal.flows]).toEqual([[]])
   })
 
   it('hears of an instance that has no listener', () => {

@@ -15,7 +15,7 @@ import type { TraceProbe } from '../../../src/sal/tracer.ts'
 import type { Rule } from '../../../src/service/rule.ts'
 import type { CongestionName } from '../../../src/transport/congestion/congestion.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
-import { protocols } from '../../../src/wire/sal-header.ts'
+import { type Protocol, protocols } from '../../../src/wire/sal-header.ts'
 import type { Random } from '../random.ts'
 import type { Link } from './link.ts'
 import type { Port } from './network.ts'
@@ -193,9 +193,9 @@ export class SimHost extends SimNode {
   }
 
   /** Sends a SYN that finds out who comes next after `hops` routers; what comes of it is in `outcome`. */
-  trace(service: string, hops: number, timeoutMs = 1000): TraceProbe {
+  trace(service: string, hops: number, timeoutMs = 1000, protocol: Protocol = protocols.STREAM): TraceProbe {
     const probe = this.sal.trace(
-      { serviceId: serviceIdOf(service), name: service, hops, timeoutMs },
+      { serviceId: serviceIdOf(service), name: service, hops, timeoutMs, protocol },
       this.nowMs,
     )
     this.wake()

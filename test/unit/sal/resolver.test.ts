@@ -5,11 +5,12 @@ import type { Flow } from '../../../src/flow/flow.ts'
 import { serviceIdOf } from '../../../src/id/name.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import { Locals } from '../../../src/sal/locals.ts'
-import { Resolver } from '../../../src/sal/resolver.ts'
+import { type Ask, Resolver } from '../../../src/sal/resolver.ts'
 import type { Rule } from '../../../src/service/rule.ts'
 import { ServiceTable } from '../../../src/service/service-table.ts'
 import { endpoint } from '../../../src/wire/endpoint.ts'
 import { reasonCodes } from '../../../src/wire/extensions/reason.ts'
+import { nativeProfile } from '../../../src/wire/native-profile.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
 import { Random } from '../../support/random.ts'
 import { pair } from '../../support/simulator/scenes.ts'
@@ -26,7 +27,8 @@ function desk(...rules: readonly Rule[]) {
     locals.add({ id, endpoint: endpoint(`10.0.0.${id}`, 4000), prefixBits: 24, mtu: 1500 })
   }
   const asked: (string | undefined)[] = []
-  const resolver = new Resolver(table, locals, new Random(1).bytes, 10_000, (_, name) => asked.push(name))
+  const ask: Ask = (_, name) => asked.push(name)
+  const resolver = new Resolver(table, locals, nativeProfile, new Random(1).bytes, ask)
   return { table, locals, resolver, asked }
 }
 
