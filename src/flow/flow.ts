@@ -344,7 +344,10 @@ export class Flow implements AnyFlow {
 
   /** HOT. Writes what is to be sent next; false when there is nothing. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    return this.#output.pollTransmit(batch, nowMs)
+    if (!this.#output.pollTransmit(batch, nowMs)) return false
+    const signals = this.#transport.takeSignals()
+    if (signals !== 0) this.#tell(signals)
+    return true
   }
 
   /**

@@ -81,9 +81,7 @@ export class Stream {
 
   // ---- the program's side ---------------------------------------------------------------------------------
 
-  /**
-   * Queues bytes behind those written before. A large chunk is kept, not copied, until it is acknowledged.
-   */
+  /** Queues a copy of `chunk` behind what was written before. */
   write(chunk: Uint8Array): void {
     if (this.#finalOffset !== undefined) return
     this.#sender.buffer.write(chunk)
@@ -236,6 +234,7 @@ export class Stream {
     const sack = this.#receiver.acknowledgeNow && this.#receiver.hasSack
     if (!sack && path === this.#sender.path && this.#emitter.emitData(batch, prefix, path, nowMs)) {
       this.#liveness.update(true, nowMs)
+      if (this.#full) this.#announceRoom()
       return true
     }
     this.#liveness.update(this.#sender.outstanding || this.#keepAliveDue, nowMs)
@@ -364,16 +363,17 @@ export class Stream {
   #handleAcknowledged(drained: boolean, nowMs: number): void {
     this.#liveness.update(this.#sender.outstanding, nowMs)
     if (drained) this.#signals |= StreamSignal.allAcknowledged
-    if (this.#full && this.#hasRoom) {
-      this.#full = false
-      this.#signals |= StreamSignal.writable
-    }
+    if (this.#full) this.#announceRoom()
+  }
+
+  #announceRoom(): void {
+    if (!this.#hasRoom) return
+    this.#full = false
+    this.#signals |= StreamSignal.writable
   }
 
   get #hasRoom(): boolean {
-    const { bytes } = this.#sender.buffer
-    if (bytes < SEND_AHEAD_BYTES) return bytes < this.#sendBufferBytes
-    return bytes < Math.min(this.#sendBufferBytes, 2 * this.path.congestion.windowBytes)
+    return this.unsentBytes < SEND_AHEAD_BYTES && this.#sender.buffer.bytes < this.#sendBufferBytes
   }
 
   /** Of the path that data comes on. */
@@ -431,8 +431,8 @@ export class Stream {
   }
 }
 
-/** What a program may write ahead on any path. */
-const SEND_AHEAD_BYTES = 4 * 1_024 * 1_024
+/** What a program may write ahead of what has left: enough for the next turn, and still in the processor's cache then. */
+const SEND_AHEAD_BYTES = 256 * 1_024
 /** Of a path that nothing was measured on: less than most have, so that the reader is looked at often. */
 const UNKNOWN_RTT_MS = 10
 /** Shorter pauses are not worth the making of it all anew. */

@@ -273,7 +273,7 @@ describe('a program that lets go', () => {
   it('delivers what it has written, however long that takes', () => {
     const { world, net, flow, served } = connection()
     net.set({ kbitPerSecond: 400, queueBytes: 30_000 })
-    flow.send(4_000_000)
+    flow.sendAtOnce(4_000_000)
     flow.close()
     world.run(75_000)
     expect(flow.state).toBe('FINWAIT1')
@@ -284,7 +284,7 @@ describe('a program that lets go', () => {
   it('does not wait for a peer that acknowledges and takes next to nothing', () => {
     const { world, flow, served } = connection({ server: { limits: { receiveBufferBytes: 4_000 } } })
     served.pause()
-    flow.send(1 << 20)
+    flow.sendAtOnce(1 << 20)
     flow.close()
     let resetAt = 0
     for (let second = 1; second <= 200 && resetAt === 0; second++) {

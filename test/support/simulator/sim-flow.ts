@@ -105,6 +105,14 @@ export class SimFlow {
     return this
   }
 
+  /** The same, without heeding how much the stream has taken already. */
+  sendAtOnce(bytes: number): this {
+    this.#toSendBytes += bytes
+    while (this.sentBytes < this.#toSendBytes) this.#write()
+    this.host.wake()
+    return this
+  }
+
   /** Ends the stream behind what is to be sent. */
   end(): this {
     this.#endsWhenSent = true
@@ -177,14 +185,17 @@ export class SimFlow {
   }
 
   #pump(): void {
-    while (this.sentBytes < this.#toSendBytes && this.flow.writable && this.flow.state !== 'CLOSED') {
-      const end = Math.min(this.#toSendBytes, this.sentBytes + CHUNK_BYTES)
-      const chunk = this.#outgoing.bytes(this.sentBytes, end)
-      this.#sentHash?.update(chunk)
-      this.flow.write(chunk)
-      this.sentBytes = end
-    }
+    while (this.sentBytes < this.#toSendBytes && this.flow.writable && this.flow.state !== 'CLOSED')
+      this.#write()
     if (this.#endsWhenSent && this.sentBytes === this.#toSendBytes) this.flow.end(this.host.nowMs)
     this.host.wake()
+  }
+
+  #write(): void {
+    const end = Math.min(this.#toSendBytes, this.sentBytes + CHUNK_BYTES)
+    const chunk = this.#outgoing.bytes(this.sentBytes, end)
+    this.#sentHash?.update(chunk)
+    this.flow.write(chunk)
+    this.sentBytes = end
   }
 }
