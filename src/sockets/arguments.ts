@@ -105,6 +105,14 @@ export function checkFunction(value: unknown, argument: string): void {
   if (typeof value !== 'function') throw wrongType(argument, 'of type function', value)
 }
 
+/** How busy somebody says to be; undefined: nothing is said. */
+export function checkLoad(value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  const load = checkNumber(value, 'load')
+  if (load >= 0 && load <= 1) return load
+  throw new ServalError('ERR_OUT_OF_RANGE', { argument: 'load', expected: '>= 0 and <= 1', received: load })
+}
+
 /** Undefined is no choice. */
 export function checkCongestion(value: unknown): CongestionName | undefined {
   if (value === undefined) return undefined

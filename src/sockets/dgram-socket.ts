@@ -16,7 +16,7 @@ import type { FlowInfo } from '../flow/flow-info.ts'
 import { FlowSignal } from '../flow/states.ts'
 import { defaultStack } from '../net/default-stack.ts'
 import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
-import { checkNumber, checkString } from './arguments.ts'
+import { checkLoad, checkNumber, checkString } from './arguments.ts'
 import { Binding } from './binding.ts'
 import { adopting } from './callable.ts'
 import { closeOn } from './close-on.ts'
@@ -51,6 +51,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   /** Flows that others have made to this socket's service. */
   readonly #flows = new Set<AnyFlow>()
   #inboxBytes: number
+  #load: number | undefined
   #binding: Binding | undefined
   #isBound = false
   #connection: Connection | undefined
@@ -267,6 +268,20 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     if (listener) listener.inboxBytes = bytes
   }
 
+  /**
+   * How busy this instance is, as `net.Server.load`. Messages without a connection are counted by nobody: who takes such has to
+   * say it, or `balance=least-loaded` goes by weight.
+   */
+  get load(): number | undefined {
+    return this.#load
+  }
+
+  /** Throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. */
+  set load(load: number | undefined) {
+    this.#load = checkLoad(load)
+    this.#reportLoad()
+  }
+
   getSendBufferSize(): number {
     return DEFAULT_DATAGRAM_LIMITS.bytes
   }
@@ -366,8 +381,14 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     if (this.#isClosed || this.#binding !== binding) return
     this.#isBound = true
     if (binding.listener) binding.listener.inboxBytes = this.#inboxBytes
+    this.#reportLoad()
     this.emit('listening')
     for (const act of this.#pending.splice(0)) act()
+  }
+
+  #reportLoad(): void {
+    const listener = this.#binding?.listener
+    if (listener !== undefined) listener.load = this.#load
   }
 
   #handleBindFailure(binding: Binding, error: Error): void {

@@ -12,6 +12,7 @@ import type { FlowHandler, Stack } from '../net/stack.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
 import {
   checkCongestion,
+  checkLoad,
   checkNumber,
   checkSignal,
   splitArguments,
@@ -173,14 +174,7 @@ export class Server extends adopting(EventEmitter) implements net.Server {
 
   /** Throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. */
   set load(load: number | undefined) {
-    if (load !== undefined && !(checkNumber(load, 'load') >= 0 && load <= 1)) {
-      throw new ServalError('ERR_OUT_OF_RANGE', {
-        argument: 'load',
-        expected: '>= 0 and <= 1',
-        received: load,
-      })
-    }
-    this.#load = load
+    this.#load = checkLoad(load)
     this.#reportLoad()
   }
 

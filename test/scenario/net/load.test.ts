@@ -1,9 +1,11 @@
 /** How busy a program is, from its flows and its own word to its controller. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startController } from '../../../controller/index.ts'
 import { FlowSignal } from '../../../src/flow/states.ts'
 import { nowMs } from '../../../src/net/clock.ts'
 import type { Stack, StackListener } from '../../../src/net/stack.ts'
+import { Socket as DatagramSocket } from '../../../src/sockets/dgram-socket.ts'
 import { Server } from '../../../src/sockets/server.ts'
 import { formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { accepting, echo, FlowEnd } from '../../support/net/flow-end.ts'
@@ -77,6 +79,35 @@ describe('a server', () => {
   })
 })
 
+describe('a datagram socket', () => {
+  it('reports its connected peers, and the load that its program says', async () => {
+    const stack = stacks.open(memory(1))
+    const socket = new DatagramSocket({ type: 'udp4', stack })
+    socket.load = 0.5
+    socket.bind('game.example')
+    await once(socket, 'listening')
+    const loads = () => stack.services().flatMap(listener => listener.loads())
+    expect(loads()).toMatchObject([{ flows: 0, load: 0.5 }])
+    socket.load = undefined
+    expect(loads()).toMatchObject([{ load: undefined }])
+    const client = new DatagramSocket({ type: 'udp4', stack: stacks.open(memory(2)) })
+    client.connect('game.example', () => client.send('hello'))
+    await once(socket, 'message')
+    expect(loads()).toMatchObject([{ flows: 1 }])
+    client.disconnect()
+    await vi.waitFor(() => expect(loads()).toMatchObject([{ flows: 0 }]), 10_000)
+    socket.close()
+  })
+
+  it('takes no load out of range', () => {
+    const socket = new DatagramSocket('udp4')
+    expect(() => {
+      socket.load = 1.1
+    }).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }))
+    expect(socket.load).toBeUndefined()
+  })
+})
+
 describe('a policy of the controller and the loads of instances', () => {
   const POLICY = 'web.example SHARE balance=least-loaded hedge=off'
 
@@ -115,6 +146,29 @@ describe('a policy of the controller and the loads of instances', () => {
     stacks.add(await startController({ control: false, api: false, runtimeDir, policies: [POLICY] }))
     const accepted = await twoInstances(0.9, 0.1)
     expect(await inARow(20, accepted, stacks.open())).toBe(20)
+  })
+
+  it('decide who gets messages without a connection', async () => {
+    const runtimeDir = { path: stacks.runtimeDir }
+    stacks.add(await startController({ control: false, api: false, runtimeDir, policies: [POLICY] }))
+    const got: string[] = []
+    for (const [name, load] of Object.entries({ busy: 0.9, idle: 0.1 })) {
+      const socket = new DatagramSocket({ type: 'udp4', stack: stacks.open() })
+      socket.on('message', () => got.push(name))
+      socket.load = load
+      socket.bind('web.example')
+      await once(socket, 'listening')
+    }
+    const client = new DatagramSocket({ type: 'udp4', stack: stacks.open() })
+    const lastTwenty = () => [...new Set(got.slice(-20))]
+    for (const until = nowMs() + PATIENCE_MS; nowMs() < until; ) {
+      client.send('hello', 'web.example')
+      const before = got.length
+      await vi.waitUntil(() => got.length > before, PATIENCE_MS)
+      if (got.length >= 20 && lastTwenty().length === 1) break
+    }
+    expect(lastTwenty()).toEqual(['idle'])
+    client.close()
   })
 
   it('decide whom a router sends a SYN to', async () => {
