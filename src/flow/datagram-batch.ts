@@ -1,10 +1,9 @@
 /** HOT: datagrams that wait, as packets back to back that the kernel cuts apart: all of one size, the last may be shorter. */
-import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { MAX_BATCH_BYTES, type TransmitBatch } from '../wire/transmit-batch.ts'
 import type { DatagramQueue } from './datagram-queue.ts'
 
-/** As for streams: what the kernel cuts in one go (transport/emit.ts). */
+/** As for streams (transport/emit.ts). */
 const MAX_BATCH_PACKETS = 44
-const MAX_BATCH_BYTES = 65_507
 
 /**
  * Takes from `queue` as many as go into one batch, at least one if there is one; `overheadBytes` is what `write` puts

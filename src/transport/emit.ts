@@ -8,18 +8,15 @@
  */
 import { setLength } from '../wire/encapsulation.ts'
 import { emitSackRange, SACK_RANGE_BYTES, type SegmentCodec, segmentFlags } from '../wire/segment.ts'
-import type { TransmitBatch } from '../wire/transmit-batch.ts'
+import { MAX_BATCH_BYTES, type TransmitBatch } from '../wire/transmit-batch.ts'
 import type { TransportPath } from './path.ts'
 import type { Receiver } from './receiver.ts'
 import type { Sender } from './sender.ts'
 import type { StreamStats } from './stream-stats.ts'
 import type { Transmission } from './transmissions.ts'
 
-/**
- * What one call to the kernel takes: so many packets, and so many bytes in one IPv4 datagram's length field.
- */
+/** Of full size: as many as fit. */
 export const MAX_BATCH_PACKETS = 44
-export const MAX_BATCH_BYTES = 65_507
 
 export class Emitter {
   readonly #codec: SegmentCodec

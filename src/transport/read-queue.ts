@@ -19,8 +19,8 @@ export class ReadQueue {
 
   push(view: Uint8Array): void {
     this.#bytes += view.length
-    // A reader that keeps up gets it as it is.
-    if (this.#head === this.#views.length) this.#append(view)
+    // A reader that keeps up gets it as it is, unless it came with much that is others'.
+    if (this.#head === this.#views.length) this.#append(view.length < LARGE_BYTES ? ownBytes(view) : view)
     else if (view.length >= LARGE_BYTES) this.#append(ownBytes(view))
     else this.#pack(view)
   }

@@ -9,7 +9,12 @@
  *    pieces   | payload 1 ........ payload 2 ... | ... payload n |  wherever the chunks end
  */
 import { MAX_ENCAPSULATED_BYTES } from './encapsulation.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, sameEndpoint } from './endpoint.ts'
+
+/** What one IPv4 datagram holds, which a batch is to the kernel until it is cut. */
+export const MAX_BATCH_BYTES = 65_507
+/** What the kernel cuts it into at most (UDP_MAX_SEGMENTS, Linux 4.18). */
+const MAX_PACKETS = 64
 
 export class TransmitBatch {
   readonly buffer = new Uint8Array(MAX_ENCAPSULATED_BYTES + 1)
@@ -44,6 +49,22 @@ export class TransmitBatch {
   setRoute(localId: number, remote: Endpoint): void {
     this.localId = localId
     this.remote = remote
+  }
+
+  /**
+   * Takes the packet of a batch of one behind its own, whosever they are, where it goes the same way and the kernel could tell
+   * them apart: none but the last one is shorter than the first. Returns whether it did.
+   */
+  append(other: TransmitBatch): boolean {
+    const { packets, length, segmentBytes } = this
+    if (packets === 0 || packets === MAX_PACKETS || other.packets !== 1 || this.headerBytes > 0) return false
+    if (length !== packets * segmentBytes || other.length > segmentBytes) return false
+    if (length + other.length > MAX_BATCH_BYTES) return false
+    if (other.localId !== this.localId || !sameEndpoint(other.remote, this.remote)) return false
+    this.buffer.set(other.buffer.subarray(0, other.length), length)
+    this.packets++
+    this.length += other.length
+    return true
   }
 
   /** Puts the payload of a gathered batch behind its headers. Rare: what gathers should not have to. */

@@ -48,7 +48,7 @@ export interface Link {
   readonly endpoint: Endpoint
   /** No more data should be sent until `onDrain`. A link always takes the batch that fills it, and control packets. */
   readonly full: boolean
-  /** Whether it sends gathered batches (transmit-batch.ts) from where their payload lies; default: no. */
+  /** Whether a batch is one call to it, also a gathered one (transmit-batch.ts), whose payload it reads from where that lies; default: no. */
   readonly gathers?: boolean
   /** Bytes taken that the layer below has not taken yet. */
   readonly queuedBytes: number

@@ -321,6 +321,73 @@ describe('the driver', () => {
     expect(core.batches).toBe(0)
   })
 
+  describe('lets packets of one drain leave together', () => {
+    /** A link that takes many with a call; packets are 1 byte long, as the core makes them, or as `lengths` says. */
+    function openGathering(onEvent?: (event: string) => void, lengths: readonly number[] = []) {
+      const opened = open(onEvent)
+      const { core, link, driver } = opened
+      const gathering = Object.assign(link, { gathers: true })
+      const trains: number[][] = []
+      let made = 0
+      const pollTransmit = core.pollTransmit.bind(core)
+      core.pollTransmit = batch => {
+        if (!pollTransmit(batch)) return false
+        batch.setPacket(lengths[made++] ?? 1)
+        return true
+      }
+      gathering.send = batch => {
+        core.log.push(`send ${batch.packets}`)
+        trains.push([...batch.buffer.subarray(0, batch.length)])
+        return true
+      }
+      driver.detach(link)
+      driver.attach(gathering)
+      return { ...opened, trains }
+    }
+
+    it('where they are of one length', async () => {
+      const { core, driver, trains } = openGathering()
+      core.batches = 5
+      await driver.settled()
+      expect(core.log).toEqual(['send 5'])
+      expect(trains).toEqual([[4, 3, 2, 1, 0]])
+    })
+
+    it('in the order in which they were made, whatever their lengths', async () => {
+      const { core, driver, trains } = openGathering(undefined, [2, 2, 1, 2, 3, 1])
+      core.batches = 6
+      await driver.settled()
+      expect(core.log).toEqual(['send 3', 'send 1', 'send 2'])
+      expect(trains.map(train => train[0])).toEqual([5, 2, 1])
+    })
+
+    it('but before the program hears of anything more', async () => {
+      const { core, driver } = openGathering()
+      core.batches = 2
+      const pollTransmit = core.pollTransmit.bind(core)
+      core.pollTransmit = batch => {
+        if (core.batches === 1) core.events.push('a')
+        return pollTransmit(batch)
+      }
+      await driver.settled()
+      expect(core.log).toEqual(['send 2', 'event a'])
+    })
+
+    it('also where the process ends', () => {
+      const { core, driver } = openGathering()
+      core.batches = 3
+      driver.flush()
+      expect(core.log).toEqual(['send 3'])
+    })
+
+    it('and not where a link takes them one by one', async () => {
+      const { core, driver } = open()
+      core.batches = 3
+      await driver.settled()
+      expect(core.log).toEqual(['send 2', 'send 1', 'send 0'])
+    })
+  })
+
   it("lets a handler's exception out, and delivers the rest afterwards", async () => {
     const { core, driver } = open(event => {
       if (event === 'a') throw new Error("the program's own fault")
