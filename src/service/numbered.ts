@@ -3,6 +3,10 @@ export class Numbered<T> {
   readonly #items: (T | undefined)[] = []
   readonly #free: number[] = []
 
+  get size(): number {
+    return this.#items.length - this.#free.length
+  }
+
   /** What has this number, which must have been given. */
   at(number: number): T {
     return this.#items[number]!

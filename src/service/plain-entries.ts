@@ -5,6 +5,7 @@
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Choice } from './balance/balancer.ts'
 import type { Counters } from './counters.ts'
+import { FETCH_LIMIT, NO_SLOT } from './prefix-index.ts'
 import { type RuleType, takes } from './rule.ts'
 import type { EntryTarget, Scope, ServiceEntry } from './service-entry.ts'
 import type { Slots } from './slots.ts'
@@ -15,8 +16,9 @@ export class PlainEntries {
   readonly slots: Slots
   readonly #pool = new TargetPool()
   readonly #names = new SlotNames()
-  /** Means nothing: a use for what is only read, as the compiler leaves out what has none. */
-  touched = 0
+  /** Of `touch`, which reads in short loops: the processor waits for as many lines at once as it has loads in hand. */
+  readonly #numbers = new Int32Array(FETCH_LIMIT)
+  readonly #passing = new PlainEntry(this)
 
   constructor(slots: Slots) {
     this.slots = slots
@@ -30,17 +32,20 @@ export class PlainEntries {
 
   /** HOT. Reads the targets in the first `count` of `slots` (below 0: none), so that they are in a cache when they are wanted. */
   touch(slots: Int32Array, count: number): void {
-    let touched = 0
-    for (let i = 0; i < count; i++) {
-      const target = slots[i]! < 0 ? undefined : this.targetAt(slots[i]!)
-      if (target?.type === 'FORWARD') touched += target.weight
-    }
-    this.touched = touched
+    const numbers = this.#numbers
+    for (let i = 0; i < count; i++) numbers[i] = slots[i]! < 0 ? -1 : this.slots.value(slots[i]!) - 1
+    this.#pool.touch(numbers, count)
   }
 
   entryAt(slot: number): PlainEntry | undefined {
     const target = this.targetAt(slot)
-    return target === undefined ? undefined : new PlainEntry(this, slot, target)
+    return target === undefined ? undefined : new PlainEntry(this).moveTo(slot, target)
+  }
+
+  /** HOT. As `entryAt`, but always the same object: good until the next call. */
+  passingAt(slot: number): PlainEntry | undefined {
+    const target = this.targetAt(slot)
+    return target === undefined ? undefined : this.#passing.moveTo(slot, target)
   }
 
   nameAt(slot: number): string | undefined {
@@ -69,13 +74,17 @@ export class PlainEntries {
 
 export class PlainEntry implements ServiceEntry {
   readonly #entries: PlainEntries
-  readonly #slot: number
-  readonly #target: ServiceTarget
+  #slot = NO_SLOT
+  #target: ServiceTarget = NOWHERE
 
-  constructor(entries: PlainEntries, slot: number, target: ServiceTarget) {
+  constructor(entries: PlainEntries) {
     this.#entries = entries
+  }
+
+  moveTo(slot: number, target: ServiceTarget): this {
     this.#slot = slot
     this.#target = target
+    return this
   }
 
   get prefix(): ServicePrefix {
@@ -152,6 +161,9 @@ class SlotNames {
     }
   }
 }
+
+/** Of an entry that is nowhere yet. */
+const NOWHERE: ServiceTarget = { type: 'DELAY', source: 'config', owner: '' }
 
 const PIECE_BITS = 12
 const PIECE = 1 << PIECE_BITS

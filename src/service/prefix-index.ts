@@ -136,7 +136,7 @@ export class PrefixIndex {
       if (link === NOTHING) return NO_SLOT
       if (link > 0) {
         const slot = link - 1
-        return this.slots.bits(slot) === bits && this.slots.covers(slot, key, bits) ? slot : NO_SLOT
+        return this.slots.covers(slot, key, bits, bits) ? slot : NO_SLOT
       }
       node = -link
     }
@@ -170,13 +170,19 @@ export class PrefixIndex {
   /** HOT. As `#follow`, but no slot whose prefix is none of `key`'s of at most `maxBits` bits. */
   #match(node: number, key: Int32Array, depth: number, maxBits: number): Link {
     const word = key[depth]!
+    const leastBits = 32 * (depth + 1)
     const hash = this.#hash(node, word, 32, depth)
     const segment = this.#edges.segment(hash)
     for (let at = home(segment, hash); ; at = next(segment, at)) {
       const link = linkAt(segment, at)
       if (link === NOTHING) return NOTHING
       if (hashAt(segment, at) !== hash) continue
-      if (link > 0 ? this.slots.covers(link - 1, key, maxBits) : this.#isChild(-link, node, word)) return link
+      // An edge of fewer bits may have the same hash, and its prefix be the key's as well.
+      if (
+        link > 0 ? this.slots.covers(link - 1, key, leastBits, maxBits) : this.#isChild(-link, node, word)
+      ) {
+        return link
+      }
     }
   }
 
@@ -203,7 +209,7 @@ export class PrefixIndex {
       if (link === NOTHING) return NOTHING
       if (hashAt(segment, at) !== hash || link < 0) continue
       const bits = 32 * depth + length
-      if (this.slots.bits(link - 1) === bits && this.slots.covers(link - 1, key, bits)) return link
+      if (this.slots.covers(link - 1, key, bits, bits)) return link
     }
   }
 

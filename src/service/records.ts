@@ -3,12 +3,17 @@
  * is ever copied, as it grows from a few records to all that it takes, so that a million of them never make anybody wait.
  */
 
-/** Records of a whole chunk: of 64 bytes each, 256 KiB. */
-const CHUNK_BITS = 12
+/**
+ * Records of a whole chunk: of 64 bytes each, 1 MiB. With chunks of a quarter of it lookups in a million took 15 % longer, as
+ * where they are takes place in the caches too.
+ */
+const CHUNK_BITS = 14
 const CHUNK = 1 << CHUNK_BITS
 /** With so many the first begins, and with so many each further one. */
 const FIRST_RECORDS = 16
 const NEXT_RECORDS = 512
+/** Up to here a chunk doubles; then it grows by a quarter, so that little of it is empty. */
+const DOUBLES_TO = 4096
 
 /**
  * Where the first record begins. The C library puts sixteen bytes of its own before large blocks, which begin a page; so
@@ -106,7 +111,7 @@ export class Records {
     if (records === CHUNK) return this.#beginChunk(NEXT_RECORDS)
     this.#words.pop()
     this.#doubles.pop()
-    this.#beginChunk(2 * records)
+    this.#beginChunk(Math.min(CHUNK, records + (records < DOUBLES_TO ? records : records >> 2)))
     this.#words.at(-1)!.set(full)
   }
 

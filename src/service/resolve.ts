@@ -23,7 +23,7 @@ export function resolve(
   choice: Choice,
   scope: Scope = 'any',
 ): ServiceTarget | undefined {
-  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+  for (let entry = table.glance(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
     const target = entry.pick(protocol, scope, choice)
     if (target === undefined) continue
     count(table, entry, target, bytes)
@@ -46,7 +46,7 @@ export function resolveForward(
   mayBeToAll: boolean,
   canReach: (target: ForwardTarget) => boolean,
 ): ForwardTarget | undefined {
-  for (let entry = table.lookup(id); entry !== undefined; entry = table.lookup(id, entry.bits - 1)) {
+  for (let entry = table.glance(id); entry !== undefined; entry = table.glance(id, entry.bits - 1)) {
     const type = entry.peek(protocol, 'remote')
     if (type === undefined) continue
     if (mayBeToAll && isToAll(entry, protocol)) return undefined
@@ -70,7 +70,7 @@ export function resolveAll(
   choice: Choice,
   scope: Scope = 'any',
 ): readonly ServiceTarget[] {
-  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+  for (let entry = table.glance(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
     const target = entry.pick(protocol, scope, choice)
     if (target === undefined) continue
     const targets = isToAll(entry, protocol) ? together(target, entry.servingFor(protocol)) : [target]
@@ -89,7 +89,7 @@ function together(target: ServiceTarget, serving: readonly ServiceTarget[]): rea
 /** A packet that was resolved to `target` could not be sent. */
 export function countDrop(table: ServiceTable, id: ServiceId, target: ServiceTarget): void {
   table.counters.drops++
-  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+  for (let entry = table.glance(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
     if (entry.count(target, 0, 0, 1)) return
   }
 }
@@ -111,7 +111,7 @@ export function peekEntry(
   protocol: number,
   scope: Scope = 'any',
 ): ServiceEntry | undefined {
-  for (let entry = table.lookup(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+  for (let entry = table.lookup(id); entry !== undefined; entry = table.lookup(id, entry.bits - 1)) {
     if (entry.peek(protocol, scope) !== undefined) return entry
   }
   return undefined
@@ -122,7 +122,7 @@ function isToAll(entry: ServiceEntry, protocol: number): boolean {
 }
 
 function nextShorter(table: ServiceTable, id: ServiceId, entry: ServiceEntry): ServiceEntry | undefined {
-  return table.lookup(id, entry.bits - 1)
+  return table.glance(id, entry.bits - 1)
 }
 
 function count(table: ServiceTable, entry: ServiceEntry, target: ServiceTarget, bytes: number): void {

@@ -75,6 +75,14 @@ export class ServiceTable {
     return slot === NO_SLOT ? undefined : this.#entryAt(slot)
   }
 
+  /** HOT. As `lookup`, for who is done with an entry before the next call: it may be the same object then, and stand for another. */
+  glance(id: ServiceKey, maxBits = SERVICE_ID_BITS): ServiceEntry | undefined {
+    id.copyWords(this.#key)
+    const slot = this.#index.longestMatch(this.#key, maxBits)
+    if (slot === NO_SLOT) return undefined
+    return this.#plain.passingAt(slot) ?? this.#gatheredAt(slot)!
+  }
+
   /**
    * HOT. Reads ahead what lookups of these IDs, or the first `all` of them, will read, for who has several packets in hand: a large table is memory that no
    * cache holds, and waiting for many lines of it at once takes little longer than for one. Changes nothing.
@@ -167,9 +175,9 @@ export class ServiceTable {
     nowMs: number,
   ): boolean {
     for (
-      let entry = this.lookup(service);
+      let entry = this.glance(service);
       entry !== undefined;
-      entry = this.lookup(service, entry.bits - 1)
+      entry = this.glance(service, entry.bits - 1)
     ) {
       if (entry instanceof GatheredEntry && entry.observe(protocol, endpoint, observation, nowMs)) return true
     }
@@ -212,9 +220,9 @@ export class ServiceTable {
   /** The entry that shares the packets of a flow among several. */
   #sharedEntry({ service, protocol }: Asker): GatheredEntry | undefined {
     for (
-      let entry = this.lookup(service);
+      let entry = this.glance(service);
       entry !== undefined;
-      entry = this.lookup(service, entry.bits - 1)
+      entry = this.glance(service, entry.bits - 1)
     ) {
       if (entry.servingFor(protocol).length > 0) return entry instanceof GatheredEntry ? entry : undefined
     }

@@ -77,12 +77,12 @@ export class Slots {
     return new ServicePrefix(ServiceId.fromBytes(bytes), this.bits(slot))
   }
 
-  /** HOT. Whether a slot's prefix is one of `key`'s, and has at most `maxBits` bits. */
-  covers(slot: number, key: Int32Array, maxBits: number): boolean {
+  /** HOT. Whether a slot's prefix is one of `key`'s, and has `minBits` to `maxBits` bits. */
+  covers(slot: number, key: Int32Array, minBits: number, maxBits: number): boolean {
     const words = this.#records.chunk(slot)
     const at = this.#records.at(slot)
     const bits = words[at + LENGTH]! - 1
-    if (bits > maxBits) return false
+    if (bits > maxBits || bits < minBits) return false
     const whole = bits >>> 5
     for (let i = 0; i < whole; i++) if (words[at + i] !== key[i]) return false
     const rest = bits & 31
@@ -136,7 +136,7 @@ export class Slots {
     const at = this.#records.at(slot) >>> 1
     doubles[at + PACKETS]! += packets
     doubles[at + BYTES]! += bytes
-    doubles[at + DROPS]! += drops
+    if (drops > 0) doubles[at + DROPS]! += drops
   }
 
   /** What has been counted there, as it is now. */

@@ -98,6 +98,15 @@ describe('a prefix index', () => {
     expect([index.size, index.nodes]).toEqual([0, 1])
   })
 
+  it('does not take a shorter prefix whose edge has the same hash', () => {
+    const index = new PrefixIndex()
+    // Of `#hash`: for this word as a whole and for its first bit the same number goes into the finalizer.
+    const word = 0x80000000 | (Math.imul(32, 0x9e3779b1) ^ Math.imul(1, 0x9e3779b1))
+    index.insert(key(word), 1)
+    const slot = index.insert(key(word), 256)
+    expect(index.longestMatch(key(word))).toBe(slot)
+  })
+
   it('takes at most 80 bytes for each of many random prefixes', () => {
     const random = new Random(testSeed)
     const index = new PrefixIndex()
