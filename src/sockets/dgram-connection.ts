@@ -2,9 +2,9 @@
  * Whom a datagram socket is connected to: a flow, from its set-up to its end. The socket is told of what comes, until it
  * lets go.
  */
-
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
+import type { PathInfo } from '../flow/flow-info.ts'
 import { FlowSignal } from '../flow/states.ts'
 import type { Stack } from '../net/stack.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
@@ -16,7 +16,8 @@ export interface ConnectionEvents {
   /** An instance has taken it. */
   onConnected(): void
   onReadable(flow: AnyFlow): void
-  onMoved(): void
+  /** It is on this path now. */
+  onMoved(path: PathInfo | undefined): void
   /** Nobody has taken it. */
   onFailed(error: Error): void
   /** The peer has ended it, or it has failed since. */
@@ -86,7 +87,7 @@ export class Connection {
       this.#events.onConnected()
     }
     if (signals & FlowSignal.readable) this.#events.onReadable(flow)
-    if (signals & FlowSignal.moved) this.#events.onMoved()
+    if (signals & FlowSignal.moved) this.#events.onMoved(flow.info().paths.find(({ active }) => active))
     if ((signals & (FlowSignal.end | FlowSignal.closed)) === 0 || this.#isOver) return
     if (!this.#isUp) return this.#handleFailure(flow.error)
     this.letGo()

@@ -10,14 +10,11 @@ import type * as dgram from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { promisify } from 'node:util'
 import { ServalError } from '../errors.ts'
-import type { AnyFlow } from '../flow/any-flow.ts'
 import { DEFAULT_DATAGRAM_LIMITS } from '../flow/datagram-queue.ts'
 import type { FlowInfo } from '../flow/flow-info.ts'
-import { FlowSignal } from '../flow/states.ts'
 import { defaultStack } from '../net/default-stack.ts'
-import type { FlowHandler, MigrateTarget, Stack } from '../net/stack.ts'
+import type { MigrateTarget, Stack } from '../net/stack.ts'
 import { checkLoad, checkNumber, checkString } from './arguments.ts'
-import { Binding } from './binding.ts'
 import { adopting } from './callable.ts'
 import { closeOn } from './close-on.ts'
 import {
@@ -34,39 +31,40 @@ import {
   sendArguments,
   socketOptions,
 } from './dgram-arguments.ts'
+import { DatagramBinding } from './dgram-binding.ts'
 import { Connection } from './dgram-connection.ts'
+import { Inbox } from './dgram-inbox.ts'
 import { Peers } from './dgram-peers.ts'
 import { Sender } from './dgram-sender.ts'
 import { checkBufferSize, checkHops, checkInterface, groupError } from './dgram-settings.ts'
-import { Hold } from './hold.ts'
 import type { AddressInfo } from './socket-address.ts'
 import { systemError } from './system-error.ts'
-import type { Target } from './target.ts'
 
 export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   readonly type: SocketType
   readonly #ownStack: Stack | undefined
   readonly #peers = new Peers()
+  readonly #inbox: Inbox
+  readonly #binding: DatagramBinding
   #sender: Sender | undefined
-  /** Flows that others have made to this socket's service. */
-  readonly #flows = new Set<AnyFlow>()
-  #inboxBytes: number
-  #load: number | undefined
-  #binding: Binding | undefined
-  #isBound = false
   #connection: Connection | undefined
-  /** What waits until the socket is bound. */
-  #pending: (() => void)[] = []
   #isClosed = false
-  #isReferenced = true
-  readonly #held = new Hold()
 
   constructor(given?: SocketType | SocketOptions, onMessage?: MessageListener) {
     super()
     const { type, stack, signal, recvBufferSize = DEFAULT_DATAGRAM_LIMITS.bytes } = socketOptions(given)
     this.type = type
     this.#ownStack = stack
-    this.#inboxBytes = checkBufferSize(recvBufferSize)
+    this.#inbox = new Inbox(this.#peers, {
+      onMessage: (message, info) => this.emit('message', message, info),
+      connection: () => this.#connection,
+    })
+    this.#binding = new DatagramBinding(() => this.#stack, type, checkBufferSize(recvBufferSize), {
+      onListening: () => this.emit('listening'),
+      onFailed: error => this.emit('error', error),
+      onMessages: () => this.#inbox.readListener(this.#binding.listener),
+      onFlow: flow => this.#inbox.accept(this.#stack, flow),
+    })
     if (onMessage !== undefined) this.on('message', onMessage)
     if (signal) closeOn(signal, this, () => this.#isClosed || this.close())
   }
@@ -84,20 +82,16 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   bind(options: BindOptions, onListening?: () => void): this
   bind(...args: unknown[]): this {
     this.#checkRunning()
-    if (this.#binding) throw new ServalError('ERR_SOCKET_ALREADY_BOUND', {})
+    if (this.#binding.address) throw new ServalError('ERR_SOCKET_ALREADY_BOUND', {})
     const { target, options, callback } = bindArguments(args)
     if (callback) this.once('listening', callback)
-    this.#bind(target, options, false, callback)
+    this.#binding.bind(target, options, false, () => callback && this.off('listening', callback))
     return this
   }
 
   /** The service as which it sends. Throws EBADF before `bind`. */
   address(): AddressInfo {
-    this.#checkRunning()
-    if (!this.#binding) throw systemError(new ServalError('EBADF', { syscall: 'getsockname' }), {})
-    const { address, family, port, service } = this.#binding.address
-    const isAny = address === '::' && this.type === 'udp4'
-    return isAny ? { address: '0.0.0.0', family: 'IPv4', port, service } : { address, family, port, service }
+    return this.#checkBound('getsockname')
   }
 
   // ---- sending ----------------------------------------------------------------------------------------------------
@@ -125,7 +119,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   send(...args: unknown[]): void {
     this.#checkRunning()
     const sending = sendArguments(args, this.#connection !== undefined)
-    this.#whenBound(() => this.#send(sending))
+    this.#binding.whenBound(() => this.#send(sending))
   }
 
   /** Of old: `send` with a range. */
@@ -150,7 +144,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   }
 
   getSendQueueCount(): number {
-    return this.#pending.length
+    return this.#binding.waitingCount
   }
 
   // ---- connected --------------------------------------------------------------------------------------------------
@@ -171,12 +165,8 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
         this.emit('connect')
         callback?.()
       },
-      onReadable: flow => this.#readFlow(flow),
-      onMoved: () =>
-        this.emit(
-          'migrate',
-          this.flow?.paths.find(path => path.active),
-        ),
+      onReadable: flow => this.#inbox.readFlow(flow),
+      onMoved: path => this.emit('migrate', path),
       onFailed: error => {
         this.#connection = undefined
         if (callback) process.nextTick(callback, error)
@@ -189,7 +179,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
       },
     })
     this.#connection = connection
-    this.#whenBound(() => connection.open(this.#binding?.listener?.port ?? 0))
+    this.#binding.whenBound(() => connection.open(this.#binding.listener?.port ?? 0))
   }
 
   /** Ends the flow; `disconnect` is emitted only where the peer has. */
@@ -226,15 +216,14 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     this.#checkRunning()
     if (typeof callback === 'function') this.on('close', callback)
     this.#isClosed = true
-    this.#pending = []
     this.#connection?.letGo()
     this.#connection = undefined
-    for (const flow of this.#flows) this.#stack.letGo(flow)
+    this.#inbox.close()
     const emitClose = () => {
-      this.#hold()
+      this.#binding.release()
       this.emit('close')
     }
-    void Promise.resolve(this.#binding?.close()).then(() => process.nextTick(emitClose))
+    void this.#binding.close().then(() => process.nextTick(emitClose))
     return this
   }
 
@@ -244,14 +233,12 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
 
   /** The process waits for this socket while it is bound, as it does by default. */
   ref(): this {
-    this.#isReferenced = true
-    this.#hold()
+    this.#binding.hold(true)
     return this
   }
 
   unref(): this {
-    this.#isReferenced = false
-    this.#hold()
+    this.#binding.hold(false)
     return this
   }
 
@@ -259,13 +246,11 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
 
   /** Bytes that may wait until the program takes them; the oldest are dropped beyond. */
   getRecvBufferSize(): number {
-    return this.#inboxBytes
+    return this.#binding.inboxBytes
   }
 
   setRecvBufferSize(bytes: number): void {
-    this.#inboxBytes = checkBufferSize(bytes)
-    const { listener } = this.#binding ?? {}
-    if (listener) listener.inboxBytes = bytes
+    this.#binding.inboxBytes = checkBufferSize(bytes)
   }
 
   /**
@@ -273,13 +258,12 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
    * say it, or `balance=least-loaded` goes by weight.
    */
   get load(): number | undefined {
-    return this.#load
+    return this.#binding.load
   }
 
   /** Throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. */
   set load(load: number | undefined) {
-    this.#load = checkLoad(load)
-    this.#reportLoad()
+    this.#binding.load = checkLoad(load)
   }
 
   getSendBufferSize(): number {
@@ -351,96 +335,17 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   }
 
   /** Node's has a descriptor from then on. */
-  #checkBound(syscall: string): void {
+  #checkBound(syscall: string): AddressInfo {
     this.#checkRunning()
-    if (!this.#binding) throw systemError(new ServalError('EBADF', { syscall }), {})
-  }
-
-  #bind(
-    target: Target,
-    { weight, priority }: BindOptions,
-    isPrivate: boolean,
-    onListening: () => void = () => undefined,
-  ): void {
-    const onMessages = () => this.#readAll(binding)
-    const options = { weight, priority, datagrams: { isPrivate, onMessages } }
-    const binding: Binding = new Binding(this.#stack, target, options, flow => this.#accept(flow))
-    this.#binding = binding
-    this.#hold()
-    binding.open(undefined).then(
-      () => process.nextTick(() => this.#handleListening(binding)),
-      error =>
-        process.nextTick(() => {
-          this.off('listening', onListening)
-          this.#handleBindFailure(binding, error)
-        }),
-    )
-  }
-
-  #handleListening(binding: Binding): void {
-    if (this.#isClosed || this.#binding !== binding) return
-    this.#isBound = true
-    if (binding.listener) binding.listener.inboxBytes = this.#inboxBytes
-    this.#reportLoad()
-    this.emit('listening')
-    for (const act of this.#pending.splice(0)) act()
-  }
-
-  #reportLoad(): void {
-    const listener = this.#binding?.listener
-    if (listener !== undefined) listener.load = this.#load
-  }
-
-  #handleBindFailure(binding: Binding, error: Error): void {
-    if (this.#isClosed || this.#binding !== binding) return
-    const { address, port } = this.address()
-    this.#binding = undefined
-    this.#pending = []
-    this.#hold()
-    const details = { syscall: 'bind', address, port: binding.isAnyPort ? undefined : port }
-    this.emit('error', error instanceof ServalError ? systemError(error, details) : error)
-  }
-
-  #whenBound(act: () => void): void {
-    if (this.#isBound) return act()
-    this.#pending.push(act)
-    // Known to those who hear from it: nobody asks for it by name.
-    if (!this.#binding) this.#bind({ service: '', port: 0, host: undefined }, {}, true)
-  }
-
-  #readAll(binding: Binding): void {
-    for (let next = binding.listener?.read(); next && !this.#isClosed; next = binding.listener?.read()) {
-      if (this.#connection?.isPeer(next.remote, next.port) === false) continue
-      this.emit('message', asBuffer(next.payload), this.#peers.meet(next))
-    }
-  }
-
-  #accept(flow: AnyFlow): FlowHandler {
-    this.#flows.add(flow)
-    return { onSignals: (_flow, signals) => this.#handleAccepted(flow, signals) }
-  }
-
-  /** A connected socket hears its peer alone: on its flow, but also by itself, and on a flow that the peer has made. */
-  #handleAccepted(flow: AnyFlow, signals: number): void {
-    if (this.#isClosed) return
-    const remote = flow.activePath?.remote
-    if (!this.#connection || (remote && this.#connection.isPeer(remote, flow.peerPort))) this.#readFlow(flow)
-    if ((signals & (FlowSignal.end | FlowSignal.closed)) === 0) return
-    this.#flows.delete(flow)
-    this.#peers.forget(flow)
-    this.#stack.letGo(flow)
-  }
-
-  #readFlow(flow: AnyFlow): void {
-    for (let next = flow.read(); next && !this.#isClosed; next = flow.read()) {
-      this.emit('message', asBuffer(next), this.#peers.meetFlow(flow, next.length))
-    }
+    const { address } = this.#binding
+    if (!address) throw systemError(new ServalError('EBADF', { syscall }), {})
+    return address
   }
 
   #send({ to, ...message }: Sending): void {
     this.#sender ??= new Sender(this.#stack, this.#peers, error => this.#fail(error))
     if (to === undefined) this.#sender.sendOn(this.#connection?.flow, message)
-    else this.#sender.sendTo(to, message, this.#binding?.listener)
+    else this.#sender.sendTo(to, message, this.#binding.listener)
   }
 
   #fail(error: unknown): void {
@@ -450,12 +355,4 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   #checkRunning(): void {
     if (this.#isClosed) throw new ServalError('ERR_SOCKET_DGRAM_NOT_RUNNING', {})
   }
-
-  #hold(): void {
-    this.#held.take(this.#isReferenced && this.#binding && !this.#isClosed ? this.#stack : undefined)
-  }
-}
-
-function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, length)
 }
