@@ -3,6 +3,7 @@
  * shows all that over REST. Started by `serval controller`, or in a test or program of one's own.
  */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { type Logger, pino } from 'pino'
 import { INSTANCE_BYTES, instanceId } from '../src/control/fields.ts'
@@ -13,6 +14,7 @@ import { formatEndpoint } from '../src/wire/endpoint.ts'
 import { ControlServer } from './control-server.ts'
 import { Hub } from './hub.ts'
 import { type ListenAddress, listenApi, type RuntimeDir } from './listen.ts'
+import { PolicyFile } from './policy-file.ts'
 import { createApi } from './routes/api.ts'
 
 export type { ListenAddress, RuntimeDir } from './listen.ts'
@@ -28,6 +30,11 @@ export interface ControllerOptions {
   readonly apiToken?: string
   /** How services are shared, a line each: `web.example SHARE balance=least-loaded`. */
   readonly policies?: readonly string[]
+  /**
+   * The file in which policies said by REST are kept: when it starts they come before those of `policies`. Default:
+   * controller.policies in `runtimeDir`; without that they end with the process.
+   */
+  readonly keptPolicies?: string
   /** Silence after which an agent is withdrawn; it is pinged three times as often. Default 10,000. */
   readonly leaseMs?: number
   /** Default: silent. */
@@ -52,7 +59,7 @@ export const DEFAULT_API: ListenAddress = { address: '127.0.0.1', port: 54327 }
 
 /**
  * Rejects, with nothing left open, where an address cannot be had: EADDRINUSE says by whom it was asked and who has it; with
- * ERR_SERVAL_RULE for a policy that cannot be.
+ * ERR_SERVAL_RULE for a policy that cannot be, or the system's error where those that were kept cannot be read.
  */
 export async function startController(options: ControllerOptions = {}): Promise<RunningController> {
   const { control = DEFAULT_CONTROL, api = DEFAULT_API, runtimeDir, leaseMs = 10_000 } = options
@@ -80,12 +87,15 @@ export async function startController(options: ControllerOptions = {}): Promise<
   const nowMs = () => performance.now()
   const startedAt = nowMs()
   const hub = new Hub({ controller, pid: process.pid, startedAt, limits: { leaseMs } })
-  for (const policy of policies) hub.setPolicy(policy)
+  const keptAt = options.keptPolicies ?? (runtimeDir && join(runtimeDir.path, KEPT_POLICIES))
+  const kept = keptAt === undefined ? undefined : new PolicyFile(keptAt)
+  for (const policy of [...policies, ...(kept?.lines ?? [])]) hub.setPolicy(policy)
   const server = new ControlServer({ hub, logger, nowMs })
   const app = createApi({
     state: { hub, controller, pid: process.pid, leaseMs, startedAt, nowMs },
     logger,
     token: options.apiToken,
+    kept,
     onChanged: () => server.wake(),
   })
   const close = async (graceMs = 1000) => {
@@ -111,3 +121,4 @@ export async function startController(options: ControllerOptions = {}): Promise<
 }
 
 const MIN_LEASE_MS = 100
+const KEPT_POLICIES = 'controller.policies'

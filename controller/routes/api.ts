@@ -12,6 +12,7 @@ import fastify, {
 } from 'fastify'
 import { ServalError } from '../../src/errors.ts'
 import { parseServicePattern } from '../../src/id/name.ts'
+import type { PolicyFile } from '../policy-file.ts'
 import { failure } from './failure.ts'
 import { addPolicyRoutes } from './policies.ts'
 import {
@@ -29,6 +30,8 @@ export interface ApiOptions {
   readonly logger: FastifyBaseLogger
   /** Asked for as `Authorization: Bearer TOKEN` where it is set; /v1/health answers without. */
   readonly token?: string | undefined
+  /** Where policies that are said here are kept. */
+  readonly kept?: PolicyFile | undefined
   /** The hub has something to say to its members. */
   readonly onChanged?: () => void
 }
@@ -38,6 +41,7 @@ export function createApi({
   state,
   logger,
   token,
+  kept,
   onChanged = () => undefined,
 }: ApiOptions): FastifyInstance {
   const app = fastify({
@@ -86,7 +90,7 @@ export function createApi({
     return reply.code(404).send(failure('ENOSERVICE', `nobody has registered ${name}`))
   })
   app.register(async scope =>
-    addPolicyRoutes(scope, { hub: state.hub, onChanged, isOpen: token === undefined }),
+    addPolicyRoutes(scope, { hub: state.hub, onChanged, kept, isOpen: token === undefined }),
   )
   app.get('/v1/instances', async () => ({
     instances: members()

@@ -1,15 +1,18 @@
-/** How services are shared, by REST: to be seen, said and taken back, as long as the controller lives. */
+/** How services are shared, by REST: to be seen, said and taken back. What is acknowledged is kept first. */
 import type { FastifyInstance } from 'fastify'
 import { ServalError } from '../../src/errors.ts'
 import { addressBytes } from '../../src/id/address.ts'
 import { parsePolicy } from '../../src/service/policy-text.ts'
 import type { Hub } from '../hub.ts'
+import type { PolicyFile } from '../policy-file.ts'
 import { failure } from './failure.ts'
 import { policyView } from './views.ts'
 
 export interface PolicyRoutes {
   readonly hub: Hub
   readonly onChanged: () => void
+  /** Default: what is said ends with the process. */
+  readonly kept?: PolicyFile | undefined
   /** Whether no token is asked for. */
   readonly isOpen: boolean
 }
@@ -18,7 +21,7 @@ interface Named {
   Params: { pattern: string }
 }
 
-export function addPolicyRoutes(app: FastifyInstance, { hub, onChanged, isOpen }: PolicyRoutes): void {
+export function addPolicyRoutes(app: FastifyInstance, { hub, onChanged, kept, isOpen }: PolicyRoutes): void {
   // What is said is JSON: pages of other origins may send that only where they are allowed to, which they are not.
   const json = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: MAX_BODY_BYTES }, json)
@@ -31,6 +34,7 @@ export function addPolicyRoutes(app: FastifyInstance, { hub, onChanged, isOpen }
     if (share === undefined) return reply.code(400).send(failure('ERR_INVALID_ARG_TYPE', BODY_FORM))
     const line = parsed(`${request.params.pattern} SHARE ${share}`)
     if (line instanceof ServalError) return reply.code(400).send(failure(line.code, line.message))
+    kept?.set(line)
     hub.setPolicy(line)
     onChanged()
     return policyView(line)
@@ -41,11 +45,13 @@ export function addPolicyRoutes(app: FastifyInstance, { hub, onChanged, isOpen }
     const { pattern } = request.params
     const line = parsed(`${pattern} SHARE`)
     if (line instanceof ServalError) return reply.code(400).send(failure(line.code, line.message))
-    if (!hub.removePolicy(line.prefix)) {
+    if (hub.registry.policies.find(line.prefix) === undefined) {
       return reply
         .code(404)
         .send(failure('ENOTFOUND', `no policy is set for ${line.pattern}; see GET /v1/policies`))
     }
+    kept?.remove(line.prefix)
+    hub.removePolicy(line.prefix)
     onChanged()
     return reply.code(204).send()
   })

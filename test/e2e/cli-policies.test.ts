@@ -1,5 +1,5 @@
 /** How services are shared, as operators tell a controller that runs, to what its router does. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CliWorld, schemaErrors } from '../support/cli.ts'
@@ -26,6 +26,18 @@ async function ruleOf(pattern: string, isMeant: (rule: string) => boolean): Prom
   }
 }
 
+interface Listed {
+  readonly policies: readonly { readonly pattern: string; readonly share: string }[]
+}
+
+function put(api: string, pattern: string, share: string): Promise<Response> {
+  return fetch(`${api}/v1/policies/${pattern}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ share }),
+  })
+}
+
 describe('policies of a controller', () => {
   it('come from its command line and a file, change by REST, and are what its router shares by', async () => {
     write(
@@ -39,12 +51,7 @@ describe('policies of a controller', () => {
     await world.start(['perf', 'server', 'speed.example'])
     const before = await ruleOf('speed.example', text => text !== '')
     expect(before).toMatch(/^speed\.example FORWARD balance=maglev \S+:\d+ stream$/)
-    const put = await fetch(`${api}/v1/policies/speed.example`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ share: 'balance=least-loaded' }),
-    })
-    expect(put.status).toBe(200)
+    expect((await put(api, 'speed.example', 'balance=least-loaded')).status).toBe(200)
     await ruleOf('speed.example', text => text.startsWith('speed.example FORWARD balance=least-loaded '))
     const deleted = await fetch(`${api}/v1/policies/speed.example`, { method: 'DELETE' })
     expect(deleted.status).toBe(204)
@@ -57,6 +64,48 @@ describe('policies of a controller', () => {
         { pattern: '*', share: 'hedge=off' },
       ],
     })
+  })
+
+  it('that were acknowledged by REST are there when the controller was killed, and come before its command line', async () => {
+    const args = [...CONTROLLER, '--policy', 'a1.example SHARE eject=5', '--json']
+    const controller = await world.start(args)
+    const { api } = (await controller.firstJson()) as { api: string }
+    const acknowledged: string[] = []
+    const saying = (async () => {
+      for (let n = 1; ; n++) {
+        const pattern = `a${n}.example`
+        const { status } = await put(api, pattern, 'balance=maglev')
+        if (status === 200) acknowledged.push(pattern)
+        if (n % 5 === 0) await fetch(`${api}/v1/policies/a${n - 1}.example`, { method: 'DELETE' })
+        if (n === 30) void controller.stop('SIGKILL')
+      }
+    })()
+    await expect(saying).rejects.toThrow()
+    await controller.ended
+    const next = (await (await world.start(args)).firstJson()) as { api: string }
+    const { policies } = (await (await fetch(`${next.api}/v1/policies`)).json()) as Listed
+    const shares = new Map(policies.map(({ pattern, share }) => [pattern, share]))
+    const isTakenBack = (pattern: string) => /[49]\.example$/.test(pattern)
+    expect(acknowledged.length).toBeGreaterThanOrEqual(30)
+    for (const pattern of acknowledged.slice(0, 25)) {
+      expect([pattern, shares.get(pattern)]).toEqual([
+        pattern,
+        isTakenBack(pattern) ? undefined : 'balance=maglev',
+      ])
+    }
+  })
+
+  it('are kept where it is said, and a file with another thing in it is refused with the line', async () => {
+    const controller = await world.start([...CONTROLLER, '--keep', 'kept.policies', '--json'])
+    const { api } = (await controller.firstJson()) as { api: string }
+    await put(api, 'web.example', 'eject=5')
+    await controller.stop()
+    const text = readFileSync(join(world.directory, 'kept.policies'), 'utf8')
+    expect(text).toMatch(/^# .*\nweb\.example SHARE eject=5\n$/)
+    write('kept.policies', 'web.example SHARE eject=5\nnonsense\n')
+    const { status, stderr } = await world.run([...CONTROLLER, '--keep', 'kept.policies'])
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^serval: kept\.policies:2: rule "nonsense": /)
   })
 
   it.each([

@@ -21,6 +21,7 @@ interface ControllerOptions {
   readonly grace: number
   readonly policy: readonly string[]
   readonly policies?: string
+  readonly keep?: string
   readonly profile?: ProfileName
   readonly json?: boolean
 }
@@ -55,6 +56,10 @@ export function addController(program: Command): void {
       [],
     )
     .option('--policies <file>', 'a file of such lines; # starts a comment')
+    .option(
+      '--keep <file>',
+      'where policies set by REST are kept (default: controller.policies in the runtime directory)',
+    )
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(controller)
@@ -68,7 +73,8 @@ Instances register by themselves; how they share what comes for them is
   PATTERN SHARE [OPTION ...]
 an OPTION being that of a rule: balance=, to=all, slow-start=, eject=, spill= or
 hedge=.
-PUT and DELETE /v1/policies/PATTERN change it while the controller runs.
+PUT and DELETE /v1/policies/PATTERN change it while the controller runs. What is
+set so comes before the command line, also in a controller that starts later.
 
 Examples:
   $ serval controller
@@ -86,7 +92,7 @@ const MEND = {
 } as const
 
 async function controller(options: ControllerOptions): Promise<void> {
-  const { bind, api, lease, grace, policy, policies, json = false } = options
+  const { bind, api, lease, grace, policy, policies, keep, json = false } = options
   const { log, runtimeDir, profile } = loadConfig({ profile: options.profile })
   const lines = [...policy, ...(policies === undefined ? [] : readPolicies(policies))]
   const stopped = toldToStop()
@@ -108,6 +114,7 @@ async function controller(options: ControllerOptions): Promise<void> {
       askedBy: SERVAL_RUNTIME_DIR ? 'SERVAL_RUNTIME_DIR' : 'the runtime directory',
     },
     policies: lines,
+    ...(keep !== undefined && { keptPolicies: keep }),
     leaseMs: 1000 * lease,
     logger: createLogger(log),
   }).catch(error => {
