@@ -76,6 +76,12 @@ export class Connection2014<F> extends ConnectionMachine<F> {
     if (error) this.fail(error)
   }
 
+  /** A control packet that is not the peer's. */
+  handleStranger(arrival: Arrival, control: ControlExtension, nowMs: number): void {
+    if (this.#parts.role === 'client') this.#opening.handleLoser(arrival, control, nowMs)
+    else this.#parts.context.count('badNonce')
+  }
+
   /** RESPOND; whether set-up is over. */
   handleThirdAck(arrival: Arrival, control: ControlExtension, nowMs: number): boolean {
     if (!this.#opening.handleThirdAck(arrival, control, nowMs)) return false

@@ -4,6 +4,7 @@
  * knows of no connection and the client of no failure.
  */
 import { ServalError } from '../../errors.ts'
+import { serialAdd } from '../../id/serial.ts'
 import type { ServiceId } from '../../id/service-id.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { type ControlExtension, controlFlags } from '../../wire/extensions/control.ts'
@@ -15,7 +16,7 @@ import { transportOf } from './carriage.ts'
 import type { Parts2014 } from './parts.ts'
 import { mssFrom } from './path-2014.ts'
 
-const { SYN, ACK } = controlFlags
+const { SYN, ACK, RST } = controlFlags
 const SYN_ACK = SYN | ACK
 
 /** A SYN that is for one of this host's listeners. */
@@ -44,6 +45,8 @@ export class Opening2014<F> {
   #repeatAt = Number.NEGATIVE_INFINITY
   #hedges = 0
   #unanswered = 0
+  /** Client: what the SYN was acknowledged with. */
+  #synAckno: number | undefined
   /** Client: when the set-up was done, and when the third ACK left last. */
   #openedAt = 0
   #thirdAckAt = 0
@@ -103,11 +106,9 @@ export class Opening2014<F> {
     if (!carriage.handleSynAck(transportOf(arrival))) return this.#dropped('unexpected')
     writer.meet(packet.srcFlowId, nonce)
     slot.start(verno)
-    // A14: a SYN that routers sent on is answered with their addresses and, as the last one, the server's.
-    const server = packet.extension('source')?.addresses.at(-1)
-    const peer = server === undefined ? remote : { address: server, port: RAW_PORT }
+    this.#synAckno = ackno
     this.#openedAt = nowMs
-    carriage.open(path.open(local, peer, slot.roundTripMs(nowMs)), nowMs)
+    carriage.open(path.open(local, serverOf(arrival), slot.roundTripMs(nowMs)), nowMs)
     context.answered(flow, remote, nowMs)
     return true
   }
@@ -129,6 +130,20 @@ export class Opening2014<F> {
     if (retry === 'at once') timers.arm('setup', nowMs)
     else if (this.#unanswered <= 0) return error
     return undefined
+  }
+
+  /**
+   * Another instance that was asked too answers later than the one that the flow is with: it is told, or would wait for a
+   * third ACK (A12: it takes an RST with the nonce of the SYN). Nobody can have one sent who has not seen the SYN.
+   */
+  handleLoser(arrival: Arrival, { flags, verno, ackno }: ControlExtension, nowMs: number): void {
+    const { context, flow, outbox } = this.#parts
+    const { packet, local, remote } = arrival
+    const isSynAck = (flags & SYN_ACK) === SYN_ACK && ackno === this.#synAckno
+    if (!isSynAck) return context.count('badNonce')
+    const numbers = { verno: ackno, ackno: serialAdd(verno, 1), dstFlowId: packet.srcFlowId }
+    outbox.put(() => ({ flags: RST | ACK, ...numbers, local, remote: serverOf(arrival) }))
+    context.answered(flow, remote, nowMs)
   }
 
   /** Once, and again until the server is heard, but no longer than it remembers the SYN: an idle one says nothing. */
@@ -219,6 +234,12 @@ export class Opening2014<F> {
     this.#parts.context.count(counter)
     return false
   }
+}
+
+/** A14: a SYN that routers sent on is answered with their addresses and, as the last one, the server's. */
+function serverOf({ packet, remote }: Arrival): Endpoint {
+  const server = packet.extension('source')?.addresses.at(-1)
+  return server === undefined ? remote : { address: server, port: RAW_PORT }
 }
 
 /** RFC 6298 (2.1): before anything is known. */

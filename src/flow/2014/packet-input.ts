@@ -39,8 +39,9 @@ export class PacketInput<F> {
     const { slot, writer } = this.#parts
     const { flags, verno, ackno, nonce } = control
     if ((flags & RST) !== 0) return this.#handleReset(control, nowMs)
-    if (arrival.packet.srcFlowId !== writer.peerFlowId || !writer.isPeerNonce(nonce))
-      return this.#count('badNonce')
+    if (arrival.packet.srcFlowId !== writer.peerFlowId)
+      return this.#connection.handleStranger(arrival, control, nowMs)
+    if (!writer.isPeerNonce(nonce)) return this.#count('badNonce')
     if (this.#moving.isRepeated(flags, verno)) {
       // The prototype says ACK, and with that the mover can wait for ever (A11, two RSYN-ACKs lost).
       return this.#moving.handleRsyn(verno, arrival.remote, nowMs)

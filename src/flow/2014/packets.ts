@@ -36,6 +36,8 @@ export interface ControlPacket {
   readonly ackno: number
   readonly local: Local
   readonly remote: Endpoint
+  /** Default: the peer's flow. */
+  readonly dstFlowId?: FlowId
   /** Of SYN and third ACK. */
   readonly service?: ServiceId | undefined
   /** Of a SYN-ACK whose SYN came through routers: theirs, and this end's own behind them. */
@@ -90,14 +92,14 @@ export class PacketWriter2014 {
 
   /** The packet is all of `batch`. */
   write(packet: ControlPacket, batch: TransmitBatch): void {
-    const { flags, verno, ackno, local, remote, transport } = packet
+    const { flags, verno, ackno, local, remote, dstFlowId = this.#peerFlowId, transport } = packet
     const { buffer } = batch
     const extensions: Extension[] = [control(flags, verno, ackno, this.#nonce)]
     if (packet.service) extensions.push(service(packet.service))
     if (packet.source) extensions.push(source(packet.source))
     const header = new SalPacket({
       srcFlowId: this.#flowId,
-      dstFlowId: this.#peerFlowId,
+      dstFlowId,
       protocol: this.#protocol,
       extensions,
     })

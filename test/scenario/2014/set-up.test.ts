@@ -10,10 +10,10 @@ import { emitPacket, packetLength, SalPacket } from '../../../src/wire/packet.ts
 import { profile2014 } from '../../../src/wire/profile-2014.ts'
 import { emitIpv4Envelope, RAW_PORT } from '../../../src/wire/raw-ip.ts'
 import { packetOf2014 } from '../../support/simulator/describe-2014.ts'
-import type { Port } from '../../support/simulator/network.ts'
+import type { Packet, Port } from '../../support/simulator/network.ts'
 import { connection, pair, SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimFlow } from '../../support/simulator/sim-flow.ts'
-import { simulate } from '../../support/simulator/world.ts'
+import { simulate, type World } from '../../support/simulator/world.ts'
 
 it('repeats a lost third ACK early where an answer is waited for', () => {
   const { world, client, accepted } = pair({ dialect: dialect2014 })
@@ -128,6 +128,36 @@ describe('a client', () => {
     ])
   })
 
+  it('tells an instance that answers later than another, so that it does not wait', () => {
+    const { world, client, servers } = replicas()
+    const [slow, quick] = servers
+    const late = holdBack(world)
+    const flow = client.connect(SERVICE)
+    world.run(500)
+    expect([slow!.sal.flows.size, quick!.flows.length, flow.state]).toEqual([1, 1, 'CONNECTED'])
+    world.inject({ ...late[0]!, bytes: late[0]!.bytes.slice() })
+    world.run(20)
+    expect(world.timeline()).toContain('510 client > slow ACK+RST')
+    expect([slow!.sal.flows.size, flow.state]).toEqual([0, 'CONNECTED'])
+    world.inject(late[0]!)
+    world.run(100)
+    flow.send(1_000)
+    expect(world.runUntil(() => quick!.flows[0]!.receivedBytes === 1_000, 1_000)).toBe(true)
+  })
+
+  it('tells nobody who has not seen its SYN', () => {
+    const { world, client } = replicas()
+    const late = holdBack(world)
+    const flow = client.connect(SERVICE)
+    world.run(500)
+    const { bytes, from, to } = late[0]!
+    world.inject({ ...late[0]!, bytes: withOtherAckno(bytes, from, to) })
+    world.run(100)
+    expect(world.timeline().filter(line => line.includes('RST'))).toEqual([])
+    expect(client.sal.counters).toMatchObject({ badNonce: 1 })
+    expect(flow.state).toBe('CONNECTED')
+  })
+
   it('asks another instance where the first refuses, and fails when none is left', () => {
     const { world, client, servers } = replicas()
     const refuse = (name: string) =>
@@ -167,6 +197,25 @@ function replicas() {
   const targets = servers.map(server => ({ endpoint: server.attached[0]!.endpoint }))
   client.rule(SERVICE, { type: 'FORWARD', targets, sharing: { balance: 'round-robin' } })
   return { world, client, servers }
+}
+
+/** Keeps what `slow` answers. */
+function holdBack(world: World): Packet[] {
+  const held: Packet[] = []
+  world.intercept('slow > client SYN+ACK', packet => held.push(packet))
+  return held
+}
+
+/** A SYN-ACK as somebody would make it who has seen no SYN. */
+function withOtherAckno(bytes: Uint8Array, from: Port, to: Endpoint): Uint8Array {
+  const { srcFlowId, dstFlowId, protocol, control: theirs, transport } = packetOf2014(bytes)!
+  const { flags, verno, ackno, nonce } = theirs!
+  const extensions = [control(flags, verno, serialAdd(ackno, 1), nonce)]
+  const packet = new SalPacket({ srcFlowId, dstFlowId, protocol, extensions, transport })
+  const forged = new Uint8Array(IPV4_HEADER_BYTES + packetLength(packet, profile2014))
+  emitPacket(packet, forged, IPV4_HEADER_BYTES, profile2014)
+  emitIpv4Envelope(forged, 0, forged.length, from.endpoint.address, to.address)
+  return forged
 }
 
 /** RST upon the SYN from `from`, by whom it was for, as an original's (A12). */
