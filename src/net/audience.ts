@@ -7,7 +7,7 @@ import type { Messages } from './messages.ts'
 import type { Moves } from './moves.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { Resolution } from './resolution.ts'
-import type { FlowHandler, StackListener } from './services.ts'
+import type { FlowHandler, StackListener } from './stack-listener.ts'
 import type { Traces } from './traces.ts'
 
 export interface AudienceParts {

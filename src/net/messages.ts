@@ -5,7 +5,7 @@ import type { Sal } from '../sal/sal.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { nowMs } from './clock.ts'
 import { nameOfTarget, type ServiceTarget } from './names.ts'
-import type { StackListener } from './services.ts'
+import type { StackListener } from './stack-listener.ts'
 
 export interface Message {
   /** Whose service it is from. */

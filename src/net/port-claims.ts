@@ -8,8 +8,13 @@ import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 
-/** Ports that are held until they are released. */
+/** Ports that are held until they are let go of. */
 export interface PortHold {
+  /** One more; false: another holds it. */
+  add(key: string): Promise<boolean>
+  /** One of them is free again. */
+  drop(key: string): void
+  /** All are. */
   release(): void
 }
 
@@ -29,21 +34,53 @@ export class PortClaims {
   /** All of these, or none. */
   async take(keys: readonly string[]): Promise<PortOutcome> {
     if (process.platform !== 'linux') return 'unsupported'
-    const servers: Server[] = []
-    const release = () => {
-      for (const server of servers) server.close()
-    }
-    const scope = [this.#hostId, realPath(this.#directory)]
+    const held = new HeldPorts([this.#hostId, realPath(this.#directory)])
     for (const key of keys) {
-      const outcome = await listen(nameOf([...scope, key]))
-      if (typeof outcome === 'object') {
-        servers.push(outcome)
-        continue
-      }
-      release()
+      const outcome = await held.take(key)
+      if (outcome === 'held') continue
+      held.release()
       return outcome === 'taken' ? { taken: key } : outcome
     }
-    return { release }
+    return held
+  }
+}
+
+/** What is told apart by more than its number: a stream's port and a datagram's, those of two addresses. */
+export function portKey(protocol: 'datagram' | undefined, name: string): string {
+  return `${protocol ?? 'stream'} ${name}`
+}
+
+class HeldPorts implements PortHold {
+  readonly #scope: readonly string[]
+  readonly #servers = new Map<string, Server>()
+  #isReleased = false
+
+  constructor(scope: readonly string[]) {
+    this.#scope = scope
+  }
+
+  async take(key: string): Promise<'held' | 'taken' | 'unsupported'> {
+    if (this.#servers.has(key)) return 'held'
+    const server = await listen(nameOf([...this.#scope, key]))
+    if (typeof server !== 'object') return server
+    if (this.#isReleased) server.close()
+    else this.#servers.set(key, server)
+    return 'held'
+  }
+
+  async add(key: string): Promise<boolean> {
+    return (await this.take(key)) !== 'taken'
+  }
+
+  drop(key: string): void {
+    this.#servers.get(key)?.close()
+    this.#servers.delete(key)
+  }
+
+  release(): void {
+    this.#isReleased = true
+    for (const server of this.#servers.values()) server.close()
+    this.#servers.clear()
   }
 }
 

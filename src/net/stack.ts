@@ -44,7 +44,8 @@ import { type ProfileNetwork, profileParts } from './profile-parts.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
-import { type FlowHandler, type ListenOptions, Services, type StackListener } from './services.ts'
+import { Services } from './services.ts'
+import type { FlowHandler, ListenOptions, StackListener } from './stack-listener.ts'
 import { type ConnectOptions, limitsOver, type StackOptions } from './stack-options.ts'
 import type { StackStatus, StatusRequest } from './status.ts'
 import { newStatusServer, type StatusServer } from './status-server.ts'
@@ -53,7 +54,7 @@ import { version } from './version.ts'
 
 export type { MigrateTarget } from './moves.ts'
 export type { ServiceTarget } from './names.ts'
-export type { FlowHandler, ListenOptions, StackListener } from './services.ts'
+export type { FlowHandler, ListenOptions, StackListener } from './stack-listener.ts'
 export type { ConnectOptions, StackOptions } from './stack-options.ts'
 
 /** A stack of the program's own. Throws ERR_INVALID_ARG_VALUE for bad configuration, EADDRINUSE for a taken UDP port. */

@@ -1,13 +1,22 @@
 /** Two stacks and what programs do with them, over each kind of link. */
 import { createHash, randomBytes } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FlowSignal } from '../../../src/flow/states.ts'
 import { nowMs } from '../../../src/net/clock.ts'
 import { MemoryNetwork } from '../../../src/net/links/memory-link.ts'
+import { nameOfTarget } from '../../../src/net/names.ts'
+import type { ServiceTarget, StackListener } from '../../../src/net/stack.ts'
 import { accepting, echo, FlowEnd, pour } from '../../support/net/flow-end.ts'
 import { networkKinds, Stacks } from '../../support/net/stacks.ts'
 
 const MIB = 1 << 20
+
+/** Whether somebody who wants the port of a host gets to a listener. */
+function leadsTo(listener: StackListener, target: ServiceTarget): boolean {
+  return listener.status.serviceIds.includes(nameOfTarget(target).id.toString())
+}
+
+const WAIT = { timeout: 10_000 }
 
 let stacks: Stacks
 beforeEach(() => {
@@ -184,6 +193,26 @@ describe('services of one host', () => {
     await accepting(two, here, echo)
     await expect(accepting(one, { port: 8080 }, echo)).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await accepting(one, { port: 8081 }, echo)
+  })
+
+  it('are a port at an address that comes later, too, as long as it is there', async () => {
+    const network = new MemoryNetwork()
+    const host = network.host('10.0.0.1')
+    const [one, two] = [stacks.open({ network: host }), stacks.open({ network: network.host('10.0.0.2') })]
+    const listener = await accepting(one, { port: 8080 }, echo)
+    const there = { port: 8080, host: '10.0.0.9' }
+    host.setAddresses('10.0.0.1', '10.0.0.9')
+    await vi.waitUntil(() => leadsTo(listener, there), WAIT)
+    await expect(accepting(two, there, echo)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    host.setAddresses('10.0.0.1')
+    await vi.waitUntil(() => !leadsTo(listener, there), WAIT)
+    const other = await accepting(two, there, echo)
+    host.setAddresses('10.0.0.1', '10.0.0.9')
+    await vi.waitUntil(() => one.endpoints.length === 2, WAIT)
+    await listener.close()
+    expect(leadsTo(listener, there)).toBe(false)
+    await other.close()
+    await accepting(two, there, echo)
   })
 
   it('are a port of streams beside the same one of datagrams', async () => {

@@ -48,6 +48,27 @@ describe.runIf(process.platform === 'linux')('a port of this host', () => {
     expect(await take(claims, 'a', 'c')).toBe('held')
   })
 
+  it('may be held beside those that are held already, and let go of alone', async () => {
+    const [one, other] = [new PortClaims('host', directory), new PortClaims('host', directory)]
+    await take(one, 'a')
+    const [hold] = holds
+    expect(await Promise.all([hold!.add('b'), hold!.add('a')])).toEqual([true, true])
+    expect(await take(other, 'b')).toBe('b')
+    hold!.drop('b')
+    expect(await take(other, 'b')).toBe('held')
+    expect(await hold!.add('b')).toBe(false)
+    expect(await take(other, 'a')).toBe('a')
+  })
+
+  it('is not held by who let go of all while it was asked for', async () => {
+    const [one, other] = [new PortClaims('host', directory), new PortClaims('host', directory)]
+    await take(one, 'a')
+    const adding = holds[0]!.add('b')
+    holds[0]!.release()
+    await adding
+    expect(await take(other, 'a', 'b')).toBe('held')
+  })
+
   it('is another one for another protocol, host or runtime directory', async () => {
     const claims = new PortClaims('host', directory)
     expect(await take(claims, 'stream 8080', 'datagram 8080')).toBe('held')
