@@ -21,10 +21,10 @@ import { nowMs } from './clock.ts'
 import { type Config, type ConfigOptions, DEFAULT_ROUTER_PORT, loadConfig } from './config.ts'
 import { ControlRules } from './control-rules.ts'
 import { controllerOf } from './controller-address.ts'
-import { EnginePlane } from './engine/engine-plane.ts'
+import { type EngineOptions, EnginePlane } from './engine/engine-plane.ts'
 import { MessageCalls } from './engine/message-calls.ts'
 import { hostId } from './host-id.ts'
-import { captured } from './links/capture.ts'
+import { captured, newSharedCapture } from './links/capture.ts'
 import type { Network } from './links/link.ts'
 import { RawIpNetwork } from './links/raw-ip-network.ts'
 import { UdpNetwork } from './links/udp-network.ts'
@@ -89,16 +89,16 @@ export class RouterShell {
       onResolve: (serviceId: ServiceId) => this.#resolve(serviceId),
       onSendError: (code: string) => this.#links.handleSendError(code),
     }
-    const calls = workers > 0 && network === undefined && !isRaw ? this.#messageCalls() : undefined
+    const engine = workers > 0 && network === undefined && !isRaw ? this.#engineParts() : undefined
     this.#plane = isRaw
       ? rawPlane(captured(new RawIpNetwork(), this.config.pcap), allowList, events)
-      : calls === undefined
+      : engine === undefined
         ? nativePlane(
             captured(network ?? new UdpNetwork(this.config.offload), this.config.pcap),
             allowList,
             events,
           )
-        : new EnginePlane({ calls, workers, allowed, takeOver, events })
+        : new EnginePlane({ ...engine, workers, allowed, takeOver, events })
     const plane = this.#plane
     this.#controlRules = new ControlRules({
       table: plane.table,
@@ -298,9 +298,13 @@ export class RouterShell {
     }
   }
 
-  /** What workers need: this system may not have it, and a capture is made in this thread alone. */
-  #messageCalls(): MessageCalls | undefined {
-    return this.config.offload === true && this.config.pcap === undefined ? MessageCalls.load() : undefined
+  /** What workers need: this system may not have it, and a capture into a pipe is made in this thread alone. */
+  #engineParts(): Pick<EngineOptions, 'calls' | 'capture'> | undefined {
+    const { offload, pcap } = this.config
+    const calls = offload === true ? MessageCalls.load() : undefined
+    if (calls === undefined) return undefined
+    const capture = pcap === undefined ? undefined : newSharedCapture(pcap)
+    return pcap !== undefined && capture === undefined ? undefined : { calls, capture }
   }
 
   #handleLocalsChanged(): void {

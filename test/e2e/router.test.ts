@@ -178,6 +178,28 @@ describe('serval router', () => {
     expect(rules).toMatchObject([{ pattern: 'web.example', packets: stream.sent, drops: 0 }])
   })
 
+  it('captures what comes to all of its workers and goes from them, whole and nothing twice', async () => {
+    const server = await socket()
+    const clients = await Promise.all(Array.from({ length: 32 }, () => socket()))
+    const rule = ['--rule', `web.example FORWARD ${placeOf(server)}`]
+    const running = start('--bind', '127.0.0.1:0', '--workers', '2', '--pcap', 'router.pcap', ...rule)
+    const place: string = (await running.event('ready')).udp[0]
+    const stream = new SynStream(clients, server, place)
+    const sending = stream.run()
+    await stream.hasCome(1000)
+    stream.end()
+    await sending
+    await stream.hasCome(stream.sent)
+    await running.stop('SIGTERM')
+    const lines = (await serval('dump', 'router.pcap')).trimEnd().split('\n')
+    const to = (there: string) => lines.filter(line => line.includes(` > ${there} `))
+    expect([to(place).length, to(placeOf(server)).length]).toEqual([stream.sent, stream.sent])
+    const flowIds = (of: readonly string[]) =>
+      of.map(line => /([0-9a-f]{8})>00000000 SYN/.exec(line)?.[1]).sort()
+    expect(flowIds(to(place))).toEqual(flowIds(to(placeOf(server))))
+    expect(to(placeOf(server)).every(line => line.includes(` ${place} > `))).toBe(true)
+  })
+
   it('takes ten thousand rules while it forwards, and loses nothing', async () => {
     const server = await socket()
     const clients = await Promise.all(Array.from({ length: 8 }, () => socket()))

@@ -16,6 +16,7 @@ import { ROUTE_SECRET_BYTES } from '../../router/route-mac.ts'
 import type { ServiceTable } from '../../service/service-table.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { atExit } from '../at-exit.ts'
+import { warnOfEnd } from '../links/capture.ts'
 import type { HostAddress, Link, LinkEvents, Network, PacketTap } from '../links/link.ts'
 import { UdpNetwork } from '../links/udp-network.ts'
 import { randomBytes } from '../random.ts'
@@ -49,8 +50,13 @@ export interface EngineOptions {
   readonly allowed: readonly string[]
   /** Whether another router of this user may have the same addresses: it is about to go. */
   readonly takeOver: boolean
+  /** A capture that workers may share (`newSharedCapture`); undefined: none. */
+  readonly capture: string | undefined
   readonly events: RouterPlaneEvents
 }
+
+/** Of all workers the same. */
+type CommonStart = Pick<WorkerStart, 'timeOrigin' | 'routeSecret' | 'allowed' | 'capture'>
 
 interface WorkerHandle {
   readonly worker: Worker
@@ -74,17 +80,20 @@ export class EnginePlane implements RouterPlane {
   readonly #questions = new Map<number, (counts: RuleCounts) => void>()
   #lastQuestion = 0
   #tap: PacketTap | undefined
+  /** Where it is written as yet. */
+  #capture: string | undefined
   readonly #forget: () => void
   #isClosing = false
   #hasEnded = false
 
-  constructor({ calls, workers, allowed, takeOver, events }: EngineOptions) {
+  constructor({ calls, workers, allowed, takeOver, capture, events }: EngineOptions) {
     this.#calls = calls
+    this.#capture = capture
     this.#events = events
     this.network = new EngineNetwork(calls, workers, takeOver)
     this.table = new PublishedTable(change => this.#publish(change))
     const routeSecret = randomBytes(ROUTE_SECRET_BYTES)
-    const start = { timeOrigin: performance.timeOrigin, routeSecret, allowed }
+    const start = { timeOrigin: performance.timeOrigin, routeSecret, allowed, capture }
     const others = presentThreads()
     this.#workers = Array.from({ length: workers }, () => this.#startWorker(start))
     // Now, as workers begin as nice as the thread that starts them.
@@ -165,7 +174,7 @@ export class EnginePlane implements RouterPlane {
     }
   }
 
-  #startWorker(start: Pick<WorkerStart, 'timeOrigin' | 'routeSecret' | 'allowed'>): WorkerHandle {
+  #startWorker(start: CommonStart): WorkerHandle {
     const { port1: port, port2 } = new MessageChannel()
     const posted = new Int32Array(new SharedArrayBuffer(4))
     const counters = new Float64Array(new SharedArrayBuffer(COUNTERS.length * Float64Array.BYTES_PER_ELEMENT))
@@ -185,9 +194,16 @@ export class EnginePlane implements RouterPlane {
 
   #handle(message: FromWorker): void {
     if (message.type === 'resolve') return this.#events.onResolve(ServiceId.fromBytes(message.id))
+    if (message.type === 'uncaptured') return this.#endCapture(message.why)
     if (message.type === 'seen') return this.#show(message.packets, message.missed)
     this.#questions.get(message.question)?.(message.counts)
     this.#questions.delete(message.question)
+  }
+
+  /** Of several workers the first says so. */
+  #endCapture(why: string): void {
+    if (this.#capture !== undefined) warnOfEnd(this.#capture, why)
+    this.#capture = undefined
   }
 
   #show(packets: readonly SeenPacket[], missed: number): void {

@@ -23,6 +23,8 @@ export interface WorkerStart {
   readonly tableSalt: number
   /** Subnets that may send; none: all. */
   readonly allowed: readonly string[]
+  /** A capture to which what comes and goes is added; undefined: none. */
+  readonly capture: string | undefined
 }
 
 export type ToWorker =
@@ -49,6 +51,8 @@ export type FromWorker =
   /** Packets wait for somebody to find out who serves this. */
   | { readonly type: 'resolve'; readonly id: Uint8Array }
   | { readonly type: 'counted'; readonly question: number; readonly counts: RuleCounts }
+  /** The capture goes no further, and why. */
+  | { readonly type: 'uncaptured'; readonly why: string }
   | { readonly type: 'seen'; readonly packets: readonly SeenPacket[]; readonly missed: number }
 
 /** What came or went while somebody looked on. */

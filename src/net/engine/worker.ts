@@ -16,6 +16,7 @@ import { Forwarder } from './forwarder.ts'
 import { MessageCalls } from './message-calls.ts'
 import { SeenPackets } from './seen-packets.ts'
 import { LESS_NICE } from './thread-order.ts'
+import { TwoTaps, WorkerCapture } from './worker-capture.ts'
 import {
   applyChange,
   type Change,
@@ -33,7 +34,7 @@ const WARM_PACKETS = 1 << 16
 /** It looks whether anything is amiss as often as this, should nobody ring. */
 const MAX_WAIT_MS = 1000
 
-const { port, posted, counters, bell, timeOrigin, routeSecret, tableSalt, allowed } =
+const { port, posted, counters, bell, timeOrigin, routeSecret, tableSalt, allowed, capture } =
   workerData as WorkerStart
 
 const clockOffsetMs = performance.timeOrigin - timeOrigin
@@ -53,6 +54,8 @@ const calls = MessageCalls.load()!
 const forwarder = new Forwarder(calls, router, bell, nowMs)
 /** For whoever looks on. */
 let seen: SeenPackets | undefined
+const captured = capture === undefined ? undefined : new WorkerCapture(capture, () => timeOrigin + nowMs())
+forwarder.tap = captured
 
 /** Sockets that are not read before it begins. */
 const waiting: Extract<ToWorker, { type: 'open' }>[] = []
@@ -69,7 +72,7 @@ run()
 
 function run(): void {
   let isMore = false
-  while (!hasEnded) {
+  for (;;) {
     const now = nowMs()
     takeMessages(isMore, now)
     if (router.nextTimeoutAt <= now) router.handleTimeout(now)
@@ -79,9 +82,16 @@ function run(): void {
     }
     publishCounters()
     if (!isFirst && router.counters.packets > WARM_PACKETS) comeFirst()
-    seen?.tell(tell)
+    showSeen()
+    if (hasEnded) return
     isMore = forwarder.turn(waitMs(isMore, now))
   }
+}
+
+function showSeen(): void {
+  seen?.tell(tell)
+  const why = captured?.write()
+  if (why !== undefined) tell({ type: 'uncaptured', why })
 }
 
 /** Of the threads of this process, where this one may, and nobody has said how nice it is to be. */
@@ -133,7 +143,8 @@ function handle(message: ToWorker): void {
       return
     case 'watch':
       seen = message.isWatched ? new SeenPackets(nowMs) : undefined
-      forwarder.tap = seen
+      forwarder.tap =
+        seen === undefined || captured === undefined ? (seen ?? captured) : new TwoTaps(seen, captured)
       return
     case 'end':
       publishCounters()

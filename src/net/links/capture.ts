@@ -2,7 +2,7 @@
  * A network whose datagrams are written to a capture as well (pcap, for Wireshark and `serval dump`): what a program
  * sends and receives, packet by packet, as on the wire, whatever the kernel cuts and merges.
  */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, statSync, writeSync } from 'node:fs'
 import { ServalError } from '../../errors.ts'
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { pcapFileHeader } from '../../wire/pcap.ts'
@@ -15,6 +15,20 @@ export function captured(network: Network, path: string | undefined): Network {
   return path === undefined ? network : new CapturedNetwork(network, CaptureFile.at(path))
 }
 
+/**
+ * A capture made anew for threads of this process that append to it, with its header; returns its path. What is no file (a pipe)
+ * would mix what they write: undefined, and it is left alone. Throws ERR_INVALID_ARG_VALUE.
+ */
+export function newSharedCapture(path: string): string | undefined {
+  const real = pathOf(path)
+  const isFile = statSync(real, { throwIfNoEntry: false })?.isFile() ?? true
+  return isFile ? CaptureFile.at(path).path : undefined
+}
+
+function pathOf(path: string): string {
+  return path.replaceAll('%p', String(process.pid))
+}
+
 /** Records gather for so long, or so many bytes, before they are written. */
 const FLUSH_MS = 100
 const FLUSH_BYTES = 1 << 16
@@ -22,7 +36,7 @@ const FLUSH_BYTES = 1 << 16
 class CaptureFile {
   /** Stacks of one process write to one file. */
   static readonly #open = new Map<string, CaptureFile>()
-  readonly #path: string
+  readonly path: string
   readonly #fd: number
   #records: Uint8Array[] = [pcapFileHeader()]
   #bytes = 0
@@ -32,14 +46,14 @@ class CaptureFile {
 
   /** The file at `path`, made anew once a process. Throws ERR_INVALID_ARG_VALUE. */
   static at(path: string): CaptureFile {
-    const real = path.replaceAll('%p', String(process.pid))
+    const real = pathOf(path)
     const file = CaptureFile.#open.get(real) ?? new CaptureFile(real)
     CaptureFile.#open.set(real, file)
     return file
   }
 
   private constructor(path: string) {
-    this.#path = path
+    this.path = path
     try {
       this.#fd = openSync(path, 'w')
     } catch (cause) {
@@ -80,8 +94,13 @@ class CaptureFile {
   #giveUp({ message }: Error): void {
     this.write = () => undefined
     closeSync(this.#fd)
-    process.emitWarning(`the capture ${this.#path} ends here: ${message}`, { code: 'SERVAL_PCAP' })
+    warnOfEnd(this.path, message)
   }
+}
+
+/** Says that a capture goes no further. */
+export function warnOfEnd(path: string, why: string): void {
+  process.emitWarning(`the capture ${path} ends here: ${why}`, { code: 'SERVAL_PCAP' })
 }
 
 class CapturedNetwork implements Network {
