@@ -46,7 +46,6 @@ export class Sal {
   readonly counters: Record<string, number> = {}
 
   readonly #randomBytes: (n: number) => Uint8Array
-  readonly #speaksForHost: () => boolean
   readonly #locals = new Locals()
   readonly #listeners: Listeners
   readonly #context: DialectHost['context']
@@ -67,7 +66,6 @@ export class Sal {
     const { profile, open } = options.dialect ?? native
     this.profile = profile
     this.#randomBytes = options.randomBytes
-    this.#speaksForHost = options.speaksForHost ?? (() => true)
     this.serviceTable = new ServiceTable(readU32(this.#randomBytes(4), 0))
     this.#congestion = options.congestion ?? 'cubic'
     this.#newCongestion = congestionFactories(() => readU32(this.#randomBytes(4), 0) / 2 ** 32)
@@ -91,7 +89,7 @@ export class Sal {
       count,
     })
     this.#context = this.#makeContext(options, count)
-    this.#dialect = open(this.#newDialectHost(count))
+    this.#dialect = open(this.#newDialectHost(options, count))
     this.#silence = new Silence(this.profile, this.serviceTable, this.#resolver, this.#dialect)
   }
 
@@ -337,7 +335,7 @@ export class Sal {
     }
   }
 
-  #newDialectHost(count: DialectHost['count']): DialectHost {
+  #newDialectHost({ speaksForHost }: SalOptions, count: DialectHost['count']): DialectHost {
     const news = this.#news
     return {
       profile: this.profile,
@@ -356,7 +354,7 @@ export class Sal {
       listenerFor: (serviceId, protocol, bytes, nowMs) =>
         this.#listeners.find(serviceId, protocol, bytes, nowMs),
       takes: (serviceId, protocol) => this.#listeners.take(serviceId, protocol),
-      speaksForHost: this.#speaksForHost,
+      speaksForHost: speaksForHost ?? (() => true),
       handleUnconnected: (arrival, replyTo, nowMs) => this.#datagrams.handle(arrival, replyTo, nowMs),
       handleLateAnswer: (flowId, remote, nowMs) => this.#resolver.handleLate(flowId, remote, nowMs),
       congestionOf: ({ congestion }) => this.#newCongestion[congestion ?? this.#congestion],

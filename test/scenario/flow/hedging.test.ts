@@ -100,6 +100,41 @@ describe('a SYN to one of several instances', () => {
   })
 })
 
+describe('a SYN by way of a router, which sees no answers', () => {
+  /** A client that knows a router, and the router three instances, of which the first so many say nothing. */
+  function routed(sharing: SharingPolicy, silent: number) {
+    const world = simulate(1, { trace: true })
+    const net = world.link('net', { delayMs: 10 })
+    const mute = world.link('mute', { delayMs: 10 })
+    const router = world.router('router', net)
+    const servers = ['a', 'b', 'c'].map((name, i) => world.host(name, i < silent ? mute : net).use(router))
+    for (const server of servers) server.listen(SERVICE)
+    mute.set({ down: true })
+    const targets = servers.map(server => ({ endpoint: server.attached[0]!.endpoint }))
+    router.rule(SERVICE, { type: 'FORWARD', targets, sharing })
+    return { world, client: world.host('client', net).use(router) }
+  }
+
+  it('goes to another when it is repeated where the router takes them in turn', () => {
+    const { world, client } = routed({ balance: 'round-robin' }, 1)
+    const times = connectTimes(world, client, 40, 1_100)
+    // By way of the router, and straight back; the second SYN is due after a second.
+    expect(new Set(times)).toEqual(new Set([30, 1_030]))
+    // Three SYNs are two connections.
+    expect(times.filter(ms => ms > 30)).toHaveLength(20)
+  })
+
+  it('goes to the same silent one again where the router keeps each client with one instance', () => {
+    const { world, client } = routed({ balance: 'maglev' }, 3)
+    const asked = () => world.exchange().flatMap(line => / > (\w) SYN/.exec(line)?.[1] ?? [])
+    client.connect(SERVICE)
+    world.run(10_000)
+    const all = asked()
+    expect(all.length).toBeGreaterThan(2)
+    expect(new Set(all).size).toBe(1)
+  })
+})
+
 describe('what is known of instances', () => {
   it('takes the traffic from a slow one under peak EWMA', () => {
     const { world, client, accepted } = replicated([{ delayMs: 200 }, {}, {}], {
