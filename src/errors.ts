@@ -84,6 +84,14 @@ export const errors = {
     message: '{syscall} EHOSTUNREACH {service}: {reason}',
     when: 'A rule drops what goes to the service, or there is no path to the host.',
   },
+  EALREADY: {
+    message: '{syscall} EALREADY {service}',
+    when: 'A socket is told to connect that connects already.',
+  },
+  EISCONN: {
+    message: '{syscall} EISCONN {service}',
+    when: 'A socket is told to connect that is connected.',
+  },
   EADDRINUSE: {
     message: 'listen EADDRINUSE: {service} is already served by {owner}',
     when: 'The service, port or socket is in use.',

@@ -87,6 +87,11 @@ export class Connection<T> implements FlowHandler {
     if (flow === this.#flow) this.#events.onSignals(this.#socket, flow, signals)
   }
 
+  /** Until it is let go of. */
+  get isInUse(): boolean {
+    return !this.#isOver
+  }
+
   /** Undefined before and after. */
   get flow(): AnyFlow | undefined {
     return this.#flow

@@ -1,6 +1,6 @@
 /**
- * The writing half of a socket: hands chunks to the flow, which keeps them without copying until the peer has
- * acknowledged them. A write is done when the flow has it and has room for more.
+ * The writing half of a socket: hands chunks to the flow, which keeps them until the peer has acknowledged them. A write is
+ * done when the flow has it and has room for more.
  */
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'

@@ -30,7 +30,8 @@ export interface AddressOptions {
 
 /** Throws as Node: ERR_INVALID_IP_ADDRESS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE. */
 export function checkAddressOptions(options: AddressOptions & { host?: string | undefined }): void {
-  const { localAddress, localPort, autoSelectFamily, autoSelectFamilyAttemptTimeout, lookup, hints } = options
+  const { localAddress, localPort, autoSelectFamily, autoSelectFamilyAttemptTimeout, lookup, hints, family } =
+    options
   if (localAddress && !isIP(localAddress))
     throw new ServalError('ERR_INVALID_IP_ADDRESS', { address: localAddress })
   if (localPort) checkNumber(localPort, 'options.localPort')
@@ -40,6 +41,8 @@ export function checkAddressOptions(options: AddressOptions & { host?: string | 
     checkInteger(autoSelectFamilyAttemptTimeout, 'options.autoSelectFamilyAttemptTimeout', 1)
   if (isIP(options.host ?? '') !== 0) return
   if (lookup !== undefined && lookup !== null) checkFunction(lookup, 'options.lookup')
+  else if (family !== undefined && family !== null && !FAMILIES.has(family))
+    throw refused('options.family', family, 'must be one of: 0, 4, 6')
   if (hints && (hints & ~(ADDRCONFIG | ALL | V4MAPPED)) !== 0) throw refused('hints', hints)
 }
 
@@ -80,6 +83,8 @@ export function isOwnAddress(text: string, { endpoints }: Stack): boolean {
 }
 
 const LOCALHOST = 'localhost'
+/** As `node:dns` takes them. */
+const FAMILIES: ReadonlySet<unknown> = new Set([0, 4, 6, 'IPv4', 'IPv6'])
 const ANY: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 function notFound(hostname: string): ServalError {

@@ -16,6 +16,12 @@ export interface SocketOptions {
   highWaterMark?: number | undefined
   readableHighWaterMark?: number | undefined
   writableHighWaterMark?: number | undefined
+  /** Of what is read: strings come in place of buffers. */
+  encoding?: BufferEncoding | undefined
+  /** Of strings that are written; default utf8. */
+  defaultEncoding?: BufferEncoding | undefined
+  /** A listener's rejection destroys the socket. */
+  captureRejections?: boolean | undefined
   /** Aborting it destroys the socket with an AbortError. */
   signal?: AbortSignal | undefined
   noDelay?: boolean | undefined
@@ -76,12 +82,16 @@ function notBytes(mode: string, value: unknown): Error {
 /** All of them, there or not: objects of one shape. `close` tells whether there was an error, so it is emitted here. */
 export function streamOptions(options: SocketOptions) {
   const { readable, writable, highWaterMark, readableHighWaterMark, writableHighWaterMark } = options
+  const { encoding, defaultEncoding, captureRejections } = options
   return {
     readable,
     writable,
     highWaterMark,
     readableHighWaterMark,
     writableHighWaterMark,
+    encoding,
+    defaultEncoding,
+    captureRejections,
     allowHalfOpen: Boolean(options.allowHalfOpen),
     emitClose: false,
     autoDestroy: true,

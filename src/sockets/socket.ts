@@ -14,6 +14,7 @@ import type { WriteCallback } from './flow-writer.ts'
 import { checkAddressOptions } from './host-lookup.ts'
 import type { AddressInfo } from './socket-address.ts'
 import type { AcceptOptions, ConnectOptions, SocketOptions } from './socket-options.ts'
+import { connectError } from './system-error.ts'
 import { connectTarget, type Target } from './target.ts'
 
 /** A socket over a flow that a listener has accepted, and what hears of the flow's signals. For servers. */
@@ -55,7 +56,8 @@ export class Socket extends FlowDuplex implements net.Socket {
   /**
    * Connects to a service; a socket that was closed may be used again. Throws on malformed arguments (ERR_*,
    * ESERVICENAME). Emits `error`: ENOSERVICE or ENOROUTER if nobody serves the name, ECONNREFUSED if an instance refuses
-   * or a number stood for the name, ETIMEDOUT, EHOSTUNREACH.
+   * or a number stood for the name, ETIMEDOUT, EHOSTUNREACH; EALREADY or EISCONN, and the end of the connection that there
+   * is, while it is in use.
    */
   connect(service: string, onConnect?: () => void): this
   connect(port: number, host: string, onConnect?: () => void): this
@@ -68,7 +70,8 @@ export class Socket extends FlowDuplex implements net.Socket {
     checkAddressOptions(options)
     const target = connectTarget(options)
     checkCongestion(options.congestion)
-    call(this, target, this.#ownStack, options)
+    if (connectionOf(this)?.isInUse) this.#refuseCall(target)
+    else call(this, target, this.#ownStack, options)
     return this
   }
 
@@ -156,5 +159,15 @@ export class Socket extends FlowDuplex implements net.Socket {
     super._destroy(error, callback)
     this.#onRelease?.()
     this.#onRelease = undefined
+  }
+
+  // ---- details ----------------------------------------------------------------------------------------------------
+
+  /** It has one connection at a time, as the kernel's sockets have. */
+  #refuseCall(target: Target): void {
+    const { service } = target
+    const code = this.connecting ? 'EALREADY' : 'EISCONN'
+    const error = connectError(new ServalError(code, { syscall: 'connect', service }), target)
+    process.nextTick(() => this.destroy(error))
   }
 }

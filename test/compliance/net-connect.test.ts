@@ -178,6 +178,26 @@ describe('connecting', () => {
     await seen(client, 'close')
   })
 
+  compare('fails with EALREADY where it connects already, and leaves no connection behind', async world => {
+    const served = await world.serve(socket => socket.resume())
+    const client = world.connect('client', served)
+    client.connect({ port: served.port, host: served.host })
+    await seen(client, 'close')
+    world.note('client', [client.destroyed, client.readyState])
+  })
+
+  compare('fails with EISCONN where it is connected, though it has ended', async world => {
+    const served = await world.serve(socket => socket.resume(), { allowHalfOpen: true })
+    const client = world.connect('client', served)
+    await seen(client, 'ready')
+    client.end()
+    await seen(client, 'finish')
+    client.connect({ port: served.port, host: served.host })
+    await seen(client, 'close')
+    client.connect({ port: served.port, host: served.host })
+    await seen(client, 'ready')
+  })
+
   compare('connects a socket that was ended by both sides again', async world => {
     const served = await world.serve(socket => socket.resume().end())
     const client = world.connect('client', served)
@@ -284,6 +304,7 @@ describe('connecting', () => {
       hints: [1 << 20, 42],
       autoSelectFamily: ['yes', 1, {}],
       autoSelectFamilyAttemptTimeout: [0, -1, 1.5, '10', {}],
+      family: [9, '4', {}],
     }
     for (const [option, values] of Object.entries(wrong)) {
       for (const value of values) {

@@ -91,6 +91,25 @@ describe('data', () => {
     world.note('text', text)
   })
 
+  compare('is decoded, and encoded, as the options say', async world => {
+    const served = await world.serve(socket => socket.pipe(socket), HALF_OPEN)
+    const options = { encoding: 'utf8', defaultEncoding: 'latin1' }
+    const reader = world.connect('reader', served, options)
+    reader.end('\u00c3\u00a9')
+    reader.on('data', data => world.note('data', [data]))
+    await seen(reader, 'close')
+    world.note('reader', [reader.bytesWritten])
+  })
+
+  compare('destroys the socket whose listener rejects, with captureRejections', async world => {
+    const served = await world.serve(socket => socket.write('x'))
+    const client = world.connect('client', served, { captureRejections: true })
+    client.on('data', async () => {
+      throw new Error('the listener rejects')
+    })
+    await seen(client, 'close')
+  })
+
   compare('is refused where it is no data', async world => {
     const { client } = await connectBoth(world)
     for (const value of [null, undefined, 1, true, {}, [], Symbol.iterator]) {
