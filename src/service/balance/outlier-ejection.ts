@@ -2,6 +2,9 @@
  * A target that fails several times in a row is left out for a while, longer each time (Envoy, "Outlier detection",
  * consecutive failures). At most a tenth are out at once, but for one that always may be; and if fewer than half
  * would be left the failures say more about the network than about the targets, and all are used ("Panic threshold").
+ *
+ * What fails is a set-up (sal/attempts.ts), as for Envoy's TCP proxy. Only the program knows whether the end of a connection
+ * that was up is a failure: a reset may be its own way to hang up.
  */
 import type { Candidate } from './balancer.ts'
 
