@@ -9,30 +9,38 @@ export interface ProgramRow {
   readonly program: string
   readonly server: readonly string[]
   readonly client: readonly string[]
+  /** Variables for both. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Of the program `echo`, whose client measures `what` over `transport`. */
-export function echoRow(name: string, transport: 'serval' | 'net' | 'tls', what: 'connect' | 'latency'): Row {
+export function echoRow(
+  name: string,
+  transport: 'serval' | 'net' | 'tls',
+  what: 'connect' | 'latency',
+  env: ProgramRow['env'] = {},
+): Row {
   return programRow({
     name,
     isPeer: transport !== 'serval',
     program: 'echo',
     server: [transport, 'server'],
     client: [transport, what],
+    env,
   })
 }
 
-export function programRow({ name, isPeer = false, program, server, client }: ProgramRow): Row {
+export function programRow({ name, isPeer = false, program, server, client, env = {} }: ProgramRow): Row {
   return {
     name,
     isPeer,
     open: async place => {
       const { right } = place.addresses
-      const serving = place.start('right', program, [...server, right])
+      const serving = place.start('right', program, [...server, right], env)
       const { port } = await serving.event('ready')
       // SYNs go to the server's own port, so that no router is in the path.
-      const env = { SERVAL_ROUTER: `${right}:${port}` }
-      const measuring = place.start('left', program, [...client, right, `${port}`], env)
+      const route = { SERVAL_ROUTER: `${right}:${port}` }
+      const measuring = place.start('left', program, [...client, right, `${port}`], { ...env, ...route })
       const ask = asking(measuring)
       return {
         measure: async seconds => figuresOf(await ask('measure', seconds)),

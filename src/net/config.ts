@@ -19,6 +19,8 @@ export const DEFAULT_API = 'http://127.0.0.1:54327'
 
 /** Less would leave a handful of flows their least windows. */
 const LEAST_MEMORY_BYTES = 1 << 20
+/** What comes later than this need not be waited for awake. */
+const MOST_BUSY_POLL_US = 1000
 
 export interface Config {
   /** Service routers to ask; `address` may be a host name. Empty: none is configured. */
@@ -39,6 +41,8 @@ export interface Config {
   readonly receiveMemory: number | undefined
   /** Whether the kernel may cut and merge datagrams for us; 'dgram': nor take many with one call, node:dgram does all. */
   readonly offload: OffloadUse
+  /** Microseconds for which the event loop stays awake after a datagram that soon followed another; 0: it sleeps at once. */
+  readonly busyPoll: number
   /** A file to write a capture of all datagrams to; undefined: none. */
   readonly pcap: string | undefined
 }
@@ -64,6 +68,7 @@ export interface ConfigOptions {
   readonly log?: LogLevel | undefined
   readonly receiveMemory?: number | string | undefined
   readonly offload?: OffloadUse | undefined
+  readonly busyPoll?: number | string | undefined
   readonly pcap?: string | undefined
 }
 
@@ -173,6 +178,12 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
     accepted: 'true, false (in the variable 1 or 0), or dgram',
     initial: () => true,
     parse: value => offloadUses.get(value),
+  },
+  busyPoll: {
+    variable: 'SERVAL_BUSY_POLL',
+    accepted: `microseconds, 0 to ${MOST_BUSY_POLL_US}`,
+    initial: () => 0,
+    parse: parseMicroseconds,
   },
   pcap: {
     variable: 'SERVAL_PCAP',
@@ -295,6 +306,11 @@ function parseMemory(value: unknown): number | undefined {
   const [, digits, unit = ''] = /^(\d+)([kmg]?)$/i.exec(String(value)) ?? []
   const bytes = Number(digits) * 1024 ** ' kmg'.indexOf(unit.toLowerCase() || ' ')
   return Number.isSafeInteger(bytes) && bytes >= LEAST_MEMORY_BYTES ? bytes : undefined
+}
+
+function parseMicroseconds(value: unknown): number | undefined {
+  const us = /^\d+$/.test(String(value)) ? Number(value) : Number.NaN
+  return us <= MOST_BUSY_POLL_US ? us : undefined
 }
 
 function parseChoice<T extends string>(value: unknown, choices: readonly T[]): T | undefined {

@@ -19,6 +19,7 @@
  */
 import type { Endpoint } from '../wire/endpoint.ts'
 import { TransmitBatch } from '../wire/transmit-batch.ts'
+import { BusyPoll } from './busy-poll.ts'
 import { DeadlineTimer, nowMs } from './clock.ts'
 import type { Link, LinkEvents, PacketTap } from './links/link.ts'
 
@@ -54,6 +55,7 @@ export class Driver<E> implements LinkEvents {
   readonly #onLinkError: (link: Link, code: string, remote: Endpoint | undefined) => void
   readonly #links = new Map<number, Link>()
   readonly #timer = new DeadlineTimer(() => this.#drain(nowMs()))
+  readonly #busyPoll: BusyPoll
   readonly #onSettled: (() => void)[] = []
   #batch = new TransmitBatch()
   /** Single packets that wait for others to leave with, for as long as nothing but sending happens. */
@@ -75,12 +77,17 @@ export class Driver<E> implements LinkEvents {
   /** Whoever looks on. */
   tap: PacketTap | undefined
 
-  /** `onEvent` may throw: the error surfaces as the program's own, and the loop goes on. */
+  /**
+   * `onEvent` may throw: the error surfaces as the program's own, and the loop goes on. `busyPollMs`: how long the event
+   * loop stays awake after a datagram.
+   */
   constructor(
     core: Core<E>,
     onEvent: (event: E) => void,
     onLinkError: (link: Link, code: string, remote: Endpoint | undefined) => void = () => undefined,
+    busyPollMs = 0,
   ) {
+    this.#busyPoll = new BusyPoll(busyPollMs)
     this.#core = core
     this.#onEvent = onEvent
     this.#onLinkError = onLinkError
@@ -123,17 +130,20 @@ export class Driver<E> implements LinkEvents {
     if (isRef === this.#isRef) return
     this.#isRef = isRef
     this.#timer.hold(isRef)
+    this.#busyPoll.hold(isRef)
     for (const link of this.#links.values()) link.hold(isRef)
   }
 
   close(): void {
     this.#isClosed = true
     this.#timer.disarm()
+    this.#busyPoll.close()
     this.#links.clear()
   }
 
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined {
     const now = nowMs()
+    this.#busyPoll.handleDatagram(now)
     this.tap?.show(buffer, length, remote, link.endpoint)
     this.#core.handleDatagram(buffer, length, link.id, remote, now)
     this.#burstBytes += length
