@@ -26,6 +26,11 @@ export interface RebindingHost {
 
 /** Both addresses are asked so often, a probe time-out apart; after the last the answers count. */
 const QUESTIONS = 3
+/**
+ * Where nobody has answered, the next round takes twice the time: the way or the peer may have become slower than is known. A
+ * question waits no longer than this for that, a probe time-out where nothing is known (RFC 9000, sections 8.2.4 and 9.4).
+ */
+const MAX_PATIENCE_MS = 1000
 
 interface Suspicion {
   readonly candidate: Path
@@ -39,6 +44,8 @@ interface Suspicion {
 export class Rebinding {
   readonly #host: RebindingHost
   #suspicion: Suspicion | undefined
+  /** Rounds in a row in which nobody has answered. */
+  #unanswered = 0
 
   constructor(host: RebindingHost) {
     this.#host = host
@@ -73,6 +80,7 @@ export class Rebinding {
     const { candidate, currentChallenge } = suspicion
     if (sameBytes(echo, currentChallenge)) {
       this.#host.count('rebindingRefused')
+      this.#unanswered = 0
       this.#forget()
       return true
     }
@@ -93,6 +101,7 @@ export class Rebinding {
     if (current !== this.#host.paths.active || !this.#host.mayRebind()) return this.#forget()
     if (suspicion.questions < QUESTIONS) return this.#ask(suspicion, nowMs)
     this.#forget()
+    this.#unanswered = isAnswered ? 0 : this.#unanswered + 1
     if (isAnswered) this.#host.rebound(candidate, nowMs)
   }
 
@@ -102,7 +111,8 @@ export class Rebinding {
     suspicion.questions++
     outbox.put({ kind: 'PROBE', path: current, challenge: currentChallenge })
     if (!isAnswered) outbox.put({ kind: 'PROBE', path: candidate, challenge: candidate.challenge! })
-    timers.arm('rebinding', nowMs + current.transport.rtt.ptoMs)
+    const { ptoMs } = current.transport.rtt
+    timers.arm('rebinding', nowMs + Math.max(ptoMs, Math.min(ptoMs * 2 ** this.#unanswered, MAX_PATIENCE_MS)))
   }
 
   #forget(): void {

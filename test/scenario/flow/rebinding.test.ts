@@ -63,6 +63,19 @@ describe('a flow whose peer has got another address by its NAT', () => {
     expect(remoteOf(scene)).toBe('192.0.2.1:9')
   })
 
+  it('waits longer for an answer each time that nobody answers, as when the way has become slow as well', () => {
+    const scene = connection()
+    const { world, net, flow, served } = scene
+    rebind(scene)
+    net.set({ delayMs: 400 })
+    flow.send(100)
+    world.run(10_000)
+    expect(remoteOf(scene)).toBe('192.0.2.1:9')
+    served.send(100)
+    world.run(2000)
+    expect([flow.receivedBytes, served.receivedBytes]).toEqual([100, 100])
+  })
+
   it('does so as a client as well, when it is the server’s address that has changed', () => {
     const scene = connection()
     const { world, flow, served, server } = scene
