@@ -10,7 +10,7 @@ export const latency: Benchmark = {
   rounds: 15,
   rows: [
     echoRow('serval:plain', 'serval', 'latency'),
-    echoRow('serval:busy-poll', 'serval', 'latency', { SERVAL_BUSY_POLL: '100' }),
+    echoRow('serval:busy-poll', 'serval', 'latency', { SERVAL_BUSY_POLL: '200' }),
     echoRow('node:net', 'net', 'latency'),
     programRow({
       name: 'node:dgram',

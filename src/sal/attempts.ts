@@ -65,6 +65,8 @@ export class Attempts {
 
   /** When `handleTimeout` has something to do; Infinity: never. */
   get nextTimeoutAt(): number {
+    // Asked for with every packet: an iterator is garbage.
+    if (this.#open.size === 0) return Number.POSITIVE_INFINITY
     for (const { sentAt } of this.#open) return sentAt + SILENCE_MS
     return Number.POSITIVE_INFINITY
   }

@@ -49,6 +49,8 @@ export class DelayQueue<T> {
 
   /** When `handleTimeout` has something to do; Infinity if nothing is held. */
   get nextTimeoutAt(): number {
+    // Asked for with every packet: an iterator is garbage.
+    if (this.#held.size === 0) return Infinity
     for (const oldest of this.#held) return oldest.expiresAt
     return Infinity
   }
