@@ -25,6 +25,7 @@ import { emitDatagram } from '../wire/datagram.ts'
 import { DATA_PREFIX_BYTES, emitDataPrefix, emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import { challenge, challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
+import { cookie } from '../wire/extensions/cookie.ts'
 import { end } from '../wire/extensions/end.ts'
 import { key, keyModes } from '../wire/extensions/key.ts'
 import { reason, reasonCodes } from '../wire/extensions/reason.ts'
@@ -156,12 +157,15 @@ export class ControlPacketWriter implements PacketWriter {
     const ack = channel.peerKnown ? ACK : 0
     const number = (flags: number, verno = channel.verno) => control(flags | ack, verno, channel.ackno)
     switch (due.kind) {
-      case 'SYN':
+      case 'SYN': {
+        const shown = due.setup.cookieFor(due.path.remote)
         return [
           control(SYN, due.entry.verno, 0, due.setup.controlNonce),
           service(this.#service),
           key(keyModes.PLAIN, due.setup.nonce),
+          ...(shown ? [cookie(shown)] : []),
         ]
+      }
       case 'SYN_ACK':
         return [number(SYN, due.entry.verno), key(keyModes.PLAIN, due.setup.nonce)]
       case 'THIRD_ACK':

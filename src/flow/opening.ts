@@ -7,7 +7,7 @@ import { ServalError } from '../errors.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import { derivePlainKeys, type FlowKeys } from '../security/keys.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
-import { controlFlags } from '../wire/extensions/control.ts'
+import { controlFlags, KNOWN_CONTROL_FLAGS } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
@@ -77,6 +77,12 @@ export class Opening<F> {
       this.#parts.context.refused(this.#parts.flow, this.#nack, nowMs)
       return 'NACK'
     }
+    const asked = packet.extension('cookie')
+    if (asked !== undefined && (control.flags & KNOWN_CONTROL_FLAGS) === 0) {
+      if (!this.#setup.isControlNonce(control.nonce)) return this.#dropped('cookieForged')
+      this.#sendSynWith(asked.opaque, arrival, nowMs)
+      return undefined
+    }
     const share = synAckShare(arrival)
     if (share === undefined) return this.#dropped('unexpected')
     return this.#believe(arrival, control.verno, control.ackno, share, nowMs)
@@ -139,6 +145,14 @@ export class Opening<F> {
   }
 
   // ---- details --------------------------------------------------------------------------------------------
+
+  /** Nothing of the last one was kept by whom it went to: it is sent again as it was, and shows what it was given. */
+  #sendSynWith(cookie: Uint8Array, { local, remote }: Arrival, nowMs: number): void {
+    if (this.#syn === undefined || !this.#setup.cookieGiven(remote, cookie, nowMs)) return
+    const path = this.#parts.paths.open(local, remote)
+    path.proven = true
+    this.#parts.outbox.put({ kind: 'SYN', path, entry: this.#syn, setup: this.#setup })
+  }
 
   /** The first SYN-ACK with a TAG that holds wins. */
   #believe(

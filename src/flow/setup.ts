@@ -11,6 +11,7 @@
  * (sal/attempts.ts). The first verified SYN-ACK wins.
  */
 import { derivePlainKeys, type FlowKeys, plainNonceBytes } from '../security/keys.ts'
+import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
 import type { Refusal } from './flow-context.ts'
 
 /** Repeats of SYN, SYN-ACK and third ACK: 1 s, doubled each time (RFC 6298 section 2.1; wire README, "Timers"). */
@@ -21,6 +22,8 @@ export interface SetupTimes {
 
 /** How often another instance is asked for, where one does not serve at all. */
 const ELSEWHERE_LIMIT = 3
+/** Cookies of one set-up: a secret may just have been changed, and instances have their own. */
+const COOKIE_LIMIT = 8
 /** The wait before the next try after a refusal, doubled each time up to the second. */
 const REFUSAL_BACKOFF_MS = 50
 const MAX_REFUSAL_BACKOFF_MS = 1600
@@ -42,6 +45,9 @@ export class Setup {
   #hedges = 0
   #lastSentAt = 0
   #refusals = 0
+  /** To be shown to whom it is from. */
+  #cookie: { readonly issuer: Endpoint; readonly opaque: Uint8Array } | undefined
+  #cookies = 0
 
   constructor(randomBytes: (n: number) => Uint8Array, times: SetupTimes, nowMs: number) {
     this.nonce = randomBytes(plainNonceBytes)
@@ -68,6 +74,20 @@ export class Setup {
     this.#hedges = isRepeat ? 0 : this.#hedges + 1
     const hedgeAt = this.#hedges < HEDGE_LIMIT ? nowMs + patienceMs : Number.POSITIVE_INFINITY
     return Math.min(this.#repeatAt, hedgeAt, this.deadlineAt)
+  }
+
+  /** The SYN is to be sent to `issuer` again, with what it gave; false if that was asked too often. */
+  cookieGiven(issuer: Endpoint, opaque: Uint8Array, nowMs: number): boolean {
+    if (++this.#cookies > COOKIE_LIMIT) return false
+    this.#cookie = { issuer, opaque }
+    this.#sends++
+    this.#lastSentAt = nowMs
+    return true
+  }
+
+  /** What a SYN to `remote` has to show. */
+  cookieFor(remote: Endpoint): Uint8Array | undefined {
+    return this.#cookie && sameEndpoint(this.#cookie.issuer, remote) ? this.#cookie.opaque : undefined
   }
 
   /** The round trip that an answer shows, or undefined where it may answer any of several copies (Karn). */

@@ -1,16 +1,19 @@
 /**
- * Answers to packets that belong to no flow: NACK to a SYN that nobody takes, RST to what is for a flow that is not
- * here. Both are untagged, hints only; never larger than three times what they answer, and limited
+ * Answers to packets that belong to no flow: NACK to a SYN that nobody takes, COOKIE to one that is too many, RST to what is
+ * for a flow that is not here. They are untagged, hints only; never larger than three times what they answer, and limited
  * for each address that they go to.
  */
 
 import type { Arrival } from '../flow/arrival.ts'
+import { NO_FLOW_ID } from '../id/flow-id.ts'
+import { serialAdd } from '../id/serial.ts'
 import { AnswerLimit } from '../service/answer-limit.ts'
 import { nackFor } from '../service/nack.ts'
 import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
+import { cookie } from '../wire/extensions/cookie.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
@@ -46,6 +49,22 @@ export class Answers {
     if (nack) this.#put({ packet: nack, localId: local.id, remote: replyTo }, nowMs)
   }
 
+  /**
+   * Has a SYN sent again, with `opaque`, before anything is kept of it. There are as many as SYN-ACKs would be, and they are
+   * smaller than the SYN: so a host that has much to ask for at once gets them all.
+   */
+  ask({ packet: syn, local, remote }: Arrival, opaque: Uint8Array): void {
+    if (syn.control === undefined) return
+    const { verno, nonce } = syn.control
+    const packet = new SalPacket({
+      srcFlowId: NO_FLOW_ID,
+      dstFlowId: syn.srcFlowId,
+      protocol: syn.protocol,
+      extensions: [control(0, 0, serialAdd(verno, 1), nonce), cookie(opaque)],
+    })
+    this.#queueUp({ packet, localId: local.id, remote })
+  }
+
   /** Says that there is no such flow here. A CHALLENGE is echoed: it shows that the answer is one. */
   reset({ packet: offending, local, remote }: Arrival, nowMs: number): void {
     const asked = offending.extension('challenge')
@@ -70,8 +89,12 @@ export class Answers {
   }
 
   #put(answer: Answer, nowMs: number): void {
-    if (this.#queue.length >= ANSWERS_LIMIT || !this.#limit.admits(answer.remote.address, nowMs)) {
-      this.#count('answerLimited')
-    } else this.#queue.push(answer)
+    if (this.#limit.admits(answer.remote.address, nowMs)) this.#queueUp(answer)
+    else this.#count('answerLimited')
+  }
+
+  #queueUp(answer: Answer): void {
+    if (this.#queue.length < ANSWERS_LIMIT) this.#queue.push(answer)
+    else this.#count('answerLimited')
   }
 }

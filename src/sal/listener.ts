@@ -15,6 +15,12 @@ import { type Protocol, protocols } from '../wire/sal-header.ts'
 /** Half-open flows of one listener, unless it asks for another number: Node's own default. */
 export const DEFAULT_BACKLOG = 511
 
+/**
+ * From so many half-open flows on, of a listener or of all, only who has returned a cookie gets one more: each takes some
+ * 4 KiB, and SYNs from addresses that are nobody's could have all that there are.
+ */
+export const COOKIES_FROM = 128
+
 /** What has come for a listener. */
 export interface IncomingDatagram {
   readonly payload: Uint8Array
@@ -58,6 +64,11 @@ export class Listener {
     this.protocol = protocol
     this.port = port
   }
+
+  /** Half of what it may have is left for those who prove where they are. */
+  get isPressed(): boolean {
+    return this.halfOpen >= Math.min(COOKIES_FROM, this.backlog / 2)
+  }
 }
 
 export interface ListenerOptions {
@@ -90,6 +101,10 @@ export class HalfOpen<F extends AnyFlow> {
   /** By the client's flowID, which is random: seldom more than one. */
   readonly #bySrcFlowId = new Map<FlowId, HalfOpenEntry<F>[]>()
   readonly #byFlow = new Map<F, HalfOpenEntry<F>>()
+
+  get size(): number {
+    return this.#byFlow.size
+  }
 
   find(srcFlowId: FlowId, share: Uint8Array, replyTo: Endpoint): F | undefined {
     const same = this.#bySrcFlowId.get(srcFlowId)

@@ -9,6 +9,7 @@ import { Flow, type FlowOptions } from '../flow/flow.ts'
 import type { FlowContext } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
+import { CookieJar } from '../security/cookie.ts'
 import { PacketWalk, SHIM_BYTES, WIRE_VERSION } from '../wire/encapsulation.ts'
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { controlFlags } from '../wire/extensions/control.ts'
@@ -36,7 +37,7 @@ import { WireError } from '../wire/wire-error.ts'
 import { ANSWERS_LIMIT, Answers } from './answers.ts'
 import type { Dialect, DialectHost, DialectKind } from './dialect.ts'
 import { FlowTable } from './flow-table.ts'
-import { HalfOpen } from './listener.ts'
+import { COOKIES_FROM, HalfOpen } from './listener.ts'
 import { RouterProbes } from './router-probe.ts'
 import { Tracer } from './tracer.ts'
 
@@ -57,6 +58,7 @@ class NativeDialect implements Dialect {
   readonly #host: DialectHost
   readonly #context: FlowContext<Flow>
   readonly #answers: Answers
+  readonly #cookies: CookieJar
   readonly #routerProbes: RouterProbes
   readonly #walk = new PacketWalk()
   readonly #run = new SegmentRun()
@@ -69,6 +71,7 @@ class NativeDialect implements Dialect {
       ...host.context,
       answerUnknown: (arrival, nowMs) => this.#handleUnknown(arrival, nowMs),
     }
+    this.#cookies = new CookieJar(randomBytes)
     this.#answers = new Answers(host.profile, randomBytes, counter => host.count(counter))
     this.#routerProbes = new RouterProbes(host.profile, randomBytes)
     this.tracer = new Tracer({ profile: host.profile, randomBytes, ...host.traces })
@@ -261,6 +264,17 @@ class NativeDialect implements Dialect {
     if (replyTo === undefined) {
       this.#host.count('routeUntrusted')
       return answer(reasonCodes.DIRECT, own)
+    }
+    if (listener.isPressed || this.halfOpen.size >= COOKIES_FROM) {
+      const { srcFlowId } = packet
+      const subject = { remote: replyTo, srcFlowId, share: offered.share, serviceId }
+      const opaque = packet.extension('cookie')?.opaque
+      if (opaque === undefined || !this.#cookies.holds(opaque, subject, nowMs)) {
+        this.#host.count('cookieAsked')
+        // By way of a router it might reach another instance, for which the cookie is nothing.
+        if (packet.extension('route') !== undefined) return answer(reasonCodes.DIRECT, own)
+        return this.#answers.ask(arrival, this.#cookies.make(subject, nowMs))
+      }
     }
     // As kernels do: the SYN is repeated, and by then there may be room.
     if (listener.halfOpen >= listener.backlog) return this.#host.count('backlogFull')

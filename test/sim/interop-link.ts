@@ -27,6 +27,8 @@ export interface FilesOptions {
   readonly link?: Partial<LinkOptions>
   readonly seed?: number
   readonly trace?: boolean
+  /** Half-open flows of the server at once. */
+  readonly backlog?: number
 }
 
 /** A server whose n-th flow is answered with `sizes[n]` bytes and the end; the last size stands for all that follow. */
@@ -36,7 +38,8 @@ export function serve(sizes: readonly number[], options: FilesOptions = {}): Fil
   const server = world.host('server', link)
   const client = world.host('client', link).knows(SERVICE, server)
   let served = 0
-  server.listen(SERVICE, flow => flow.send(sizes[Math.min(served++, sizes.length - 1)]!).end())
+  const answer = (flow: SimFlow) => flow.send(sizes[Math.min(served++, sizes.length - 1)]!).end()
+  server.listen(SERVICE, answer, options.backlog)
   return { world, link, client, server }
 }
 

@@ -49,7 +49,7 @@ export function describe(bytes: Uint8Array): string {
 }
 
 function controlWords({ control }: SalPacket): string[] {
-  return control === undefined ? [] : [formatControlFlags(control.flags)]
+  return control === undefined || control.flags === 0 ? [] : [formatControlFlags(control.flags)]
 }
 
 function extensionWords(packet: SalPacket): string[] {
