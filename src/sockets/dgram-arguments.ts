@@ -6,6 +6,7 @@ import { ServalError } from '../errors.ts'
 import type { Stack } from '../net/stack.ts'
 import {
   checkDestinationPort,
+  checkFunction,
   checkNumber,
   checkSignal,
   checkString,
@@ -72,6 +73,7 @@ export function socketOptions(
   for (const name of ['recvBufferSize', 'sendBufferSize'] as const) {
     if (options[name]) checkNumber(options[name], `options.${name}`)
   }
+  if ('lookup' in options && options.lookup) checkFunction(options.lookup, 'lookup')
   if (options.signal !== undefined) checkSignal(options.signal, 'options.signal')
   return { ...options, type }
 }
@@ -85,11 +87,13 @@ export function bindArguments(args: readonly unknown[]) {
   const options: BindOptions & { fd?: unknown } = isOptions ? first : {}
   if (isServiceName(first)) return { target: listenTarget({ service: first }), options, callback }
   const port = isOptions ? options.port : typeof first === 'function' ? undefined : first
-  const address = isOptions ? options.address : typeof second === 'string' ? second : undefined
+  const address = isOptions ? options.address : typeof second === 'function' ? undefined : second
   const { service, fd } = options
   if (Number.isInteger(fd) && Number(fd) > 0) refuseDescriptor(fd)
   const target = listenTarget(
-    service === undefined ? { port: (port ?? 0) as number, host: address || undefined } : { service },
+    service === undefined
+      ? { port: (port ?? 0) as number, host: address ? checkString(address, 'address') : undefined }
+      : { service },
   )
   return { target, options, callback }
 }

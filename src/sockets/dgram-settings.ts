@@ -14,7 +14,7 @@ export function checkHops(syscall: string, hops: number, least: number): number 
 
 /** Throws ERR_SOCKET_BAD_BUFFER_SIZE. */
 export function checkBufferSize(bytes: unknown): number {
-  if (Number.isInteger(bytes) && (bytes as number) > 0) return bytes as number
+  if (Number.isInteger(bytes) && Number(bytes) > 0 && Number(bytes) <= 0xffffffff) return Number(bytes)
   throw new ServalError('ERR_SOCKET_BAD_BUFFER_SIZE', {})
 }
 

@@ -1,4 +1,5 @@
 /** What programs for `node:dgram` rely on: forms of calls, errors and when they come, order of events. */
+import type { SocketOptions } from 'node:dgram'
 import { describe } from 'vitest'
 import { compare } from './dgram-harness.ts'
 import { seen, settled } from './harness.ts'
@@ -131,6 +132,10 @@ describe('a datagram socket refuses', () => {
   compare('types that are none', async world => {
     world.attempt('module', 'type', () => world.dgram.createSocket('tcp' as 'udp4'))
     world.attempt('module', 'options', () => world.dgram.createSocket({ type: 'x' as 'udp4' }))
+    for (const wrong of [{ recvBufferSize: 'a' }, { sendBufferSize: 'a' }, { lookup: 5 }]) {
+      const options = { type: 'udp4', ...wrong } as unknown as SocketOptions
+      world.attempt('module', Object.keys(wrong).join(), () => world.dgram.createSocket(options))
+    }
     const signal = 'no signal' as unknown as AbortSignal
     world.attempt('module', 'signal', () => world.dgram.createSocket({ type: 'udp4', signal }))
   })
@@ -151,6 +156,13 @@ describe('a datagram socket refuses', () => {
     }
     world.attempt('socket', 'send', () => socket.send('x', 100))
     await seen(socket, 'close')
+  })
+
+  compare('an address that is none', async world => {
+    for (const address of [5, {}, true]) {
+      const socket = world.socket('socket')
+      world.attempt('socket', 'bind', () => socket.bind(0, address as unknown as string))
+    }
   })
 
   compare('an address that is not of this host', async world => {
@@ -357,6 +369,7 @@ describe('a datagram socket has settings', () => {
     world.attempt('socket', 'setMulticastTTL', () => socket.setMulticastTTL(16))
     world.attempt('socket', 'setRecvBufferSize', () => socket.setRecvBufferSize(-1))
     world.attempt('socket', 'setSendBufferSize', () => socket.setSendBufferSize(-1))
+    world.attempt('socket', 'setRecvBufferSize', () => socket.setRecvBufferSize(2 ** 32))
     world.attempt('socket', 'setBroadcast', () => socket.setBroadcast(true))
     world.attempt('socket', 'addMembership', () => (socket.addMembership as () => void)())
     world.attempt('socket', 'leave x', () => socket.dropMembership('x'))
