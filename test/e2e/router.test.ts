@@ -178,6 +178,16 @@ describe('serval router', () => {
     expect(rules).toMatchObject([{ pattern: 'web.example', packets: stream.sent, drops: 0 }])
   })
 
+  it('refuses to take over where it could not', async () => {
+    for (const how of [
+      ['--workers', '0'],
+      ['--profile', '2014'],
+    ]) {
+      const heir = start('--bind', '127.0.0.1:0', '--take-over', ...how)
+      expect(await heir.exited).toMatchObject({ code: 2 })
+    }
+  })
+
   it('captures what comes to all of its workers and goes from them, whole and nothing twice', async () => {
     const server = await socket()
     const clients = await Promise.all(Array.from({ length: 32 }, () => socket()))

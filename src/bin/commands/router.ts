@@ -102,6 +102,9 @@ async function router(options: RouterOptions): Promise<void> {
     grace,
     json = false,
   } = options
+  if (takeOver && (workers === 0 || (profile ?? loadConfig().profile) === '2014')) {
+    throw new UsageError('--take-over is for workers: not with --workers 0, nor with the 2014 profile')
+  }
   const stopped = toldToStop()
   const shell = openShell({
     bind,
