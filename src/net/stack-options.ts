@@ -31,7 +31,8 @@ export function limitsOver(
   // More than half of what the kernel keeps, overhead counted in, would be lost whenever the program is slow.
   const keptBytes = network.receiveBufferBytes?.() ?? Number.POSITIVE_INFINITY
   const burstBytes = Math.max(MIN_BURST_BYTES, Math.min(DEFAULT_LIMITS.burstBytes, keptBytes / 2))
-  const memoryBytes = Math.min(totalmem(), process.constrainedMemory())
+  // 0, or nothing, where Node cannot tell: without a view of the control groups, as in `ip netns exec`.
+  const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
   return { burstBytes, receiveMemoryBytes: receiveMemory ?? memoryBytes / 4, ...chosen }
 }
 
