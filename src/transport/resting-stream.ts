@@ -185,3 +185,5 @@ export class RestingStream implements StreamPosition {
 
 /** What a segment may ask for or carry. */
 const QUESTIONS = segmentFlags.ACK | segmentFlags.PROBE | segmentFlags.DSACK
+/** Shorter pauses are not worth the making of it all anew. */
+export const REST_AFTER_MS = 1_000

@@ -14,8 +14,8 @@ export interface StreamLimits {
   /** What comes in at once at most without loss, where that is known. */
   readonly burstBytes?: number
   /**
-   * `writable` turns false at 4 MiB, or later on a path that takes more at once, and never later than here; default
-   * 16 MiB. `write` never refuses.
+   * `writable` turns false where so much is not acknowledged, or less where it has not left yet; default 16 MiB. `write`
+   * never refuses.
    */
   readonly sendBufferBytes?: number
   /** What all streams of a stack share; default: there is no limit. */
@@ -49,3 +49,4 @@ export function openStream(options: StreamBeginning & StreamLimits): RestingStre
 
 /** Of either direction. */
 export const DEFAULT_BUFFER_BYTES = 16 * 1_024 * 1_024
+export const DEFAULT_DEAD_PEER_MS = 120_000

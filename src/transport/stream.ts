@@ -14,12 +14,12 @@ import type { TransportPath } from './path.ts'
 import type { ReceiveBudget } from './receive-budget.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import { Receiver } from './receiver.ts'
-import { RestingStream, type StreamPosition } from './resting-stream.ts'
+import { REST_AFTER_MS, RestingStream, type StreamPosition } from './resting-stream.ts'
 import { SegmentInput, segmentNews } from './segment-input.ts'
 import { Sender } from './sender.ts'
 import { Silence } from './silence.ts'
-import { DEFAULT_BUFFER_BYTES, type StreamOptions } from './stream-options.ts'
-import { StreamSignal } from './stream-signals.ts'
+import { DEFAULT_BUFFER_BYTES, DEFAULT_DEAD_PEER_MS, type StreamOptions } from './stream-options.ts'
+import { StreamSignal, StreamSignals } from './stream-signals.ts'
 import type { StreamStats } from './stream-stats.ts'
 import { type StreamTimer, streamTimers, TimerTable } from './timers.ts'
 
@@ -29,43 +29,35 @@ export class Stream {
   readonly #receiveIsn: number
   readonly #codec: SegmentCodec
   readonly #budget: ReceiveBudget | undefined
-  readonly #sendBufferBytes: number
   readonly #timers = new TimerTable()
   readonly #sender: Sender
   readonly #receiver: Receiver
   readonly #input: SegmentInput
   readonly #emitter: Emitter
   readonly #liveness: Liveness
+  readonly #signals: StreamSignals
   readonly #silence = new Silence(this.#timers)
   /** The stream's length, once `end` was called. */
   #finalOffset: number | undefined
   #newestDataPath: TransportPath
   #keepAliveDue = false
   #suspended = false
-  /** `writable` was false when last looked at. */
-  #full = false
-  /** The reader knows of the bytes before. */
-  #announcedOffset: number
-  #endAnnounced = false
-  #signals = 0
 
   /** Goes on `from` where it stands. */
   constructor(options: StreamOptions, from: RestingStream) {
-    const { path, codec = nativeSegment, delayedAckMs = 25 } = options
-    const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, burstBytes = Number.POSITIVE_INFINITY } = options
+    const { path, codec = nativeSegment, delayedAckMs = 25, budget } = options
+    const { receiveBufferBytes = DEFAULT_BUFFER_BYTES, sendBufferBytes = DEFAULT_BUFFER_BYTES } = options
+    const { burstBytes = Number.POSITIVE_INFINITY, deadPeerMs = DEFAULT_DEAD_PEER_MS } = options
+    const hasSack = codec.maxSackRanges > 0
     this.stats = from.stats
     this.#sendIsn = from.sendIsn
     this.#receiveIsn = from.receiveIsn
     this.#codec = codec
-    this.#sendBufferBytes = options.sendBufferBytes ?? DEFAULT_BUFFER_BYTES
-    this.#newestDataPath = path
-    this.#announcedOffset = from.readBytes
-    this.#sender = new Sender(from, path, delayedAckMs, this.#timers, this.stats, codec.maxSackRanges > 0)
-    const window = new ReceiveWindow(receiveBufferBytes, burstBytes, from.readBytes, from.windowBytes)
-    const repeatsAcks = codec.maxSackRanges === 0
-    const { budget } = options
     this.#budget = budget
-    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats, repeatsAcks, budget)
+    this.#newestDataPath = path
+    this.#sender = new Sender(from, path, delayedAckMs, this.#timers, this.stats, hasSack)
+    const window = new ReceiveWindow(receiveBufferBytes, burstBytes, from.readBytes, from.windowBytes)
+    this.#receiver = new Receiver(from, window, delayedAckMs, this.#timers, this.stats, !hasSack, budget)
     if (from.acknowledgementDue) this.#receiver.requestAcknowledgement()
     this.#input = new SegmentInput(codec, from, this.#sender, this.#receiver, this.stats)
     this.#emitter = new Emitter(
@@ -76,7 +68,8 @@ export class Stream {
       this.#receiver,
       this.stats,
     )
-    this.#liveness = new Liveness(from, this.#timers, options.deadPeerMs ?? DEFAULT_DEAD_PEER_MS)
+    this.#liveness = new Liveness(from, this.#timers, deadPeerMs)
+    this.#signals = new StreamSignals(this.#sender, this.#receiver, sendBufferBytes)
   }
 
   // ---- the program's side ---------------------------------------------------------------------------------
@@ -85,7 +78,7 @@ export class Stream {
   write(chunk: Uint8Array): void {
     if (this.#finalOffset !== undefined) return
     this.#sender.buffer.write(chunk)
-    if (!this.#hasRoom) this.#full = true
+    this.#signals.handleWritten()
   }
 
   /** Nothing more will be written: `finalOffset` is fixed. */
@@ -123,10 +116,7 @@ export class Stream {
 
   /** Advice: more may be written without filling memory. Whoever reads that it is not so is signalled when it is. */
   get writable(): boolean {
-    // Room that was signalled may be gone before it is looked at: the window shrinks, the path changes.
-    const hasRoom = this.#hasRoom
-    if (!hasRoom) this.#full = true
-    return hasRoom
+    return this.#signals.writable
   }
 
   /** Bytes of the whole stream we send, once `end` was called: what FIN tells the peer. */
@@ -171,7 +161,7 @@ export class Stream {
       this.#silence.handleData((news & segmentNews.pushed) !== 0)
     } else if (news === segmentNews.lie) {
       this.stats.badAcknowledgements++
-      this.#signals |= StreamSignal.badAck
+      this.#signals.raise(StreamSignal.badAck)
     }
   }
 
@@ -189,17 +179,13 @@ export class Stream {
   handleBatchEnd(nowMs: number): void {
     this.#receiver.handleBatchEnd(this.#srttMs, nowMs)
     this.#silence.handleBatchEnd(this.#receiver.complete, this.#srttMs, nowMs)
-    if (this.#receiver.nextOffset > this.#announcedOffset) {
-      this.#announcedOffset = this.#receiver.nextOffset
-      this.#signals |= StreamSignal.readable
-    }
-    this.#announceEnd()
+    this.#signals.announceReceived()
   }
 
   /** The peer's stream is `offset` bytes long. `conflict`: it said otherwise before, or has sent more. */
   handleFinalOffset(offset: number): 'ok' | 'conflict' {
     const verdict = this.#receiver.setFinalOffset(offset)
-    this.#announceEnd()
+    this.#signals.announceEnd()
     return verdict
   }
 
@@ -208,9 +194,7 @@ export class Stream {
     this.#receiver.requestAcknowledgement()
   }
 
-  /**
-   * Where the newest data came from: acknowledgements go out there (src/wire/README.md, "Set-up and keys").
-   */
+  /** Where the newest data came from: acknowledgements go out there (src/wire/README.md, "Set-up and keys"). */
   get newestDataPath(): TransportPath {
     return this.#newestDataPath
   }
@@ -234,7 +218,7 @@ export class Stream {
     const sack = this.#receiver.acknowledgeNow && this.#receiver.hasSack
     if (!sack && path === this.#sender.path && this.#emitter.emitData(batch, prefix, path, nowMs)) {
       this.#liveness.update(true, nowMs)
-      if (this.#full) this.#announceRoom()
+      this.#signals.announceRoom()
       return true
     }
     this.#liveness.update(this.#sender.outstanding || this.#keepAliveDue, nowMs)
@@ -277,9 +261,7 @@ export class Stream {
     return this.#sender.path
   }
 
-  /**
-   * Sends on `path` from now on; what was in flight is taken for lost, at no cost to the new path's window.
-   */
+  /** Sends on `path` from now on; what was in flight is taken for lost, at no cost to the new path's window. */
   switchPath(path: TransportPath, nowMs: number): void {
     this.#sender.switchPath(path, nowMs)
   }
@@ -319,9 +301,7 @@ export class Stream {
 
   /** `StreamSignal` since the last call. */
   takeSignals(): number {
-    const signals = this.#signals
-    this.#signals = 0
-    return signals
+    return this.#signals.take()
   }
 
   // ---- details --------------------------------------------------------------------------------------------
@@ -329,7 +309,7 @@ export class Stream {
   get #isAtRest(): boolean {
     const isOpen = this.#finalOffset === undefined && !this.#suspended
     const isAnswered = this.acknowledgedAll && this.#liveness.isAtRest && !this.#probeDue
-    return isOpen && isAnswered && this.#receiver.isAtRest && this.#signals === 0
+    return isOpen && isAnswered && this.#receiver.isAtRest && this.#signals.pending === 0
   }
 
   /** A timer runs that a stream at rest does not keep. */
@@ -354,26 +334,10 @@ export class Stream {
     }
   }
 
-  #announceEnd(): void {
-    if (this.#endAnnounced || !this.#receiver.complete) return
-    this.#endAnnounced = true
-    this.#signals |= StreamSignal.end
-  }
-
   #handleAcknowledged(drained: boolean, nowMs: number): void {
     this.#liveness.update(this.#sender.outstanding, nowMs)
-    if (drained) this.#signals |= StreamSignal.allAcknowledged
-    if (this.#full) this.#announceRoom()
-  }
-
-  #announceRoom(): void {
-    if (!this.#hasRoom) return
-    this.#full = false
-    this.#signals |= StreamSignal.writable
-  }
-
-  get #hasRoom(): boolean {
-    return this.unsentBytes < SEND_AHEAD_BYTES && this.#sender.buffer.bytes < this.#sendBufferBytes
+    if (drained) this.#signals.raise(StreamSignal.allAcknowledged)
+    this.#signals.announceRoom()
   }
 
   /** Of the path that data comes on. */
@@ -426,15 +390,10 @@ export class Stream {
 
   #handleSilence(nowMs: number): void {
     const verdict = this.#liveness.handleDeadPeerTimer(nowMs)
-    if (verdict === 'dead') this.#signals |= StreamSignal.dead
+    if (verdict === 'dead') this.#signals.raise(StreamSignal.dead)
     else if (verdict === 'ask') this.#keepAliveDue = true
   }
 }
 
-/** What a program may write ahead of what has left: enough for the next turn, and still in the processor's cache then. */
-const SEND_AHEAD_BYTES = 256 * 1_024
 /** Of a path that nothing was measured on: less than most have, so that the reader is looked at often. */
 const UNKNOWN_RTT_MS = 10
-/** Shorter pauses are not worth the making of it all anew. */
-export const REST_AFTER_MS = 1_000
-const DEFAULT_DEAD_PEER_MS = 120_000
