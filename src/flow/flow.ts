@@ -298,8 +298,7 @@ export class Flow implements AnyFlow {
   /** A packet for this flow that is more than plain data. */
   handlePacket(arrival: Arrival, nowMs: number): void {
     this.#control.handlePacket(arrival, nowMs)
-    this.#transport.handleBatchEnd(nowMs)
-    this.#afterInput(nowMs)
+    this.handleBatchEnd(nowMs)
   }
 
   /** A new address of this host's has come, or one of it has been chosen, for this flow. */
@@ -344,10 +343,9 @@ export class Flow implements AnyFlow {
 
   /** HOT. Writes what is to be sent next; false when there is nothing. */
   pollTransmit(batch: TransmitBatch, nowMs: number): boolean {
-    if (!this.#output.pollTransmit(batch, nowMs)) return false
-    const signals = this.#transport.takeSignals()
-    if (signals !== 0) this.#tell(signals)
-    return true
+    const isFilled = this.#output.pollTransmit(batch, nowMs)
+    if (isFilled) this.#tell()
+    return isFilled
   }
 
   /**
@@ -386,18 +384,18 @@ export class Flow implements AnyFlow {
   /** HOT. What the stream has to say, and what follows from it. */
   #afterInput(nowMs: number): void {
     const { context } = this.#parts
-    const signals = this.#transport.takeSignals()
-    if (signals !== 0) this.#tell(signals)
+    const signals = this.#tell()
     this.#connection.handleProgress(nowMs)
     if (signals & StreamSignal.dead) this.#connection.input('gaveUp', nowMs)
     context.wake(this)
     context.rearm(this)
   }
 
-  #tell(signals: number): void {
-    const { context } = this.#parts
+  #tell(): number {
+    const signals = this.#transport.takeSignals()
     const bits = programSignals(signals)
-    if (bits !== 0) context.signal(this, bits)
-    if (signals & StreamSignal.badAck) context.count('badAck')
+    if (bits !== 0) this.#parts.context.signal(this, bits)
+    if (signals & StreamSignal.badAck) this.#parts.context.count('badAck')
+    return signals
   }
 }
