@@ -69,6 +69,18 @@ describe('a program may write ahead', () => {
     expect(a.stream.acknowledgedAll).toBe(false)
   })
 
+  it('which need not wait for an acknowledgement', () => {
+    const streams = lab(50)
+    const { a } = streams
+    while (a.stream.writable) a.write(CHUNK_BYTES)
+    a.settle()
+    expect(a.signals & StreamSignal.writable).toBe(0)
+    a.flush(streams.nowMs)
+    a.settle()
+    expect(a.signals & StreamSignal.writable).not.toBe(0)
+    expect(a.stream.path.bytesInFlight).toBe(a.writtenBytes - a.stream.unsentBytes)
+  })
+
   it('and is told of room also where it had looked when there was some, and it is gone', () => {
     const streams = lab(50)
     const { a } = streams
