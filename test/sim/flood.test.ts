@@ -43,20 +43,24 @@ function scene(): Scene {
   return { world, net, server, listener, flooder: port, accepted }
 }
 
-const SYN = forge({
-  srcFlowId: 1,
-  dstFlowId: 0,
-  extensions: [
-    control(controlFlags.SYN, 7, 0, new Uint8Array(8)),
-    service(serviceIdOf(SERVICE)),
-    key(keyModes.PLAIN, new Uint8Array(16)),
-  ],
-})
+function synTo(name: string): Uint8Array {
+  return forge({
+    srcFlowId: 1,
+    dstFlowId: 0,
+    extensions: [
+      control(controlFlags.SYN, 7, 0, new Uint8Array(8)),
+      service(serviceIdOf(name)),
+      key(keyModes.PLAIN, new Uint8Array(16)),
+    ],
+  })
+}
+
+const SYN = synTo(SERVICE)
 
 /** One SYN as from an address that is nobody's, and that of nobody else before. */
-function spoof({ world, server, flooder }: Scene): void {
+function spoof({ world, server, flooder }: Scene, syn = SYN): void {
   const { random } = world
-  const bytes = SYN.slice()
+  const bytes = syn.slice()
   random.fill(bytes, SHIM_BYTES, SHIM_BYTES + 4)
   random.fill(bytes, bytes.length - 16)
   fillSalChecksum(bytes, SHIM_BYTES)
@@ -123,6 +127,20 @@ describe('a flood of SYNs from addresses that are nobody’s', () => {
     it.world.run(120)
     expect(it.listener.halfOpen).toBeGreaterThanOrEqual(COOKIES_FROM)
     expect(keptBytes() - before).toBeLessThan(MIB)
+  })
+
+  it('spread over many services is met as one', () => {
+    const it = scene()
+    const { server, listener } = it
+    const names = Array.from({ length: 8 }, (_, i) => `service-${i}.example`)
+    const listeners = [listener, ...names.map(name => server.listen(name))]
+    const each = COOKIES_FROM / 4
+    for (const name of [SERVICE, ...names]) for (let i = 0; i < each; i++) spoof(it, synTo(name))
+    it.world.run(50)
+    const halfOpen = listeners.map(({ halfOpen }) => halfOpen)
+    expect(Math.max(...halfOpen)).toBe(each)
+    expect(halfOpen.reduce((sum, flows) => sum + flows)).toBe(COOKIES_FROM)
+    expect(server.sal.counters.cookieAsked).toBe(listeners.length * each - COOKIES_FROM)
   })
 
   it('is over when it is over: who comes later is asked for nothing', () => {

@@ -196,6 +196,8 @@ export class SimFlow {
     const chunk = this.#outgoing.bytes(this.sentBytes, end)
     this.#sentHash?.update(chunk)
     this.flow.write(chunk)
+    // The memory is the program's again.
+    chunk.fill(0)
     this.sentBytes = end
   }
 }

@@ -380,6 +380,20 @@ describe('the driver', () => {
       expect(core.log).toEqual(['send 3'])
     })
 
+    it('and are left alone for as long as the link reads from them', async () => {
+      const { core, link, driver } = openGathering()
+      const kept: Uint8Array[] = []
+      link.send = batch => {
+        kept.push(batch.buffer.subarray(0, batch.length))
+        return false
+      }
+      for (const batches of [3, 2, 1]) {
+        core.batches = batches
+        await driver.settled()
+      }
+      expect(kept.map(train => [...train])).toEqual([[2, 1, 0], [1, 0], [0]])
+    })
+
     it('and not where a link takes them one by one', async () => {
       const { core, driver } = open()
       core.batches = 3

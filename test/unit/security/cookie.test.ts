@@ -58,6 +58,17 @@ describe('a cookie', () => {
     }
   })
 
+  it('does not get younger by saying so', () => {
+    const jar = new CookieJar(new Random(1).bytes)
+    const cookie = jar.make(subject, SECRET_MS)
+    for (const nowMs of [SECRET_MS, 2 * SECRET_MS]) {
+      for (let generation = 0; generation < 256; generation++) {
+        const claim = Uint8Array.of(generation, ...cookie.subarray(1))
+        expect(jar.holds(claim, subject, nowMs), `${generation} at ${nowMs}`).toBe(generation === 1)
+      }
+    }
+  })
+
   it('is not to be had by guessing before the first was made', () => {
     const jar = new CookieJar(new Random(1).bytes)
     expect(jar.holds(new Uint8Array(COOKIE_BYTES), subject, 0)).toBe(false)
