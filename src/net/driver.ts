@@ -13,6 +13,9 @@
  * commands are served in the same drain. A drain that lasts too long goes on in the next turn, so that a busy flow never
  * keeps the program's other work waiting.
  *
+ * A program that was busy, or stopped, for long finds its timers due and the answers they wait for unread. So timers that
+ * are late wait for the end of a turn that began after it was noticed: by then what had come has been handled.
+ *
  * Packets of many flows that leave in one drain between the same two addresses go as a train, with one call, where links
  * can do that: fifty requests on fifty connections cost their host little more than one, and the peer as well, to whom the
  * kernel hands them together.
@@ -43,6 +46,8 @@ const TURN_MS = 8
 const LEAST_MS = 2
 /** Single packets that may go out between two looks at the clock. */
 const STEPS_PER_LOOK = 8
+/** Timers are late when nobody looked at them for longer than a turn may take. */
+const LATE_MS = 10
 /** A link takes in no more after this. */
 const INTAKE_MS = 3
 /** So much of a turn is acknowledged before the rest is received: the sender should not run dry. */
@@ -69,6 +74,8 @@ export class Driver<E> implements LinkEvents {
   #isTicking = false
   /** The program has asked for something during this drain. */
   #isAsked = false
+  /** Timers were found late: they have their turn when links have had theirs. */
+  #isBehind = false
   #isDraining = false
   #isClosed = false
   #isRef = true
@@ -172,7 +179,7 @@ export class Driver<E> implements LinkEvents {
     const isBurst = this.#burstBytes >= BURST_BYTES / 16
     const isDone = this.#drain(nowMs())
     // Of a single exchange nothing is left for the end of the turn: the loop need not come round for it.
-    if (!isDone || isBurst || this.#immediate === undefined) return
+    if (!isDone || isBurst || this.#isBehind || this.#immediate === undefined) return
     clearImmediate(this.#immediate)
     this.#immediate = undefined
     this.#turnStartedAt = NEVER
@@ -182,7 +189,11 @@ export class Driver<E> implements LinkEvents {
     this.#immediate = undefined
     const now = nowMs()
     const endAt = Math.max(this.#turnStartedAt + TURN_MS, now + LEAST_MS)
-    if (!this.#isClosed) this.#drain(now, false, Math.min(now, endAt - BUDGET_MS))
+    const isBehind = this.#isBehind
+    this.#isBehind = false
+    if (this.#isClosed) return
+    if (isBehind) this.#core.handleTimeout(now)
+    this.#drain(now, false, Math.min(now, endAt - BUDGET_MS))
     this.#turnStartedAt = NEVER
   }
 
@@ -193,7 +204,7 @@ export class Driver<E> implements LinkEvents {
     this.#isAsked = false
     if (!maySendLater) this.#burstBytes = 0
     try {
-      if (this.#core.nextTimeoutAt <= now) this.#core.handleTimeout(now)
+      this.#expire(now)
       isDone = this.#poll(now, maySendLater, startedAt + BUDGET_MS)
       this.#depart()
     } finally {
@@ -206,6 +217,14 @@ export class Driver<E> implements LinkEvents {
       }
     }
     return isDone
+  }
+
+  #expire(now: number): void {
+    const { nextTimeoutAt } = this.#core
+    if (nextTimeoutAt > now || this.#isBehind) return
+    if (now - nextTimeoutAt <= LATE_MS) return this.#core.handleTimeout(now)
+    this.#isBehind = true
+    this.#immediate ??= setImmediate(this.#run)
   }
 
   #settle(): void {

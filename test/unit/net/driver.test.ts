@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { nowMs } from '../../../src/net/clock.ts'
 import { type Core, Driver } from '../../../src/net/driver.ts'
@@ -238,6 +239,40 @@ describe('the driver', () => {
       core.onTimeout = resolve
       driver.wake()
     })
+    expect(core.log).toEqual(['timeout'])
+  })
+
+  it('hears what came while the program was busy before it takes timers for due', async () => {
+    const { core, link, driver } = open()
+    const socket = createSocket('udp4', datagram =>
+      driver.onDatagram(link, datagram, datagram.length, REMOTE),
+    )
+    onTestFinished(() => void socket.close())
+    await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve))
+    const timedOut = new Promise<void>(resolve => {
+      core.onTimeout = resolve
+    })
+    core.nextTimeoutAt = nowMs() + 5
+    driver.wake()
+    // Of a turn this is the end: what comes from now on is read in the next, after timers that are due.
+    await turn()
+    const sent = new Promise(resolve => socket.send('hello', socket.address().port, '127.0.0.1', resolve))
+    for (const startedAt = nowMs(); nowMs() - startedAt < 50; )
+      await new Promise<void>(resolve => process.nextTick(resolve))
+    await Promise.all([sent, timedOut])
+    expect(core.log).toEqual(['datagram 5 at 1', 'timeout'])
+  })
+
+  it('handles timers that are late when nothing came, once', async () => {
+    const clock = ownClock()
+    const { core, driver } = open()
+    core.nextTimeoutAt = nowMs() + 5
+    clock.pass(500)
+    driver.wake()
+    await new Promise<void>(resolve => process.nextTick(resolve))
+    expect(core.log, 'before the links had their turn').toEqual([])
+    await turn()
+    await turn()
     expect(core.log).toEqual(['timeout'])
   })
 
