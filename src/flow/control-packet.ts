@@ -160,14 +160,17 @@ export class ControlPacketWriter implements PacketWriter {
       case 'SYN': {
         const shown = due.setup.cookieFor(due.path.remote)
         return [
-          control(SYN, due.entry.verno, 0, due.setup.controlNonce),
+          control(SYN, due.entry.verno, 0, due.setup.controlNonce, due.setup.attempt),
           service(this.#service),
           key(keyModes.PLAIN, due.setup.nonce),
           ...(shown ? [cookie(shown)] : []),
         ]
       }
       case 'SYN_ACK':
-        return [number(SYN, due.entry.verno), key(keyModes.PLAIN, due.setup.nonce)]
+        return [
+          control(SYN | ack, due.entry.verno, channel.ackno, undefined, due.setup.attempt),
+          key(keyModes.PLAIN, due.setup.nonce),
+        ]
       case 'THIRD_ACK':
         return [number(ACK), service(this.#service)]
       case 'FIN':

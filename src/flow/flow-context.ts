@@ -16,15 +16,18 @@ export interface SynRoute {
   readonly remote: Endpoint
   /** After so long without an answer another instance is to be asked too; absent: there is no other. */
   readonly patienceMs?: number
+  /** Which of its flow's SYNs it is, from 1 on: it says so, and so does what answers it. */
+  readonly attempt: number
 }
 
 /**
  * What a NACK means to the program, and when it is worth asking again: at once, since another instance is known; a few
- * times, since another one may be found; or until the deadline, since any instance may have room by then.
+ * times, since another one may be found; or until the deadline, since any instance may have room by then. `as planned`:
+ * it changes nothing, as another answer is under way.
  */
 export interface Refusal {
   readonly error: ServalError
-  readonly retry: 'never' | 'at once' | 'elsewhere' | 'later'
+  readonly retry: 'never' | 'at once' | 'elsewhere' | 'later' | 'as planned'
 }
 
 /** What a NACK said, and who sent it. */
@@ -80,8 +83,8 @@ export interface FlowContext<F> {
   count(counter: string): void
   /** Resolves the service afresh. */
   nextInstance(flow: F, nowMs: number): SynTarget
-  /** A SYN-ACK from `remote` is believed: the flow goes on with it, or it came too late. */
-  answered(flow: F, remote: Endpoint, nowMs: number): void
+  /** A SYN-ACK from `remote` is believed: the flow goes on with it, or it came too late. `attempt`: what it answers, as far as known. */
+  answered(flow: F, remote: Endpoint, nowMs: number, attempt?: number): void
   refused(flow: F, nack: Nack, nowMs: number): void
   /** What a NACK means, of which `refused` has told. */
   refusal(flow: F, nack: Nack, nowMs: number): Refusal

@@ -7,7 +7,7 @@ import { ServalError } from '../errors.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import { derivePlainKeys, type FlowKeys } from '../security/keys.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
-import { controlFlags, KNOWN_CONTROL_FLAGS } from '../wire/extensions/control.ts'
+import { type ControlExtension, controlFlags, KNOWN_CONTROL_FLAGS } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
@@ -55,6 +55,7 @@ export class Opening<F> {
       return undefined
     }
     this.#nack = undefined
+    this.#setup.attempt = target.attempt
     const again = this.#setup.sent(nowMs, target.patienceMs)
     this.#syn ??= channel.queue('SYN')
     const path = paths.open(target.local, target.remote)
@@ -85,7 +86,7 @@ export class Opening<F> {
     }
     const share = synAckShare(arrival)
     if (share === undefined) return this.#dropped('unexpected')
-    return this.#believe(arrival, control.verno, control.ackno, share, nowMs)
+    return this.#believe(arrival, control, share, nowMs)
   }
 
   /** After a NACK; an error if no other instance is worth a SYN. */
@@ -93,6 +94,7 @@ export class Opening<F> {
     const { context, flow, timers } = this.#parts
     if (this.#nack === undefined) return undefined
     const { error, retry } = context.refusal(flow, this.#nack, nowMs)
+    if (retry === 'as planned') return undefined
     const againAt = this.#setup.refused(retry, nowMs)
     if (againAt === undefined) return error
     timers.arm('setup', againAt)
@@ -114,6 +116,7 @@ export class Opening<F> {
     const share = syn.packet.extension('key')?.share
     if (control === undefined || share === undefined) return false
     const keys = this.#meet(srcFlowId, share)
+    this.#setup.attempt = control.reserved
     channel.start(control.verno)
     const path = paths.open(syn.local, replyTo)
     path.credit.receivedBytes = arrivalBytes(syn)
@@ -157,8 +160,7 @@ export class Opening<F> {
   /** The first SYN-ACK with a TAG that holds wins. */
   #believe(
     arrival: Arrival,
-    verno: number,
-    ackno: number,
+    { verno, ackno, reserved: attempt }: ControlExtension,
     share: Uint8Array,
     nowMs: number,
   ): 'SYN_ACK' | undefined {
@@ -173,7 +175,7 @@ export class Opening<F> {
     paths.adopt(paths.open(arrival.local, arrival.remote))
     this.prove(nowMs)
     this.#transport.open(keys, nowMs)
-    this.#parts.context.answered(this.#parts.flow, arrival.remote, nowMs)
+    this.#parts.context.answered(this.#parts.flow, arrival.remote, nowMs, attempt)
     return 'SYN_ACK'
   }
 

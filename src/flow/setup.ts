@@ -7,8 +7,9 @@
  *   ACK      control service TAG  segment    ---->    (repeated until the server is heard; carries the first data)
  *
  * The SYN is resolved afresh each time it is sent. A NACK is a hint: another instance is asked, until the deadline. Where
- * several are known and the one that was asked takes its time, another is asked too before the SYN is repeated
- * (sal/attempts.ts). The first verified SYN-ACK wins.
+ * there may be several and the one that was asked takes its time, another is asked too before the SYN is repeated
+ * (sal/attempts.ts). Each SYN says which of its flow's it is: routers choose another instance for each, and an answer tells
+ * which it is to. The first verified SYN-ACK wins.
  */
 import { derivePlainKeys, type FlowKeys, plainNonceBytes } from '../security/keys.ts'
 import { type Endpoint, sameEndpoint } from '../wire/endpoint.ts'
@@ -36,6 +37,8 @@ export class Setup {
   /** The control extension's nonce of the SYN: a NACK or COOKIE must echo it. */
   readonly controlNonce: Uint8Array
   readonly deadlineAt: number
+  /** Which SYN is being sent, or answered; 0 where it did not say. */
+  attempt = 0
   readonly #firstRepeatMs: number
   #sends = 0
   /** Since the last refusal: a SYN that is lost then is missed as soon as the first. */
@@ -99,7 +102,7 @@ export class Setup {
    * An instance refused; returns when to ask again, or undefined when it is time to give up. The nonce spreads those who
    * are refused together.
    */
-  refused(retry: Refusal['retry'], nowMs: number): number | undefined {
+  refused(retry: Exclude<Refusal['retry'], 'as planned'>, nowMs: number): number | undefined {
     const isElsewhere = retry === 'elsewhere' || retry === 'at once'
     if (retry === 'never' || (isElsewhere && this.#refusals >= ELSEWHERE_LIMIT)) return undefined
     this.#repeats = 0

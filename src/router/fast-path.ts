@@ -1,7 +1,7 @@
 /**
  * HOT: the router's short way for what nearly all of its packets are, SYNs and unconnected datagrams that a FORWARD rule
  * sends on: parsed where they lie, rewritten where they lie, nothing allocated. Whatever is unusual in any way (answers,
- * loops, other extensions, DELAY, a packet to be refused) it leaves as it was for the router's core, `Router`, which
+ * loops, SYNs that are sent again, other extensions, DELAY, a packet to be refused) it leaves as it was for the router's core, `Router`, which
  * does the same for every packet, slower; test/property/fast-path.test.ts holds the two together.
  *
  * ROUTE grows by an entry at the end of the SAL header. A SYN ends there; of a datagram the header moves down, so the
@@ -14,6 +14,7 @@ import { addressText } from '../id/address.ts'
 import { affinityOf } from '../service/balance/affinity.ts'
 import type { Choice } from '../service/balance/balancer.ts'
 import { resolveForward } from '../service/resolve.ts'
+import { uniformOfAttempt } from '../service/resolve-attempt.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { ForwardTarget } from '../service/target.ts'
 import { readU16, readU32, writeU16 } from '../wire/bytes.ts'
@@ -81,6 +82,8 @@ export class FastPath {
   /** Its first serviceID; 0: none. */
   #service = 0
   #isSyn = false
+  /** What a SYN says which of its flow's it is: 0, nothing, or the first. */
+  #attempt = 0
   /** Of its ROUTE, the last extension; 0: there is none. */
   #routeBytes = 0
 
@@ -118,7 +121,10 @@ export class FastPath {
     if (headerEnd + growth - start - SHIM_BYTES > MAX_HEADER_BYTES || end + growth - start > 0xffff) {
       return undefined
     }
-    this.#choice.set(this.#service, address, addressBytes, nowMs, this.#parts.uniform())
+    const attempt = this.#attempt
+    const uniform =
+      attempt === 0 ? this.#parts.uniform() : uniformOfAttempt(flowId, bytes[start + HOPS]!, attempt)
+    this.#choice.set(this.#service, address, addressBytes, nowMs, uniform)
     const target = this.#resolve(start, end)
     if (target === undefined) return undefined
     this.#grow(start, end, headerEnd, growth)
@@ -160,7 +166,7 @@ export class FastPath {
     let services = 0
     let controls = 0
     let keys = 0
-    this.#service = this.#routeBytes = 0
+    this.#service = this.#routeBytes = this.#attempt = 0
     for (let at = start + EXTENSIONS; at < headerEnd; ) {
       const length = bytes[at + 1]!
       if (++extensions > MAX_EXTENSIONS) return false
@@ -168,6 +174,8 @@ export class FastPath {
         case CONTROL:
           if (length !== CONTROL_BYTES || ++controls > 1) return false
           if ((bytes[at + 2]! & FLAGS) !== controlFlags.SYN) return false
+          this.#attempt = bytes[at + 3]!
+          if (this.#attempt > 1) return false
           break
         case SERVICE:
           if (length !== SERVICE_BYTES || ++services > 2) return false

@@ -14,6 +14,7 @@ import type { Choice } from '../service/balance/balancer.ts'
 import { uniformFrom } from '../service/balance/uniform.ts'
 import { type DelayLimits, DelayQueue, type Held } from '../service/delay-queue.ts'
 import { countDrop, peekType, resolve, resolveAll } from '../service/resolve.ts'
+import { resolveAttempt, uniformOfAttempt } from '../service/resolve-attempt.ts'
 import type { Rule, RuleOrigin } from '../service/rule.ts'
 import { checkNoLoop } from '../service/rule-check.ts'
 import { formatRule } from '../service/rule-text.ts'
@@ -244,23 +245,27 @@ export class Router {
   }
 
   #resolve(transit: Transit, nowMs: number): void {
-    const { packet, serviceId, bytes } = transit
-    const choice = this.#choiceFor(transit, nowMs)
+    const { packet, serviceId, bytes, hops } = transit
+    const attempt = packet.control?.reserved ?? 0
+    if (attempt > 0) {
+      const choice = (attempt: number) =>
+        this.#choiceFor(transit, uniformOfAttempt(packet.srcFlowId, hops, attempt), nowMs)
+      const target = resolveAttempt(this.table, serviceId, packet.protocol, bytes, attempt, choice)
+      return this.#follow(transit, target, nowMs)
+    }
+    const choice = this.#choiceFor(transit, this.#uniform(), nowMs)
     if (packet.control !== undefined) {
-      return this.#follow(
-        transit,
-        resolve(this.table, serviceId, packet.protocol, bytes, choice, 'remote'),
-        nowMs,
-      )
+      const target = resolve(this.table, serviceId, packet.protocol, bytes, choice, 'remote')
+      return this.#follow(transit, target, nowMs)
     }
     const targets = resolveAll(this.table, serviceId, packet.protocol, bytes, choice, 'remote')
     if (targets.length === 0) return this.#follow(transit, undefined, nowMs)
     for (const target of targets) this.#follow(transit, target, nowMs)
   }
 
-  #choiceFor({ serviceId, remote }: Transit, nowMs: number): Choice {
+  #choiceFor({ serviceId, remote }: Transit, uniform: number, nowMs: number): Choice {
     return {
-      uniform: this.#uniform(),
+      uniform,
       nowMs,
       affinity: () => affinityOf(remote.address, serviceId),
       isNear: this.#isNear,

@@ -55,12 +55,12 @@ export class Answers {
    */
   ask({ packet: syn, local, remote }: Arrival, opaque: Uint8Array): void {
     if (syn.control === undefined) return
-    const { verno, nonce } = syn.control
+    const { verno, nonce, reserved: attempt } = syn.control
     const packet = new SalPacket({
       srcFlowId: NO_FLOW_ID,
       dstFlowId: syn.srcFlowId,
       protocol: syn.protocol,
-      extensions: [control(0, 0, serialAdd(verno, 1), nonce), cookie(opaque)],
+      extensions: [control(0, 0, serialAdd(verno, 1), nonce, attempt), cookie(opaque)],
     })
     this.#queueUp({ packet, localId: local.id, remote })
   }

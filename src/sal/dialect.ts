@@ -62,6 +62,8 @@ export interface DialectHost {
   listenerFor(serviceId: ServiceId, protocol: number, bytes: number, nowMs: number): Listener | undefined
   /** Whether packets of `protocol` for a service have somebody here who takes them. */
   takes(serviceId: ServiceId, protocol: number): boolean
+  /** Routers that choose another instance for each SYN of a flow, which says which one it is. */
+  knowChoosers(routers: readonly Endpoint[]): void
   /** Whether nobody else at this host's addresses may take what this stack does not. */
   speaksForHost(): boolean
   /** A datagram without a flow has come; an answer would go to `replyTo`. */

@@ -108,6 +108,7 @@ class NativeDialect implements Dialect {
 
   trustRouters(routers: readonly Endpoint[]): void {
     this.#trustedRouters = new Set(routers.map(formatEndpoint))
+    this.#host.knowChoosers(routers)
   }
 
   /** HOT. A datagram, or several that the kernel merged. `buffer` is given away: payloads are moved within it. */

@@ -4,7 +4,7 @@
  */
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
-import type { Nack, Refusal, SynTarget } from '../flow/flow-context.ts'
+import type { Nack, Refusal, SynRoute, SynTarget } from '../flow/flow-context.ts'
 import type { Local } from '../flow/path.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
 import { isLoopback } from '../id/address.ts'
@@ -18,11 +18,14 @@ import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-qu
 import { peekEntry, peekType, resolve } from '../service/resolve.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { MAX_ATTEMPT } from '../wire/extensions/control.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import type { Profile } from '../wire/profile.ts'
 import type { Protocol } from '../wire/sal-header.ts'
-import { Attempts } from './attempts.ts'
+import { AnswerTimes } from './answer-times.ts'
+import { Attempts, SILENCE_MS } from './attempts.ts'
+import { Directions } from './directions.ts'
 import type { Locals } from './locals.ts'
 
 /** Bytes of a SYN, for the rules' counters. */
@@ -34,9 +37,22 @@ export type Ask = (serviceId: ServiceId, name: string | undefined, protocol: Pro
 /** Of a flow that has sent SYNs. */
 interface Asked {
   /** Those that went where one had gone: another address of this host's is tried when one stays unanswered. */
-  repeats: number
+  readonly repeats: number
+  /** When the first went, or the last that was a repeat. */
+  readonly repeatedAt: number
   /** Where the last one went that went by the rules. */
-  target: Endpoint
+  readonly target: Endpoint
+  /** Which one that was: the first is 1. */
+  readonly attempt: number
+  /** When those went that went to routers, by attempt. */
+  readonly routedAt: ReadonlyMap<number, number>
+}
+
+const NOT_ASKED: Omit<Asked, 'target'> = {
+  repeats: 0,
+  repeatedAt: Number.NEGATIVE_INFINITY,
+  attempt: 0,
+  routedAt: new Map(),
 }
 
 export class Resolver {
@@ -49,9 +65,10 @@ export class Resolver {
   readonly #client: string
   readonly #waiting: DelayQueue<AnyFlow>
   readonly #attempts: Attempts
+  readonly #answerTimes = new AnswerTimes()
+  #choosers: ReadonlySet<string> = new Set()
   readonly #asked = new WeakMap<AnyFlow, Asked>()
-  /** Where an instance wants to be asked itself, of flows that have not done so yet. */
-  readonly #directed = new WeakMap<AnyFlow, Endpoint>()
+  readonly #directions = new Directions()
 
   constructor(
     table: ServiceTable,
@@ -76,7 +93,22 @@ export class Resolver {
 
   get queues(): readonly QueueSize[] {
     const { size } = this.#waiting
-    return [{ name: 'flows to resolve', size, limit: DEFAULT_DELAY_LIMITS.items }, ...this.#attempts.queues]
+    return [
+      { name: 'flows to resolve', size, limit: DEFAULT_DELAY_LIMITS.items },
+      ...this.#attempts.queues,
+      ...this.#answerTimes.queues,
+    ]
+  }
+
+  /** Routers that choose another instance for each SYN of a flow, which says which one it is. */
+  knowChoosers(routers: readonly Endpoint[]): void {
+    this.#choosers = new Set(routers.map(formatEndpoint))
+  }
+
+  /** Whether the flow has asked, and heard nothing for so long that the next SYN is a repeat. */
+  isUnanswered(flow: AnyFlow, nowMs: number): boolean {
+    const asked = this.#asked.get(flow)
+    return asked !== undefined && nowMs >= asked.repeatedAt + SILENCE_MS
   }
 
   /** Where the flow's last SYN went by the rules. */
@@ -101,10 +133,9 @@ export class Resolver {
 
   /** Who has been asked for this flow is asked again when all have been. */
   next(flow: AnyFlow, nowMs: number): SynTarget {
-    const directed = this.#directed.get(flow)
-    this.#directed.delete(flow)
+    const directed = this.#directions.take(flow, nowMs)
     const local = directed && this.#locals.best(directed)
-    if (local) return { local, remote: directed }
+    if (local) return { local, remote: directed, ...this.#directedAttempt(flow, nowMs) }
     const where = this.#where(flow.service, nameOf(flow), flow.protocol, this.#choiceFor(flow, nowMs))
     if (where === 'waiting') return this.#wait(flow, nowMs)
     return where instanceof ServalError ? where : this.#towards(flow, where, nowMs)
@@ -117,7 +148,7 @@ export class Resolver {
     if (where === 'waiting') this.#ask(service, name, protocol)
     if (where === 'waiting' || where instanceof ServalError) return where
     const local = this.#locals.best(where)
-    return local ? { local, remote: where } : unreachable(text, this.#noAddressFor(where)).error
+    return local ? { local, remote: where, attempt: 0 } : unreachable(text, this.#noAddressFor(where)).error
   }
 
   #where(
@@ -155,8 +186,10 @@ export class Resolver {
   }
 
   /** A SYN-ACK from `remote` is believed, whether the flow goes on with it or not. */
-  handleAnswered(flow: AnyFlow, remote: Endpoint, nowMs: number): void {
+  handleAnswered(flow: AnyFlow, remote: Endpoint, nowMs: number, attempt = 0): void {
     this.#attempts.handleAnswered(flow, remote, nowMs)
+    const routedAt = this.#asked.get(flow)?.routedAt.get(attempt)
+    if (routedAt !== undefined) this.#answerTimes.add(flow.service, remote, nowMs - routedAt, nowMs)
     this.#asked.delete(flow)
   }
 
@@ -178,8 +211,7 @@ export class Resolver {
   /** A NACK came: who was asked is the worse for it, unless it only says what it knows. */
   handleRefused(flow: AnyFlow, nack: Nack, nowMs: number): void {
     this.#attempts.handleRefused(flow, nack.remote, refusalReasons.has(nack.reason), nowMs)
-    const directed = nack.reason === reasonCodes.DIRECT ? this.#directionOf(nack) : undefined
-    if (directed) this.#directed.set(flow, directed)
+    if (nack.reason === reasonCodes.DIRECT) this.#directions.handle(flow, this.#directionOf(nack), nowMs)
   }
 
   /** What a NACK means, of which `handleRefused` has heard. */
@@ -189,7 +221,8 @@ export class Resolver {
     switch (code) {
       case reasonCodes.DIRECT: {
         const { error } = unreachable(service, `its instance answers at ${detail} alone (said ${asked})`)
-        return { error, retry: this.#directed.has(flow) ? 'at once' : 'never' }
+        if (this.#directions.isDue(flow)) return { error, retry: 'at once' }
+        return { error, retry: this.#directions.isUnderWay(flow, nowMs) ? 'as planned' : 'never' }
       }
       case reasonCodes.NO_SERVICE:
         return { error: new ServalError('ENOSERVICE', { service, asked }), retry: 'never' }
@@ -245,18 +278,41 @@ export class Resolver {
 
   #towards(flow: AnyFlow, remote: Endpoint, nowMs: number): SynTarget {
     const ranked = this.#locals.ranked(remote)
-    const isRepeat = this.#attempts.hasAsked(flow, remote)
-    const repeats = (this.#asked.get(flow)?.repeats ?? 0) + (isRepeat ? 1 : 0)
+    const asked = this.#asked.get(flow) ?? NOT_ASKED
+    const isRouted = this.#isChooser(remote)
+    // A router is asked for another instance long before anybody could say that it does not answer here.
+    const isRepeat = this.#attempts.hasAsked(flow, remote) && (!isRouted || this.isUnanswered(flow, nowMs))
+    const repeats = asked.repeats + (isRepeat ? 1 : 0)
     const isBroadcast = this.#locals.isBroadcast(remote)
     // No other address leads to all hosts of a subnet.
     const local: Local | undefined = ranked[isBroadcast ? 0 : repeats % Math.max(1, ranked.length)]
     if (local === undefined) return unreachable(nameOf(flow), this.#noAddressFor(remote)).error
-    this.#asked.set(flow, { repeats, target: remote })
+    const attempt = Math.min(asked.attempt + 1, MAX_ATTEMPT)
+    const routedAt = isRouted ? new Map([...asked.routedAt, [attempt, nowMs]]) : asked.routedAt
+    const repeatedAt = nowMs >= asked.repeatedAt + SILENCE_MS ? nowMs : asked.repeatedAt
+    this.#asked.set(flow, { repeats, repeatedAt, target: remote, attempt, routedAt })
     this.#attempts.handleAsked(flow, remote, nowMs)
-    const patienceMs = this.#table.patienceMs(flow, this.#choiceFor(flow, nowMs))
-    if (patienceMs === undefined) return { local, remote }
+    const patienceMs = isRouted
+      ? this.#routedPatienceMs(flow, nowMs)
+      : this.#table.patienceMs(flow, this.#choiceFor(flow, nowMs))
+    if (patienceMs === undefined) return { local, remote, attempt }
     // Nobody in particular was asked: who serves it may as well be in the next subnet.
-    return { local, remote, patienceMs: isBroadcast ? 0 : patienceMs }
+    return { local, remote, attempt, patienceMs: isBroadcast ? 0 : patienceMs }
+  }
+
+  /** To an instance that a router chose: what it is slow to answer may be had from another, by way of the router. */
+  #directedAttempt(flow: AnyFlow, nowMs: number): Pick<SynRoute, 'attempt' | 'patienceMs'> {
+    const { attempt, routedAt } = this.#asked.get(flow) ?? NOT_ASKED
+    const patienceMs = routedAt.size > 0 ? this.#routedPatienceMs(flow, nowMs) : undefined
+    return { attempt, ...(patienceMs === undefined ? {} : { patienceMs }) }
+  }
+
+  #routedPatienceMs(flow: AnyFlow, nowMs: number): number | undefined {
+    return this.#answerTimes.patienceMs(flow.service, this.#table.hedgeAt(flow), nowMs)
+  }
+
+  #isChooser(remote: Endpoint): boolean {
+    return this.#choosers.size > 0 && this.#choosers.has(formatEndpoint(remote))
   }
 
   #noAddressFor(remote: Endpoint): string {

@@ -324,7 +324,7 @@ export class Sal {
       },
       count,
       nextInstance: (flow, nowMs) => this.#silence.nextInstance(flow, nowMs),
-      answered: (flow, remote, nowMs) => this.#resolver.handleAnswered(flow, remote, nowMs),
+      answered: (flow, remote, nowMs, attempt) => this.#resolver.handleAnswered(flow, remote, nowMs, attempt),
       refused: (flow, nack, nowMs) => {
         this.#dialect.routerHeard(nack.remote, nowMs)
         this.#resolver.handleRefused(flow, nack, nowMs)
@@ -354,6 +354,7 @@ export class Sal {
       listenerFor: (serviceId, protocol, bytes, nowMs) =>
         this.#listeners.find(serviceId, protocol, bytes, nowMs),
       takes: (serviceId, protocol) => this.#listeners.take(serviceId, protocol),
+      knowChoosers: routers => this.#resolver.knowChoosers(routers),
       speaksForHost: speaksForHost ?? (() => true),
       handleUnconnected: (arrival, replyTo, nowMs) => this.#datagrams.handle(arrival, replyTo, nowMs),
       handleLateAnswer: (flowId, remote, nowMs) => this.#resolver.handleLate(flowId, remote, nowMs),

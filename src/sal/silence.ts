@@ -32,7 +32,7 @@ export class Silence {
 
   /** Where the next SYN of a flow goes: the one before, if there was one, stayed unanswered. */
   nextInstance(flow: AnyFlow, nowMs: number): SynTarget {
-    const isRepeat = this.#resolver.targetOf(flow) !== undefined
+    const isRepeat = this.#resolver.isUnanswered(flow, nowMs)
     const target = this.#resolver.next(flow, nowMs)
     const isRoute = typeof target === 'object' && 'remote' in target
     const isByRule = isRoute && target.remote === this.#resolver.targetOf(flow)

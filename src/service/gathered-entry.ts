@@ -148,6 +148,11 @@ export class GatheredEntry implements ServiceEntry {
     return this.#levelsFor(protocol).patienceMs(choice)
   }
 
+  /** The share of answers for which a rule waits before another is asked too; 0: for all. */
+  hedgeAt(protocol: number): number {
+    return this.#levelsFor(protocol).hedgeAt
+  }
+
   /**
    * Adds what a rule says. A target that this origin had already put here (same endpoint, listener or type, and protocol)
    * gives way to the new one: it keeps its counters, where it takes the same protocols, and counts as alive again. Throws ERR_SERVAL_RULE, or

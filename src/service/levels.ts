@@ -5,6 +5,7 @@
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { Choice } from './balance/balancer.ts'
 import type { Observation } from './balance/observed.ts'
+import { DEFAULT_HEDGE_AT } from './balance/patience.ts'
 import { Sharing, type SharingPolicy } from './balance/sharing.ts'
 import type { ForwardTarget } from './target.ts'
 
@@ -59,6 +60,15 @@ export class Levels {
     return this.#shared(choice.nowMs)[this.#levelFor(choice)]!.patienceMs(choice.avoids)
   }
 
+  /** Of the rule, not of what is known: the share of answers for which one waits; 0: for all. */
+  get hedgeAt(): number {
+    return this.#policy.hedgeAt ?? DEFAULT_HEDGE_AT
+  }
+
+  get #policy(): SharingPolicy {
+    return this.#levels.flat().find(target => target.sharing !== undefined)?.sharing ?? RANDOM
+  }
+
   /** The highest of which something is left to try: all are, where nothing is. */
   #levelFor(choice: Choice): number {
     if (this.#levels.length === 1) return 0
@@ -73,7 +83,7 @@ export class Levels {
 
   #shared(nowMs: number): readonly Sharing[] {
     if (this.#sharings === undefined) {
-      const policy = this.#levels.flat().find(target => target.sharing !== undefined)?.sharing ?? RANDOM
+      const policy = this.#policy
       this.#sharings = this.#levels.map(targets => new Sharing(policy, targets, nowMs, this.#earlier))
       this.#earlier = []
     }

@@ -20,7 +20,7 @@ export function nackFor(
   profile: Profile,
 ): SalPacket | undefined {
   if (syn.control === undefined) return undefined
-  const { verno, nonce } = syn.control
+  const { verno, nonce, reserved: attempt } = syn.control
   const way = syn.extension('route')
   const nack = (text: string) =>
     new SalPacket({
@@ -28,7 +28,7 @@ export function nackFor(
       dstFlowId: syn.srcFlowId,
       protocol: syn.protocol,
       extensions: [
-        control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce),
+        control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce, attempt),
         reason(code, text),
         ...(way ? [way] : []),
       ],

@@ -33,6 +33,21 @@ export function resolve(
   return undefined
 }
 
+/** As `resolve`, but nothing is counted. */
+export function pick(
+  table: ServiceTable,
+  id: ServiceId,
+  protocol: number,
+  choice: Choice,
+  scope: Scope,
+): ServiceTarget | undefined {
+  for (let entry = table.glance(id); entry !== undefined; entry = nextShorter(table, id, entry)) {
+    const target = entry.pick(protocol, scope, choice)
+    if (target !== undefined) return target
+  }
+  return undefined
+}
+
 /**
  * HOT. As `resolve` (`mayBeToAll`: as `resolveAll`) for a packet that crosses a router, where it leads to one FORWARD
  * target that `canReach` takes; undefined otherwise, and then nothing has been counted: the packet is for those two.

@@ -11,6 +11,7 @@ import { ServicePrefix } from '../id/service-prefix.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import type { Choice } from './balance/balancer.ts'
 import type { Load, Observation } from './balance/observed.ts'
+import { DEFAULT_HEDGE_AT } from './balance/patience.ts'
 import { zeroCounters } from './counters.ts'
 import { GatheredEntry, selects } from './gathered-entry.ts'
 import { Numbered } from './numbered.ts'
@@ -202,6 +203,11 @@ export class ServiceTable {
    */
   patienceMs(asker: Asker, choice: Choice): number | undefined {
     return this.#sharedEntry(asker)?.patienceMs(asker.protocol, choice)
+  }
+
+  /** The share of answers for which the rule for a flow waits before another is asked too; 0: for all. */
+  hedgeAt(asker: Asker): number {
+    return this.#sharedEntry(asker)?.hedgeAt(asker.protocol) ?? DEFAULT_HEDGE_AT
   }
 
   /** Takes out what has expired; returns how many targets. */

@@ -73,9 +73,14 @@ function formatExtension(extension: Extension): string[] {
     case 'tag':
       return []
     case 'control': {
-      const { flags, verno, ackno } = extension
+      const { flags, verno, ackno, reserved: attempt } = extension
       const acknowledges = (flags & controlFlags.ACK) !== 0
-      return [formatControlFlags(flags), `verno ${verno}`, ...(acknowledges ? [`ackno ${ackno}`] : [])]
+      return [
+        formatControlFlags(flags),
+        `verno ${verno}`,
+        ...(acknowledges ? [`ackno ${ackno}`] : []),
+        ...(attempt > 1 ? [`attempt ${attempt}`] : []),
+      ]
     }
     case 'service':
       return [`service ${hex(extension.serviceId.toBytes().subarray(0, SHOWN_SERVICE_BYTES))}..`]

@@ -51,7 +51,7 @@ describe('npm run bench', () => {
     ['connect', ['persec serval:plain/node:net']],
     ['http', ['persec serval:plain/node:http']],
     ['sim', ['value serval@1%/twin@1%', 'value serval@jain/twin@jain']],
-    ['hedge', ['p99ms serval/unhedged']],
+    ['hedge', ['p99ms serval/unhedged', 'p99ms serval@router/unhedged@router']],
     ['segments', ['ns serval@gathered/copy', 'ns serval@merged/copy']],
     ['flows', ['busyus serval@300/serval@1', 'descriptors serval@300/node:net@300']],
   ])('%s prints its figures beside those of its peers', expectFigures)

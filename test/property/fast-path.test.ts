@@ -52,6 +52,7 @@ const NAMES = [
 ]
 const SERVICES = NAMES.map(name => `${name}.example`)
 const SOURCES = ['10.1.0.1', '10.1.0.2', '10.2.0.1', 'fd00::1']
+const ATTEMPTS = [0, 0, 1, 1, 1, 2, 3, 255]
 const PORTS = [40, 41, 42, 43, 54325]
 
 it('takes packets as the core does, or leaves them to it', () => {
@@ -121,7 +122,7 @@ function randomPacket(random: Random, nowMs: number): Uint8Array {
   // A loop, or not any more: this router has written it, now or minutes ago.
   if (random.chance(0.1)) entries[0] = mac.entry(source(random), srcFlowId, nowMs - random.below(400_000))
   const extensions: Extension[] = [
-    ...(isSyn ? [control(flags, random.uint32(), 0, random.bytes(8))] : []),
+    ...(isSyn ? [control(flags, random.uint32(), 0, random.bytes(8), random.pick(ATTEMPTS))] : []),
     service(serviceIdOf(random.pick(SERVICES))),
     ...(isSyn ? [] : [service(serviceIdOf('client.example'))]),
     ...(isSyn && random.chance(0.9) ? [key(0, random.bytes(16))] : []),

@@ -5,12 +5,12 @@ import { SERVICE_ID_BYTES, type ServiceId } from '../../id/service-id.ts'
 export function affinityOf(client: string, id: Pick<ServiceId, 'byteAt'>): number {
   let hash = fnv(client, OFFSET_BASIS)
   for (let i = 0; i < SERVICE_ID_BYTES; i++) hash = Math.imul(hash ^ id.byteAt(i), PRIME)
-  return finish(hash)
+  return mix(hash)
 }
 
 /** A 32-bit hash, another one for each seed. */
 export function hashText(text: string, seed: number): number {
-  return finish(fnv(text, OFFSET_BASIS ^ seed))
+  return mix(fnv(text, OFFSET_BASIS ^ seed))
 }
 
 // FNV-1a.
@@ -23,8 +23,8 @@ function fnv(text: string, start: number): number {
   return hash
 }
 
-/** MurmurHash3's finalizer: FNV leaves the last characters in the low bits. */
-function finish(hash: number): number {
+/** MurmurHash3's finalizer, for the last characters that FNV leaves in the low bits: 32 bits, every one of which matters to all. */
+export function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
   return (mixed ^ (mixed >>> 16)) >>> 0

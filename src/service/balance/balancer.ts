@@ -22,6 +22,8 @@ export interface Choice {
   isNear(endpoint: Endpoint): boolean
   /** Whether an endpoint had better not be chosen again: it has been asked already. */
   avoids?(endpoint: Endpoint): boolean
+  /** The same flow has had its turn: this one takes none, and may be chosen for the sake of another choice alone. */
+  readonly isAgain?: boolean
 }
 
 /** Made for candidates that stay the same; others get another one. */

@@ -4,7 +4,7 @@
  * that was asked: of three instances, one of which is slow, that one makes every third answer a slow one, and a quantile of
  * all answers would say that this is how it is.
  */
-import type { Observed } from './observed.ts'
+import type { RecentTimes } from './recent-times.ts'
 
 /** Share of the answers of others that come in the time that one waits. */
 export const DEFAULT_HEDGE_AT = 0.95
@@ -13,9 +13,9 @@ export const DEFAULT_HEDGE_AT = 0.95
 export const UNKNOWN_PATIENCE_MS = 250
 const LEAST_PATIENCE_MS = 10
 
-/** `others`: who could be asked instead. Undefined if there is nobody. */
-export function patienceMs(others: readonly Observed[], at: number): number | undefined {
+/** `others`: how long they took who could be asked instead. Undefined if there is nobody. */
+export function patienceMs(others: readonly RecentTimes[], at: number): number | undefined {
   if (others.length === 0) return undefined
-  const times = others.map(({ times }) => times.quantile(at) ?? UNKNOWN_PATIENCE_MS)
+  const times = others.map(other => other.quantile(at) ?? UNKNOWN_PATIENCE_MS)
   return Math.max(LEAST_PATIENCE_MS, Math.min(...times))
 }

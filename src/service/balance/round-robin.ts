@@ -1,9 +1,11 @@
 /**
  * Smooth weighted round robin, as nginx does it since 2012 (ngx_http_upstream_round_robin.c): each turn everybody gains
  * its weight, the richest is chosen and pays what all have gained. Shares are exact over each period, and a heavy
- * target's turns are spread over it: weights 5, 1, 1 give a a b a c a a.
+ * target's turns are spread over it: weights 5, 1, 1 give a a b a c a a. Who has had its turn and comes again is no part of
+ * it, and gets one by weight.
  */
 import type { Balancer, Candidate, Choice } from './balancer.ts'
+import { weightedIndex } from './weighted-random.ts'
 
 export class RoundRobin implements Balancer {
   readonly #credit: Float64Array
@@ -12,7 +14,8 @@ export class RoundRobin implements Balancer {
     this.#credit = new Float64Array(candidates.length)
   }
 
-  pick(weights: ArrayLike<number>, _choice: Choice): number {
+  pick(weights: ArrayLike<number>, { uniform, isAgain }: Choice): number {
+    if (isAgain) return weightedIndex(weights, uniform)
     let richest = -1
     let total = 0
     for (let i = 0; i < weights.length; i++) {

@@ -110,7 +110,7 @@ export class Sharing {
     if (hedgeAt === 0) return undefined
     const others = this.#candidates.filter(({ endpoint }) => !avoids(endpoint))
     return patienceMs(
-      others.map(({ observed }) => observed),
+      others.map(({ observed }) => observed.times),
       hedgeAt,
     )
   }

@@ -3,7 +3,7 @@
  *
  *    0               8              16              24            31
  *   +---------------+---------------+---------------+---------------+
- *   |  0x1   bits   |      20       |     flags     |   reserved    |
+ *   |  0x1   bits   |      20       |     flags     |    attempt    |
  *   +---------------+---------------+---------------+---------------+
  *   |                             verno                             |
  *   +---------------------------------------------------------------+
@@ -14,18 +14,12 @@
  *   |                                                               |
  *   +---------------------------------------------------------------+
  *
- * Native: the nonce is random in a SYN and what answers it untagged, zero once set-up is over (README.md, "Extensions").
+ * Native: the nonce is random in a SYN and what answers it untagged, zero once set-up is over; the attempt is that of a SYN
+ * and of what answers it, else reserved (README.md, "Extensions"). 2014: reserved.
  */
 import { copyBytes, readU32, writeU32 } from '../bytes.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
-import {
-  type ExtensionBase,
-  type ExtensionCodec,
-  type ReservedField,
-  readBits,
-  writeFixed,
-  writeStart,
-} from './codec.ts'
+import { type ExtensionBase, type ExtensionCodec, readBits, writeFixed, writeStart } from './codec.ts'
 
 const TYPE = 1
 const LENGTH = 20
@@ -37,13 +31,18 @@ const NONCE = 12
 
 export const controlFlags = { SYN: 0x80, RSYN: 0x40, ACK: 0x20, NACK: 0x10, RST: 0x08, FIN: 0x04 } as const
 
+/** Later SYNs of a flow say so too. */
+export const MAX_ATTEMPT = 0xff
+
 /** Without the two low bits, which are reserved and not always zero. */
 export const KNOWN_CONTROL_FLAGS = 0xfc
 
 export const CONTROL_NONCE_BYTES = 8
 
-export interface ControlExtension extends ExtensionBase, ReservedField {
+export interface ControlExtension extends ExtensionBase {
   readonly kind: 'control'
+  /** Kept as it came. Native, of a SYN and of what answers it: which of its flow's SYNs, from 1 on; 0: it does not say. */
+  readonly reserved: number
   /** Of `controlFlags`; the two low bits are reserved and kept. */
   readonly flags: number
   /** Number of this control packet, uint32. */
@@ -59,8 +58,9 @@ export function control(
   verno: number,
   ackno: number,
   nonce: Uint8Array = NO_NONCE,
+  attempt = 0,
 ): ControlExtension {
-  return { kind: 'control', bits: 0, flags, reserved: 0, verno, ackno, nonce }
+  return { kind: 'control', bits: 0, flags, reserved: attempt, verno, ackno, nonce }
 }
 
 /** `SYN+ACK`, as traces print it. */

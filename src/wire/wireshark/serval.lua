@@ -41,6 +41,7 @@ local f = {
   verno = ProtoField.uint32("serval.control.verno", "verno"),
   ackno = ProtoField.uint32("serval.control.ackno", "ackno"),
   nonce = ProtoField.bytes("serval.control.nonce", "Nonce"),
+  attempt = ProtoField.uint8("serval.control.attempt", "Attempt"),
   service = ProtoField.bytes("serval.service", "serviceID"),
   source = ProtoField.ipv4("serval.source", "Address"),
   key_mode = ProtoField.uint8("serval.key.mode", "Mode", base.DEC, KEY_MODES),
@@ -122,12 +123,15 @@ local bodies = {
   [1] = function(tree, ext, words)
     local flags = ext(2, 1):uint()
     tree:add(f.flags, ext(2, 1)):append_text(" (" .. names(flags, CONTROL_FLAGS) .. ")")
+    local attempt = ext(3, 1):uint()
+    if attempt > 0 then tree:add(f.attempt, ext(3, 1)) end
     tree:add(f.verno, ext(4, 4))
     tree:add(f.ackno, ext(8, 4))
     tree:add(f.nonce, ext(12, 8))
     table.insert(words, 1, names(flags, CONTROL_FLAGS))
     words[#words + 1] = "verno=" .. ext(4, 4):uint()
     if bit.band(flags, 0x20) ~= 0 then words[#words + 1] = "ackno=" .. ext(8, 4):uint() end
+    if attempt > 1 then words[#words + 1] = "attempt=" .. attempt end
   end,
   [2] = function(tree, ext, words)
     tree:add(f.service, ext(4, 32))

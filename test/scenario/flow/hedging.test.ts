@@ -1,7 +1,8 @@
 /** Set-up where several instances serve: who is asked, who is asked instead, and what is known of them afterwards. */
 import { describe, expect, it } from 'vitest'
 import { serviceIdOf } from '../../../src/id/name.ts'
-import type { SharingPolicy } from '../../../src/service/balance/sharing.ts'
+import { ServicePrefix } from '../../../src/id/service-prefix.ts'
+import { BALANCE_NAMES, type SharingPolicy } from '../../../src/service/balance/sharing.ts'
 import { SERVICE } from '../../support/simulator/scenes.ts'
 import type { SimHost } from '../../support/simulator/sim-host.ts'
 import { simulate, type World } from '../../support/simulator/world.ts'
@@ -101,37 +102,115 @@ describe('a SYN to one of several instances', () => {
 })
 
 describe('a SYN by way of a router, which sees no answers', () => {
-  /** A client that knows a router, and the router three instances, of which the first so many say nothing. */
-  function routed(sharing: SharingPolicy, silent: number) {
-    const world = simulate(1, { trace: true })
-    const net = world.link('net', { delayMs: 10 })
-    const mute = world.link('mute', { delayMs: 10 })
-    const router = world.router('router', net)
-    const servers = ['a', 'b', 'c'].map((name, i) => world.host(name, i < silent ? mute : net).use(router))
-    for (const server of servers) server.listen(SERVICE)
-    mute.set({ down: true })
-    const targets = servers.map(server => ({ endpoint: server.attached[0]!.endpoint }))
-    router.rule(SERVICE, { type: 'FORWARD', targets, sharing })
-    return { world, client: world.host('client', net).use(router) }
+  interface Routed {
+    /** Of instances `a`, `b` and `c`; 10 ms where nothing is said, undefined: it says nothing. */
+    readonly delays?: readonly (number | undefined)[]
+    readonly hedgeAt?: number
+    /** Whether instances know the router; default: yes. */
+    readonly known?: boolean
+    readonly seed?: number
   }
 
-  it('goes to another when it is repeated where the router takes them in turn', () => {
-    const { world, client } = routed({ balance: 'round-robin' }, 1)
-    const times = connectTimes(world, client, 40, 1_100)
-    // By way of the router, and straight back; the second SYN is due after a second.
-    expect(new Set(times)).toEqual(new Set([30, 1_030]))
-    // Three SYNs are two connections.
-    expect(times.filter(ms => ms > 30)).toHaveLength(20)
+  /** A client that knows a router, and the router the instances. */
+  function routed(
+    sharing: SharingPolicy,
+    { delays = [10, 10, 10], hedgeAt, known = true, seed = 1 }: Routed,
+  ) {
+    const world = simulate(seed, { trace: true })
+    const net = world.link('net', { delayMs: 10 })
+    const router = world.router('router', net)
+    const servers = delays.map((delayMs, i) => {
+      const link = world.link(`link ${i}`, { delayMs: delayMs ?? 10, down: delayMs === undefined })
+      return world.host('abc'[i]!, link)
+    })
+    for (const server of servers) {
+      if (known) server.use(router)
+      server.listen(SERVICE)
+    }
+    const targets = servers.map(server => ({ endpoint: server.attached[0]!.endpoint }))
+    router.rule(SERVICE, { type: 'FORWARD', targets, sharing })
+    const client = world.host('client', net).use(router)
+    if (hedgeAt !== undefined) {
+      const rule = { type: 'FORWARD', targets: [router], sharing: { hedgeAt } } as const
+      client.sal.serviceTable.insert(ServicePrefix.all, rule, { source: 'config' })
+    }
+    return { world, client, router }
+  }
+
+  const asked = (world: World) => world.exchange().flatMap(line => / > ([abc]) SYN/.exec(line)?.[1] ?? [])
+
+  it.each(BALANCE_NAMES)('goes to all instances in turn as long as none answers, under %s', balance => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const { world, client } = routed({ balance }, { delays: [undefined, undefined, undefined], seed })
+      client.connect(SERVICE)
+      world.run(999)
+      const first = asked(world)
+      expect(first).toHaveLength(3)
+      // Whose turn it was nobody remembers: of the later two at least one is another.
+      expect(new Set(first).size).toBeGreaterThanOrEqual(balance === 'round-robin' ? 2 : 3)
+    }
   })
 
-  it('goes to the same silent one again where the router keeps each client with one instance', () => {
-    const { world, client } = routed({ balance: 'maglev' }, 3)
-    const asked = () => world.exchange().flatMap(line => / > (\w) SYN/.exec(line)?.[1] ?? [])
+  it.each(BALANCE_NAMES)('waits for a silent one no longer than others take, under %s', balance => {
+    const { world, client } = routed({ balance }, { delays: [undefined, 10, 10] })
+    const unknown = connectTimes(world, client, 30, 1_100)
+    expect(Math.max(...unknown)).toBeLessThanOrEqual(2 * 250 + 50)
+    const known = connectTimes(world, client, 30, 1_100)
+    expect(Math.max(...known)).toBeLessThanOrEqual(3 * 50)
+  })
+
+  it('that is slow to answer is reset when it has lost', () => {
+    const { world, client } = routed({ balance: 'round-robin' }, { delays: [400, 10, 10] })
     client.connect(SERVICE)
-    world.run(10_000)
-    const all = asked()
-    expect(all.length).toBeGreaterThan(2)
-    expect(new Set(all).size).toBe(1)
+    world.run(2_000)
+    const lines = world.timeline().filter(line => / (a|a\/\S+)( |$)/.test(line))
+    expect(lines.at(-1)).toMatch(/ client > a ACK\+RST LOST_RACE$/)
+  })
+
+  it('is answered soon by one of those who want to be asked directly', () => {
+    const { world, client } = routed({}, { delays: [400, 10, 10], known: false })
+    const times = connectTimes(world, client, 60, 3_000)
+    expect(Math.max(...times.slice(30))).toBeLessThanOrEqual(3 * 80)
+  })
+
+  it('is not sent to another before its time where all are slow', () => {
+    const { world, client } = routed({}, { delays: [600, 600, 600], known: false })
+    const times = connectTimes(world, client, 30, 9_000)
+    // By way of the router, the answer, and the same directly.
+    expect(Math.max(...times)).toBeLessThanOrEqual(10 + 610 + 610 + 10 + 610 + 610)
+  })
+
+  it('goes to the chosen one alone for a second where the rule says so', () => {
+    const { world, client } = routed(
+      { balance: 'maglev' },
+      { delays: [undefined, undefined, undefined], hedgeAt: 0 },
+    )
+    client.connect(SERVICE)
+    world.run(999)
+    const first = asked(world)
+    expect(first).toHaveLength(1)
+    world.run(3_000)
+    expect(new Set([...first, ...asked(world)]).size).toBe(3)
+  })
+
+  it('keeps each client with one instance as long as that answers', () => {
+    const { world, client } = routed({ balance: 'maglev' }, { hedgeAt: 0 })
+    connectTimes(world, client, 30, 100)
+    expect(new Set(asked(world)).size).toBe(1)
+  })
+
+  it('finds another instance by way of several routers', () => {
+    const world = simulate(1, { trace: true })
+    const net = world.link('net', { delayMs: 10 })
+    const mute = world.link('mute', { delayMs: 10, down: true })
+    const [edge, first, second] = ['edge', 'first', 'second'].map(name => world.router(name, net))
+    const servers = ['a', 'b', 'c'].map((name, i) => world.host(name, i === 0 ? mute : net))
+    for (const server of servers) server.use(edge!, first!, second!).listen(SERVICE)
+    edge!.forward(SERVICE, first!, second!)
+    for (const router of [first!, second!]) router.forward(SERVICE, ...servers)
+    const client = world.host('client', net).use(edge!)
+    const times = connectTimes(world, client, 60, 1_100)
+    expect(Math.max(...times)).toBeLessThanOrEqual(2 * 250 + 60)
   })
 })
 

@@ -392,12 +392,12 @@ describe('a service router', () => {
     world.run(1500)
     expect(flow.state).toBe('CONNECTED')
     expect(world.timeline().slice(-6)).toEqual([
-      '1040 r2 > r1 NACK DIRECT by 2',
-      '1050 r1 > client NACK DIRECT by 2',
-      '1060 client > server SYN',
-      '1070 server > client SYN+ACK',
-      '1080 client > server ACK service',
-      '1090 server > client ack',
+      '540 r2 > r1 NACK DIRECT by 2',
+      '550 r1 > client NACK DIRECT by 2',
+      '560 client > server SYN',
+      '570 server > client SYN+ACK',
+      '580 client > server ACK service',
+      '590 server > client ack',
     ])
     expect(server.sal.flows.size).toBe(1)
   })
