@@ -69,7 +69,12 @@ interface WorkerHandle {
 
 export class EnginePlane implements RouterPlane {
   readonly network: EngineNetwork
-  readonly linkEvents: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
+  readonly linkEvents: LinkEvents = {
+    onDatagram: () => undefined,
+    onIntakeEnd() {},
+    onError() {},
+    onDrain() {},
+  }
   readonly table: ServiceTable
   readonly #calls: MessageCalls
   readonly #events: RouterPlaneEvents

@@ -4,7 +4,7 @@
  */
 import type { Endpoint } from '../../wire/endpoint.ts'
 import { type Koffi, loadKoffi, type Offload, systemOffload } from '../links/offload.ts'
-import { SOCKET_ADDRESS_BYTES, socketAddressOf } from '../links/socket-address.ts'
+import { socketAddressOf } from '../links/socket-address.ts'
 
 const EFD_CLOEXEC = 0o2000000
 const EFD_NONBLOCK = 0o4000
@@ -27,7 +27,6 @@ export class MessageCalls {
   readonly #offload: Offload
   readonly #poll: Call
   readonly #connect: Call
-  readonly #getsockname: Call
   readonly #eventfd: Call
   readonly #read: Call
   readonly #write: Call
@@ -47,7 +46,6 @@ export class MessageCalls {
     this.#offload = offload
     this.#poll = libc.func('int poll(uintptr_t descriptors, ulong count, int timeout)')
     this.#connect = libc.func('int connect(int fd, const void *address, uint32_t length)')
-    this.#getsockname = libc.func('int getsockname(int fd, void *address, void *length)')
     this.#eventfd = libc.func('int eventfd(uint initial, int flags)')
     this.#read = libc.func('intptr_t read(int fd, void *buffer, size_t length)')
     this.#write = libc.func('intptr_t write(int fd, const void *buffer, size_t length)')
@@ -66,9 +64,7 @@ export class MessageCalls {
   }
 
   portOf(fd: number): number {
-    const address = new Uint8Array(SOCKET_ADDRESS_BYTES)
-    this.#getsockname(fd, address, Uint32Array.of(address.length))
-    return (address[2]! << 8) | address[3]!
+    return this.#offload.portOf(fd)
   }
 
   /**

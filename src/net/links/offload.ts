@@ -8,7 +8,8 @@ import { createRequire } from 'node:module'
 import { constants, endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
-import { socketAddressOf } from './socket-address.ts'
+import { type Poll, type Watch, type WatchEvents, watch } from './descriptor-watch.ts'
+import { SOCKET_ADDRESS_BYTES, socketAddressOf } from './socket-address.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
 
 export interface Offload {
@@ -19,14 +20,13 @@ export interface Offload {
    * (SO_REUSEPORT), each taking its part. `merges` false: what comes is not merged. Default: alone, merged.
    */
   openSocket(local: Endpoint, how?: { readonly isShared?: boolean; readonly merges?: boolean }): number
-  /** Closes what no dgram socket has taken over. */
   closeSocket(fd: number): void
-  /** Another descriptor of the same socket, the caller's to close. Throws the system's error. */
-  duplicate(fd: number): number
-  /** Makes `fd` stand for a socket on which nothing ever comes; where that fails it stays what it is. */
-  silence(fd: number): void
-  /** Makes `fd` stand for the socket again of which `duplicate` gave another descriptor. Throws the system's error. */
-  restore(fd: number, duplicate: number): void
+  /** The port that the socket is bound to. Throws the system's error. */
+  portOf(fd: number): number
+  /** What the kernel keeps until it is received, as it counts: with its own overhead (socket(7)). */
+  receiveBufferBytes(fd: number): number
+  /** Tells of a bound descriptor, which is the watch's from now on. Throws the system's error, and then it is closed. */
+  watch(fd: number, local: Endpoint, events: WatchEvents): Watch
   /** Where the bytes of a view lie. It holds as long as somebody keeps the view. */
   addressOf(bytes: Uint8Array): number
   /** sendmsg(2), never waiting, with the struct msghdr at an address. 0, or the system's error number. */
@@ -58,7 +58,7 @@ export function systemOffload(): Offload | undefined {
 
 function loadOffload(): Offload | undefined {
   const koffi = loadKoffi()
-  return koffi === undefined ? undefined : new LinuxOffload(koffi)
+  return koffi?.node?.poll === undefined ? undefined : new LinuxOffload(koffi)
 }
 
 /** Where the ABI is the one that this code knows; undefined elsewhere, and where it is not installed: plain dgram does everything, slower. */
@@ -78,6 +78,8 @@ export interface Koffi {
   load(path: null): { func(definition: string): (...args: unknown[]) => number }
   address(bytes: Uint8Array): bigint
   errno(): number
+  /** libuv's watching of descriptors (uv_poll_t). */
+  readonly node: { poll: Poll }
 }
 
 /** Numbers of the Linux ABI, the same on x86-64 and arm64. */
@@ -114,8 +116,14 @@ class LinuxOffload implements Offload {
   readonly #socket: (domain: number, type: number, protocol: number) => number
   readonly #bind: (fd: number, address: Uint8Array, length: number) => number
   readonly #close: (fd: number) => number
-  readonly #dup: (fd: number) => number
-  readonly #dup3: (fd: number, as: number, flags: number) => number
+  readonly #getsockname: (fd: number, address: Uint8Array, length: Uint32Array) => number
+  readonly #getsockopt: (
+    fd: number,
+    level: number,
+    name: number,
+    value: Int32Array,
+    length: Uint32Array,
+  ) => number
   readonly #setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number
   readonly #sendmsg: (fd: number, message: number, flags: number) => number
   readonly #recvfrom: (
@@ -128,10 +136,8 @@ class LinuxOffload implements Offload {
   ) => number
   readonly #sendmmsg: (fd: number, messages: number, count: number, flags: number) => number
   readonly #recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: number) => number
-  /** Bound to nothing; opened when it is needed. */
-  #silentFd = -1
   readonly #value = new Int32Array(1)
-  readonly #fromLength = new Uint32Array(1)
+  readonly #length = new Uint32Array(1)
 
   constructor(koffi: Koffi) {
     const libc = koffi.load(null)
@@ -139,8 +145,8 @@ class LinuxOffload implements Offload {
     this.#socket = libc.func('int socket(int domain, int type, int protocol)')
     this.#bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
     this.#close = libc.func('int close(int fd)')
-    this.#dup = libc.func('int dup(int fd)')
-    this.#dup3 = libc.func('int dup3(int fd, int as, int flags)')
+    this.#getsockname = libc.func('int getsockname(int fd, void *address, void *length)')
+    this.#getsockopt = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
     this.#setsockopt = libc.func(
       'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
     )
@@ -174,19 +180,22 @@ class LinuxOffload implements Offload {
     this.#close(fd)
   }
 
-  duplicate(fd: number): number {
-    const duplicate = this.#dup(fd)
-    if (duplicate < 0) throw this.#error('dup')
-    return duplicate
+  portOf(fd: number): number {
+    const address = new Uint8Array(SOCKET_ADDRESS_BYTES)
+    this.#length[0] = address.length
+    if (this.#getsockname(fd, address, this.#length) < 0) throw this.#error('getsockname')
+    return (address[2]! << 8) | address[3]!
   }
 
-  silence(fd: number): void {
-    if (this.#silentFd < 0) this.#silentFd = this.#socket(LINUX.AF_INET, NEW_SOCKET, 0)
-    if (this.#silentFd >= 0) this.#dup3(this.#silentFd, fd, LINUX.SOCK_CLOEXEC)
+  receiveBufferBytes(fd: number): number {
+    this.#length[0] = this.#value.byteLength
+    this.#getsockopt(fd, LINUX.SOL_SOCKET, LINUX.SO_RCVBUF, this.#value, this.#length)
+    return this.#value[0]!
   }
 
-  restore(fd: number, duplicate: number): void {
-    if (this.#dup3(duplicate, fd, LINUX.SOCK_CLOEXEC) < 0) throw this.#error('dup3')
+  watch(fd: number, local: Endpoint, events: WatchEvents): Watch {
+    const { poll } = this.#koffi.node
+    return watch(poll, { fd, local, close: () => this.#close(fd) }, events)
   }
 
   addressOf(bytes: Uint8Array): number {
@@ -199,8 +208,8 @@ class LinuxOffload implements Offload {
   }
 
   receive(fd: number, buffer: Uint8Array, from: Uint8Array): number {
-    this.#fromLength[0] = from.length
-    return this.#recvfrom(fd, buffer, buffer.length, LINUX.MSG_DONTWAIT, from, this.#fromLength)
+    this.#length[0] = from.length
+    return this.#recvfrom(fd, buffer, buffer.length, LINUX.MSG_DONTWAIT, from, this.#length)
   }
 
   sendMany(fd: number, messages: number, count: number): number {

@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { canonicalAddress } from '../../id/address.ts'
+import type { Endpoint } from '../../wire/endpoint.ts'
+import { DgramLink } from './dgram-link.ts'
+import { type KernelHelp, KernelLink } from './kernel-link.ts'
 import type { HostAddress, Link, LinkEvents, Network } from './link.ts'
 import { type Offload, type OffloadUse, systemOffload } from './offload.ts'
-import { type KernelHelp, UdpLink } from './udp-link.ts'
 
 /** Where the system does not tell: what every Ethernet carries (RFC 894). */
 const DEFAULT_MTU = 1500
@@ -42,7 +44,7 @@ export class UdpNetwork implements Network {
   /** What a socket keeps that is not received yet, as the kernel counts; undefined where none can be opened. */
   receiveBufferBytes(): number | undefined {
     try {
-      const link = new UdpLink(0, { address: '127.0.0.1', port: 0 }, silent, this.#help(DEFAULT_MTU))
+      const link = openUdpLink(0, { address: '127.0.0.1', port: 0 }, silent, this.#help(DEFAULT_MTU))
       link.close()
       return link.receiveBufferBytes
     } catch {
@@ -51,7 +53,7 @@ export class UdpNetwork implements Network {
   }
 
   open(id: number, { address, mtu }: HostAddress, port: number, events: LinkEvents): Link {
-    return new UdpLink(id, { address, port }, events, this.#help(mtu))
+    return openUdpLink(id, { address, port }, events, this.#help(mtu))
   }
 
   #help(mtu: number): KernelHelp | undefined {
@@ -60,7 +62,17 @@ export class UdpNetwork implements Network {
   }
 }
 
-const silent: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
+/** A link by the best means there are. Throws the system's error. */
+export function openUdpLink(
+  id: number,
+  local: Endpoint,
+  events: LinkEvents,
+  help: KernelHelp | undefined,
+): DgramLink | KernelLink {
+  return help === undefined ? new DgramLink(id, local, events) : new KernelLink(id, local, events, help)
+}
+
+const silent: LinkEvents = { onDatagram: () => undefined, onIntakeEnd() {}, onError() {}, onDrain() {} }
 
 function mtuOf(interfaceName: string): number {
   try {

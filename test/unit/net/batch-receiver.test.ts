@@ -2,13 +2,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { BatchReceiver } from '../../../src/net/links/batch-receiver.ts'
 import type { LinkEvents } from '../../../src/net/links/link.ts'
 import { systemOffload } from '../../../src/net/links/offload.ts'
-import { UdpLink } from '../../../src/net/links/udp-link.ts'
+import { openUdpLink } from '../../../src/net/links/udp-network.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 
 const offload = systemOffload()
 const NOWHERE = { address: '127.0.0.1', port: 0 }
-const SILENT: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
+const SILENT: LinkEvents = { onDatagram: () => undefined, onIntakeEnd() {}, onError() {}, onDrain() {} }
 
 const closing: (() => void)[] = []
 afterEach(() => {
@@ -16,7 +16,7 @@ afterEach(() => {
 })
 
 function newSender() {
-  const link = new UdpLink(1, NOWHERE, SILENT, { offload: offload!, cuts: false, mtu: 1500 })
+  const link = openUdpLink(1, NOWHERE, SILENT, { offload: offload!, cuts: false, mtu: 1500 })
   closing.push(() => link.close())
   return {
     endpoint: link.endpoint,
@@ -36,7 +36,7 @@ function newSender() {
 
 function newReceiver() {
   // A link tells which port is free; over loopback all that was sent is there when `send` returns.
-  const probe = new UdpLink(1, NOWHERE, SILENT, undefined)
+  const probe = openUdpLink(1, NOWHERE, SILENT, undefined)
   const { endpoint } = probe
   probe.close()
   const fd = offload!.openSocket(endpoint, { merges: false })

@@ -17,6 +17,7 @@ function recorder() {
       return undefined
     },
     onError() {},
+    onIntakeEnd() {},
     onDrain() {},
   }
   return { datagrams, events }

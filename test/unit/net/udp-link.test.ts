@@ -1,9 +1,11 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
+import { watch } from '../../../src/net/links/descriptor-watch.ts'
+import type { KernelHelp } from '../../../src/net/links/kernel-link.ts'
 import type { Link, LinkEvents } from '../../../src/net/links/link.ts'
-import { type Offload, systemOffload } from '../../../src/net/links/offload.ts'
-import { type KernelHelp, UdpLink } from '../../../src/net/links/udp-link.ts'
+import { loadKoffi, type Offload, systemOffload } from '../../../src/net/links/offload.ts'
+import { openUdpLink } from '../../../src/net/links/udp-network.ts'
 import { PacketWalk } from '../../../src/wire/encapsulation.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
 import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
@@ -18,6 +20,8 @@ class Recorder implements LinkEvents {
   readonly datagrams: Datagram[] = []
   readonly errors: string[] = []
   readonly failedRemotes: Endpoint[] = []
+  intakes = 0
+  drains = 0
   #wake: () => void = () => undefined
 
   onDatagram(_link: Link, buffer: Uint8Array, length: number, remote: Endpoint): undefined {
@@ -31,7 +35,15 @@ class Recorder implements LinkEvents {
     this.#wake()
   }
 
-  onDrain(): void {}
+  onIntakeEnd(): void {
+    this.intakes++
+    this.#wake()
+  }
+
+  onDrain(): void {
+    this.drains++
+    this.#wake()
+  }
 
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
@@ -42,14 +54,15 @@ class Recorder implements LinkEvents {
   }
 }
 
-const links: UdpLink[] = []
+const silent: LinkEvents = { onDatagram: () => undefined, onIntakeEnd() {}, onError() {}, onDrain() {} }
+const links: ReturnType<typeof openUdpLink>[] = []
 afterEach(() => {
   for (const link of links.splice(0)) link.close()
 })
 
 function open(local: Endpoint, help: KernelHelp | undefined) {
   const events = new Recorder()
-  const link = new UdpLink(links.length + 1, local, events, help)
+  const link = openUdpLink(links.length + 1, local, events, help)
   links.push(link)
   return { link, events }
 }
@@ -84,12 +97,50 @@ const equal = (count: number, size: number) => Array.from({ length: count }, () 
 
 const kinds: [string, KernelHelp | undefined][] = [['plain', undefined]]
 const offload = systemOffload()
-const cutting = offload && { offload, cuts: true, mtu: 65_536 }
-const batching = offload && { offload, cuts: false, mtu: 1500 }
+const cutting = offload && inMainThread({ offload, cuts: true, mtu: 65_536 })
+const batching = offload && inMainThread({ offload, cuts: false, mtu: 1500 })
 if (offload !== undefined) {
   if (offload.cuts) kinds.push(['with a kernel that cuts and merges', cutting])
   kinds.push(['with a kernel that takes many with a call', batching])
-  kinds.push(['with such a kernel and large packets', { offload, cuts: false, mtu: 65_536 }])
+  kinds.push(['with such a kernel and large packets', { ...batching!, mtu: 65_536 }])
+  kinds.push(['in a worker thread, with a kernel that takes many with a call', inWorker(batching!)])
+  if (offload.cuts) kinds.push(['in a worker thread', inWorker(cutting!)])
+}
+
+/** Tests may run in either; what tells of datagrams is another. */
+function inMainThread(help: KernelHelp): KernelHelp {
+  return { ...help, offload: watchedIn(help.offload, true) }
+}
+
+function inWorker(help: KernelHelp): KernelHelp {
+  return { ...help, offload: watchedIn(help.offload, false) }
+}
+
+function watchedIn(own: Offload, isMainThread: boolean): Offload {
+  return {
+    ...callsOf(own),
+    watch: (fd, local, events) => {
+      const { poll } = loadKoffi()!.node
+      return watch(poll, { fd, local, close: () => own.closeSocket(fd) }, events, isMainThread)
+    },
+  }
+}
+
+/** Of an offload's own, so that some can be replaced. */
+function callsOf(own: Offload): Offload {
+  return {
+    cuts: own.cuts,
+    openSocket: (local, how) => own.openSocket(local, how),
+    closeSocket: fd => own.closeSocket(fd),
+    portOf: fd => own.portOf(fd),
+    receiveBufferBytes: fd => own.receiveBufferBytes(fd),
+    watch: (fd, local, events) => own.watch(fd, local, events),
+    addressOf: bytes => own.addressOf(bytes),
+    send: (fd, message) => own.send(fd, message),
+    receive: (fd, buffer, from) => own.receive(fd, buffer, from),
+    sendMany: (fd, messages, count) => own.sendMany(fd, messages, count),
+    receiveMany: (fd, messages, count) => own.receiveMany(fd, messages, count),
+  }
 }
 
 describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
@@ -247,14 +298,7 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
     const script = [...verdicts]
     const calls: (number | string)[] = []
     const own: Offload = {
-      cuts: true,
-      openSocket: (local, how) => offload!.openSocket(local, how),
-      closeSocket: fd => offload!.closeSocket(fd),
-      duplicate: fd => offload!.duplicate(fd),
-      silence: fd => offload!.silence(fd),
-      restore: (fd, duplicate) => offload!.restore(fd, duplicate),
-      addressOf: bytes => offload!.addressOf(bytes),
-      receive: (fd, buffer, from) => offload!.receive(fd, buffer, from),
+      ...cutting!.offload,
       send: (fd, message) => {
         const verdict = script.shift() || offload!.send(fd, message)
         calls.push(verdict)
@@ -266,7 +310,6 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
         calls.push(...(sent < 0 ? [-sent] : Array.from({ length: sent }, () => 'packet')))
         return sent
       },
-      receiveMany: (fd, messages, count) => offload!.receiveMany(fd, messages, count),
     }
     const help = { ...cutting!, offload: own }
     return { help, calls }
@@ -286,7 +329,7 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
   ])('takes payload from where it lies: $name', async ({ sizes }) => {
     const [a, b] = pair(cutting)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
-    expect(a.link.gathers).toBe(true)
+    expect((a.link as Link).gathers).toBe(true)
     expect(a.link.send(gatheredTo(b.link.endpoint, sizes, 1000))).toBe(true)
     await b.events.until(() => payloadOf(b.events).length === bytes)
     expect(payloadOf(b.events)).toEqual(counted(bytes))
@@ -364,73 +407,113 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
     expect(calls).toEqual([EINVAL, ENETUNREACH, 0])
   })
 
-  it('hands a batch for which the kernel has no room to dgram, whole', async () => {
+  it.each([
+    ['at once', inMainThread],
+    ['in a worker thread', inWorker],
+  ])('keeps a batch for which the kernel has no room until there is some, told %s', async (_how, kind) => {
+    const { help } = scripted([EAGAIN])
+    const [a, b] = pair(kind(help))
+    expect(a.link.send(gatheredTo(b.link.endpoint, [5000], 1000)), 'the batch is the link’s').toBe(false)
+    expect([a.link.full, a.link.queuedBytes]).toEqual([true, 5000 + 5 * HEADER_BYTES])
+    expect(a.link.send(gatheredTo(b.link.endpoint, [3000], 1000)), 'behind it').toBe(false)
+    await a.events.until(() => a.events.drains === 1)
+    expect([a.link.full, a.link.queuedBytes]).toEqual([false, 0])
+    await b.events.until(() => payloadOf(b.events).length === 8000)
+    expect(payloadOf(b.events)).toEqual(Uint8Array.from([...counted(5000), ...counted(3000)]))
+    expect(a.link.send(batchTo(b.link.endpoint, [100]))).toBe(true)
+  })
+
+  it('keeps the rest when room ends within a batch that goes packet by packet, and then once more', async () => {
+    const { help } = scripted([EIO, 0, EAGAIN, EAGAIN])
+    const [a, b] = pair(help)
+    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
+    expect(a.link.queuedBytes).toBe(4 * (1000 + HEADER_BYTES))
+    await b.events.until(() => payloadOf(b.events).length === 5000)
+    expect(payloadOf(b.events)).toEqual(counted(5000))
+    expect(a.events.drains).toBe(1)
+  })
+
+  it('drops what was kept and cannot be sent then, says so, and sends what is behind it', async () => {
+    const { help } = scripted([EAGAIN, ENETUNREACH])
+    const [a, b] = pair(help)
+    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
+    a.link.send(gatheredTo(b.link.endpoint, [1000], 1000))
+    await a.events.until(() => a.events.errors.length === 1)
+    expect(a.events.errors).toEqual(['ENETUNREACH'])
+    await b.events.until(() => payloadOf(b.events).length === 1000)
+    expect(a.link.full).toBe(false)
+  })
+
+  it('forgets what it has kept when it is closed', () => {
     const { help } = scripted([EAGAIN])
     const [a, b] = pair(help)
     a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
-    await b.events.until(() => payloadOf(b.events).length === 5000)
-    expect(payloadOf(b.events)).toEqual(counted(5000))
+    a.link.close()
+    expect([a.link.full, a.link.queuedBytes]).toEqual([false, 0])
   })
 
-  it('hands the rest to dgram when room ends within a batch that goes packet by packet', async () => {
-    const { help } = scripted([EIO, 0, EAGAIN])
-    const [a, b] = pair(help)
-    a.link.send(gatheredTo(b.link.endpoint, [5000], 1000))
-    await b.events.until(() => payloadOf(b.events).length === 5000)
-    expect(payloadOf(b.events)).toEqual(counted(5000))
+  it('tells when all that had come is told', async () => {
+    const [a, b] = [open({ address: '127.0.0.1', port: 0 }, batching), pair(undefined)[1]]
+    for (let i = 0; i < 3; i++) b.link.send(batchTo(a.link.endpoint, [100]))
+    await a.events.until(() => a.events.intakes > 0)
+    expect(packetsOf(a.events).length).toBe(3)
   })
 
-  /** A link whose turns end with their first datagram, and how many datagrams each turn of the event loop has brought. */
-  function openThrifty(help: KernelHelp) {
-    const turns: number[] = []
-    const events = new Recorder()
-    let isSameTurn = false
-    const { onDatagram } = events
-    const thrifty: LinkEvents = {
-      onDatagram: (...datagram) => {
-        onDatagram.apply(events, datagram)
-        if (isSameTurn) turns.push(turns.pop()! + 1)
-        else turns.push(1)
-        if (!isSameTurn) {
-          isSameTurn = true
-          setImmediate(() => {
-            isSameTurn = false
-          })
+  it('tells the rest of what one call has brought when a handler throws', async () => {
+    const told: number[] = []
+    const uncaught = new Promise(resolve => process.once('uncaughtException', resolve))
+    const listeners = process.listeners('uncaughtException').slice(0, -1)
+    for (const listener of listeners) process.off('uncaughtException', listener)
+    try {
+      await new Promise<void>(resolve => {
+        const events = {
+          ...silent,
+          onDatagram: (_link: Link, bytes: Uint8Array) => {
+            told.push(bytes.length)
+            if (told.length === 2) throw new Error('a program’s own')
+            if (told.length === 3) resolve()
+            return undefined
+          },
         }
-        return true
-      },
-      onError: (...error) => events.onError(...error),
-      onDrain: () => events.onDrain(),
+        const link = openUdpLink(1, { address: '127.0.0.1', port: 0 }, events, batching)
+        links.push(link)
+        const [peer] = pair(undefined)
+        for (const size of [100, 200, 300]) peer.link.send(batchTo(link.endpoint, [size]))
+      })
+    } finally {
+      for (const listener of listeners) process.on('uncaughtException', listener)
     }
-    const link = new UdpLink(links.length + 1, { address: '127.0.0.1', port: 0 }, thrifty, help)
-    links.push(link)
-    return { link, events, turns }
-  }
+    expect(await uncaught).toEqual(new Error('a program’s own'))
+    expect(told).toEqual([100, 200, 300])
+  })
 
-  it.each(kinds.flatMap(([kind, help]) => (help === undefined ? [] : [[kind, help] as const])))(
-    'takes in no more than is enough for a turn, and loses nothing, %s',
-    async (_kind, help) => {
-      const { link, events, turns } = openThrifty(help)
+  it.each([
+    { kind: 'one by one', help: cutting, most: 1 },
+    { kind: 'with a call', help: batching, most: 32 },
+  ])('takes in no more than is enough for a turn, $kind, and loses nothing', async ({ help, most }) => {
+    const turns: number[] = []
+    let turn = 0
+    let left = 50
+    await new Promise<void>(resolve => {
+      const thrifty: LinkEvents = {
+        ...silent,
+        onDatagram: () => {
+          turn++
+          left--
+          return true
+        },
+        onIntakeEnd: () => {
+          turns.push(turn)
+          turn = 0
+          if (left === 0) resolve()
+        },
+      }
+      const link = openUdpLink(1, { address: '127.0.0.1', port: 0 }, thrifty, help)
+      links.push(link)
       const sender = open({ address: '127.0.0.1', port: 0 }, undefined)
-      const sizes = Array.from({ length: 50 }, (_, i) => 1400 - i)
-      for (const size of sizes) sender.link.send(batchTo(link.endpoint, [size]))
-      await events.until(() => events.datagrams.length === sizes.length)
-      expect(events.datagrams.map(({ bytes }) => bytes.length)).toEqual(sizes)
-      expect(turns).toEqual(sizes.map(() => 1))
-    },
-  )
-
-  it('sends from its own address by dgram, though it takes in nothing more in this turn', async () => {
-    const { help } = scripted([EAGAIN])
-    const { link, events } = openThrifty(help)
-    const peer = open({ address: '127.0.0.1', port: 0 }, undefined)
-    for (let i = 0; i < 3; i++) peer.link.send(batchTo(link.endpoint, [100]))
-    // After the first, in the turn in which no more is taken in.
-    await events.until(() => events.datagrams.length > 0)
-    link.send(batchTo(peer.link.endpoint, [200]))
-    await peer.events.until(() => peer.events.datagrams.length === 1)
-    expect(peer.events.datagrams[0]!.remote.port).toBe(link.endpoint.port)
-    await events.until(() => events.datagrams.length === 3)
+      for (let i = 0; i < 50; i++) sender.link.send(batchTo(link.endpoint, [1400 - i]))
+    })
+    expect(turns.filter(count => count > 0)).toEqual(most === 1 ? equal(50, 1) : [32, 18])
   })
 
   /** The sockets of this process, by their numbers in the kernel. */
@@ -447,7 +530,7 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
 
   it('gives all descriptors back, in whatever turn it is closed', async () => {
     const openAndClose = async () => {
-      const { link, events } = openThrifty(cutting!)
+      const { link, events } = open({ address: '127.0.0.1', port: 0 }, cutting)
       link.send(batchTo(link.endpoint, [100]))
       await events.until(() => events.datagrams.length === 1)
       link.close()
@@ -458,28 +541,66 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
     expect(sockets()).toEqual(before)
   })
 
-  it('closes the socket where there is no second descriptor for it', () => {
-    const none: Offload = {
-      ...scripted([]).help.offload,
-      duplicate: () => {
-        throw Object.assign(new Error('dup EMFILE'), { code: 'EMFILE' })
-      },
-    }
+  it('closes the socket where nothing can tell of it', () => {
     const before = sockets()
+    const deaf = () => {
+      throw Object.assign(new Error('poll ENOMEM'), { code: 'ENOMEM' })
+    }
+    const none: Offload = {
+      ...callsOf(offload!),
+      watch: (fd, local, events) =>
+        watch(deaf, { fd, local, close: () => offload!.closeSocket(fd) }, events, true),
+    }
     expect(() => open({ address: '127.0.0.1', port: 0 }, { ...cutting!, offload: none })).toThrow(
-      'dup EMFILE',
+      'poll ENOMEM',
     )
     expect(sockets()).toEqual(before)
   })
+})
 
-  it('closes what it opened when binding fails', () => {
-    const closed: number[] = []
-    const counting: Offload = {
-      ...scripted([]).help.offload,
-      openSocket: () => 0x7fff_fff0,
-      closeSocket: fd => closed.push(fd),
+describe('a watch', () => {
+  /** libuv's part, and what it was told. */
+  function watched() {
+    const calls: string[] = []
+    let tell: (status: number) => void = () => undefined
+    let told = 0
+    const handle = {
+      start: (wanted: object) => calls.push(`start ${JSON.stringify(wanted)}`),
+      ref: () => calls.push('ref'),
+      unref: () => calls.push('unref'),
+      close: () => calls.push('close'),
     }
-    expect(() => open({ address: '127.0.0.1', port: 0 }, { ...cutting!, offload: counting })).toThrow()
-    expect(closed).toEqual([0x7fff_fff0])
+    const own = watch(
+      (_fd, _wanted, callback) => {
+        tell = callback
+        return handle
+      },
+      { fd: 7, local: { address: '127.0.0.1', port: 1 }, close: () => calls.push('close descriptor') },
+      { onReady: () => told++, onReceived() {} },
+      true,
+    )
+    return { own, calls, tell: (status: number) => tell(status), told: () => told }
+  }
+
+  it('goes on where libuv has stopped watching for an error', () => {
+    const { own, calls, tell, told } = watched()
+    tell(0)
+    expect([calls.splice(0), told()]).toEqual([[], 1])
+    tell(-9)
+    expect([calls.splice(0), told()]).toEqual([['start {"readable":true}'], 2])
+    own.awaitRoom(true)
+    tell(-9)
+    const both = 'start {"readable":true,"writable":true}'
+    expect(calls.splice(0)).toEqual([both, both])
+    own.close()
+    expect(calls).toEqual(['close', 'close descriptor'])
+  })
+
+  it('ends before Node turns its loop the last time', () => {
+    const { own, calls } = watched()
+    const before = process.listeners('exit')
+    for (const listener of before) if (listener.name === 'runAll') listener(0)
+    expect(calls.splice(0)).toEqual(['close'])
+    own.close()
   })
 })
