@@ -74,8 +74,8 @@ export class Driver<E> implements LinkEvents {
   #isTicking = false
   /** The program has asked for something during this drain. */
   #isAsked = false
-  /** Timers were found late: they have their turn when links have had theirs. */
-  #isBehind = false
+  /** Timers were found late: they have their turn when so many turns have ended, of which links may begin the first one late. */
+  #turnsToWait = 0
   #isDraining = false
   #isClosed = false
   #isRef = true
@@ -168,6 +168,7 @@ export class Driver<E> implements LinkEvents {
   onIntakeEnd(): void {
     if (this.#immediate === undefined || this.#isDraining) return
     clearImmediate(this.#immediate)
+    this.#turnsToWait = Math.min(this.#turnsToWait, 1)
     this.#run()
   }
 
@@ -186,7 +187,7 @@ export class Driver<E> implements LinkEvents {
     const isBurst = this.#burstBytes >= BURST_BYTES / 16
     const isDone = this.#drain(nowMs())
     // Of a single exchange nothing is left for the end of the turn: the loop need not come round for it.
-    if (!isDone || isBurst || this.#isBehind || this.#immediate === undefined) return
+    if (!isDone || isBurst || this.#turnsToWait > 0 || this.#immediate === undefined) return
     clearImmediate(this.#immediate)
     this.#immediate = undefined
     this.#turnStartedAt = NEVER
@@ -196,11 +197,10 @@ export class Driver<E> implements LinkEvents {
     this.#immediate = undefined
     const now = nowMs()
     const endAt = Math.max(this.#turnStartedAt + TURN_MS, now + LEAST_MS)
-    const isBehind = this.#isBehind
-    this.#isBehind = false
     if (this.#isClosed) return
-    if (isBehind) this.#core.handleTimeout(now)
+    if (this.#turnsToWait > 0 && --this.#turnsToWait === 0) this.#core.handleTimeout(now)
     this.#drain(now, false, Math.min(now, endAt - BUDGET_MS))
+    if (this.#turnsToWait > 0) this.#immediate ??= setImmediate(this.#run)
     this.#turnStartedAt = NEVER
   }
 
@@ -228,9 +228,9 @@ export class Driver<E> implements LinkEvents {
 
   #expire(now: number): void {
     const { nextTimeoutAt } = this.#core
-    if (nextTimeoutAt > now || this.#isBehind) return
+    if (nextTimeoutAt > now || this.#turnsToWait > 0) return
     if (now - nextTimeoutAt <= LATE_MS) return this.#core.handleTimeout(now)
-    this.#isBehind = true
+    this.#turnsToWait = 2
     this.#immediate ??= setImmediate(this.#run)
   }
 

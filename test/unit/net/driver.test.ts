@@ -274,6 +274,22 @@ describe('the driver', () => {
     expect(core.log).toEqual(['datagram 5 at 1', 'timeout'])
   })
 
+  it('hears it where links take in at the end of a turn, too', async () => {
+    const clock = ownClock()
+    const { core, link, driver } = open()
+    core.nextTimeoutAt = nowMs() + 5
+    clock.pass(500)
+    driver.wake()
+    await new Promise<void>(resolve => process.nextTick(resolve))
+    setImmediate(() => {
+      driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
+      driver.onIntakeEnd()
+    })
+    await turn()
+    await turn()
+    expect(core.log).toEqual(['datagram 5 at 1', 'timeout'])
+  })
+
   it('handles timers that are late when nothing came, once', async () => {
     const clock = ownClock()
     const { core, driver } = open()
