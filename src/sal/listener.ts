@@ -6,6 +6,7 @@
 import type { AnyFlow } from '../flow/any-flow.ts'
 import { DatagramQueue } from '../flow/datagram-queue.ts'
 import { sameBytes } from '../flow/setup.ts'
+import { addressBytes } from '../id/address.ts'
 import type { FlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { CongestionName } from '../transport/congestion/congestion.ts'
@@ -84,6 +85,8 @@ export interface ListenerOptions {
 
 interface HalfOpenEntry<F> {
   readonly srcFlowId: FlowId
+  /** Whose it is. */
+  readonly party: string
   /** The nonce. */
   readonly share: Uint8Array
   readonly replyTo: Endpoint
@@ -101,6 +104,8 @@ export class HalfOpen<F extends AnyFlow> {
   /** By the client's flowID, which is random: seldom more than one. */
   readonly #bySrcFlowId = new Map<FlowId, HalfOpenEntry<F>[]>()
   readonly #byFlow = new Map<F, HalfOpenEntry<F>>()
+  /** Of each listener, by whose they are, the oldest first. */
+  readonly #byParty = new Map<Listener, Map<string, Set<F>>>()
 
   get size(): number {
     return this.#byFlow.size
@@ -124,11 +129,17 @@ export class HalfOpen<F extends AnyFlow> {
     listener: Listener,
     since: number,
   ): void {
-    const entry = { srcFlowId, share, replyTo, flow, listener, since }
+    const party = partyOf(replyTo.address)
+    const entry = { srcFlowId, party, share, replyTo, flow, listener, since }
     const same = this.#bySrcFlowId.get(srcFlowId)
     if (same === undefined) this.#bySrcFlowId.set(srcFlowId, [entry])
     else same.push(entry)
     this.#byFlow.set(flow, entry)
+    const parties = this.#byParty.get(listener) ?? new Map<string, Set<F>>()
+    this.#byParty.set(listener, parties)
+    const theirs = parties.get(party)
+    if (theirs === undefined) parties.set(party, new Set([flow]))
+    else theirs.add(flow)
     listener.halfOpen++
   }
 
@@ -140,12 +151,46 @@ export class HalfOpen<F extends AnyFlow> {
     const others = this.#bySrcFlowId.get(entry.srcFlowId)?.filter(other => other !== entry) ?? []
     if (others.length === 0) this.#bySrcFlowId.delete(entry.srcFlowId)
     else this.#bySrcFlowId.set(entry.srcFlowId, others)
+    this.#forgetParty(entry)
     entry.listener.halfOpen--
     return entry.listener
   }
 
   /** Those of one listener. */
   of(listener: Listener): F[] {
-    return [...this.#byFlow.values()].filter(entry => entry.listener === listener).map(({ flow }) => flow)
+    return [...this.#partiesOf(listener).values()].flatMap(flows => [...flows])
+  }
+
+  /**
+   * Where a listener has all that it may have, and somebody comes from `address`: the flow that gives way. It is the oldest of
+   * whoever has most, if that is more than the newcomer would have with it; else nobody gives way.
+   */
+  toGiveWay(listener: Listener, address: string): F | undefined {
+    const parties = this.#partiesOf(listener)
+    let most: ReadonlySet<F> | undefined
+    for (const flows of parties.values()) if (flows.size > (most?.size ?? 0)) most = flows
+    const theirs = parties.get(partyOf(address))?.size ?? 0
+    if (most === undefined || most.size <= theirs + 1) return undefined
+    const [oldest] = most
+    return oldest
+  }
+
+  #partiesOf(listener: Listener): ReadonlyMap<string, ReadonlySet<F>> {
+    return this.#byParty.get(listener) ?? new Map()
+  }
+
+  #forgetParty({ listener, party, flow }: HalfOpenEntry<F>): void {
+    const parties = this.#byParty.get(listener)
+    const theirs = parties?.get(party)
+    theirs?.delete(flow)
+    if (theirs?.size === 0) parties?.delete(party)
+    if (parties?.size === 0) this.#byParty.delete(listener)
   }
 }
+
+/** Who may well be one and the same: an IPv4 address, or all that begin with the same 64 bits of IPv6. */
+function partyOf(address: string): string {
+  return addressBytes(address)?.subarray(0, SUBNET_BYTES).join('.') ?? address
+}
+
+const SUBNET_BYTES = 8

@@ -37,7 +37,7 @@ import { WireError } from '../wire/wire-error.ts'
 import { ANSWERS_LIMIT, Answers } from './answers.ts'
 import type { Dialect, DialectHost, DialectKind } from './dialect.ts'
 import { FlowTable } from './flow-table.ts'
-import { COOKIES_FROM, HalfOpen } from './listener.ts'
+import { COOKIES_FROM, HalfOpen, type Listener } from './listener.ts'
 import { RouterProbes } from './router-probe.ts'
 import { Tracer } from './tracer.ts'
 
@@ -277,8 +277,10 @@ class NativeDialect implements Dialect {
         return this.#answers.ask(arrival, this.#cookies.make(subject, nowMs))
       }
     }
-    // As kernels do: the SYN is repeated, and by then there may be room.
-    if (listener.halfOpen >= listener.backlog) return this.#host.count('backlogFull')
+    if (listener.halfOpen >= listener.backlog && !this.#makeRoom(listener, replyTo, nowMs)) {
+      // As kernels do: the SYN is repeated, and by then there may be room.
+      return this.#host.count('backlogFull')
+    }
     const flow = this.#newFlow(
       {
         role: 'server',
@@ -293,6 +295,15 @@ class NativeDialect implements Dialect {
     )
     this.halfOpen.insert(packet.srcFlowId, offered.share, replyTo, flow, listener, nowMs)
     flow.respond(arrival, replyTo, nowMs)
+  }
+
+  /** For somebody who has proven to be there. One who has many and does not go on with them must not keep out all others. */
+  #makeRoom(listener: Listener, { address }: Endpoint, nowMs: number): boolean {
+    const flow = this.halfOpen.toGiveWay(listener, address)
+    if (flow === undefined) return false
+    this.#host.count('halfOpenGaveWay')
+    flow.reset(nowMs)
+    return true
   }
 
   /**

@@ -21,6 +21,8 @@ import type { SimHost } from '../support/simulator/sim-host.ts'
 import { simulate, type World } from '../support/simulator/world.ts'
 
 const SYNS_A_MS = 100
+/** Where the flags of a first extension are that is control. */
+const SYN_FLAGS = SHIM_BYTES + 12 + 2
 const FLOOD_MS = process.env.SERVAL_TEST_FULL ? 10_000 : 200
 const MIB = 1 << 20
 
@@ -154,6 +156,39 @@ describe('a flood of SYNs from addresses that are nobody’s', () => {
     world.run(21)
     expect(flow.isConnected).toBe(true)
     expect(server.sal.counters.cookieAsked).toBe(asked)
+  })
+})
+
+describe('a flood of SYNs from an address that answers, and brings every cookie back', () => {
+  /** As many half-open flows as the server takes, none of which gets any further. */
+  function crowded() {
+    const it = scene()
+    const { world, net, server } = it
+    const crowd = world.host('crowd', net).knows(SERVICE, server)
+    const [port] = crowd.attached
+    world.network.interceptors.push(({ from, bytes }) => {
+      return from === port && (bytes[SYN_FLAGS]! & controlFlags.SYN) === 0
+    })
+    const push = () => {
+      for (let i = 0; i < 30; i++) crowd.connect(SERVICE)
+    }
+    for (let ms = 0; ms < 700; ms += 25) world.after(ms, push)
+    world.run(600)
+    return it
+  }
+
+  it('takes no connection from others', () => {
+    const { world, net, server, listener, accepted } = crowded()
+    expect(listener.halfOpen).toBe(listener.backlog)
+    const flows = ['one', 'two'].flatMap(name => {
+      const client = world.host(name, net).knows(SERVICE, server)
+      return Array.from({ length: 50 }, () => client.connect(SERVICE))
+    })
+    world.run(100)
+    expect(flows.filter(flow => flow.isConnected).length).toBe(flows.length)
+    expect(accepted).toHaveLength(flows.length)
+    expect(listener.halfOpen).toBeLessThanOrEqual(listener.backlog)
+    expect(server.sal.counters.halfOpenGaveWay).toBeGreaterThan(0)
   })
 })
 

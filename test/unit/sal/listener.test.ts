@@ -40,6 +40,45 @@ describe('half-open flows', () => {
   })
 })
 
+describe('where a listener has all half-open flows that it may have, there gives way to a newcomer', () => {
+  /** A half-open flow of a listener from each address, in this order. */
+  function from(...addresses: readonly string[]) {
+    const open = new HalfOpen()
+    const first = listener(1)
+    const made = addresses.map((address, flowId) => {
+      const flow = { flowId } as Flow
+      open.insert(flowId, share(1), endpoint(address, flowId + 1), flow, first, flowId)
+      return flow
+    })
+    return { open, listener: first, flows: made }
+  }
+
+  it('the oldest of the address that has most', () => {
+    const { open, listener, flows } = from('10.0.0.2', '10.0.0.1', '10.0.0.1', '10.0.0.1')
+    expect(open.toGiveWay(listener, '10.0.0.3')).toBe(flows[1])
+    open.remove(flows[1]!)
+    expect(open.toGiveWay(listener, '10.0.0.3')).toBe(flows[2])
+  })
+
+  it('nobody, where the newcomer would have as many with it', () => {
+    const { open, listener } = from('10.0.0.1', '10.0.0.1', '10.0.0.2')
+    expect(open.toGiveWay(listener, '10.0.0.1')).toBeUndefined()
+    expect(open.toGiveWay(listener, '10.0.0.2')).toBeUndefined()
+    expect(open.toGiveWay(listener, '10.0.0.3')).toBeDefined()
+  })
+
+  it('one of a network of IPv6 that has most together: a host has as many addresses there as it likes', () => {
+    const { open, listener, flows } = from('fd00::1', 'fd00:0:0:1::1', 'fd00:0:0:1::2', 'fd00:0:0:1:ffff::3')
+    expect(open.toGiveWay(listener, 'fd00:0:0:2::1')).toBe(flows[1])
+    expect(open.toGiveWay(listener, 'fd00:0:0:1::4')).toBeUndefined()
+  })
+
+  it('none of another listener’s', () => {
+    const { open } = from('10.0.0.1', '10.0.0.1', '10.0.0.1')
+    expect(open.toGiveWay(listener(2), '10.0.0.2')).toBeUndefined()
+  })
+})
+
 describe('a listener', () => {
   it('takes SYNs for its name and its aliases, and for nothing after it is closed', () => {
     const { world, client, server } = pair()
