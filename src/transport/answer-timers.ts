@@ -14,6 +14,8 @@ export class AnswerTimers {
   readonly #timers: TimerTable
   /** The peer may hold an acknowledgement of less than two full segments back for so long. */
   readonly #peerAckDelayMs: number
+  /** When the oldest data is taken for lost, whichever timer runs; Infinity: nothing is out. */
+  #expiresAt = Number.POSITIVE_INFINITY
 
   constructor(board: Scoreboard, tailProbe: TailProbe, timers: TimerTable, peerAckDelayMs: number) {
     this.#board = board
@@ -26,6 +28,8 @@ export class AnswerTimers {
   handleSent(transmission: Transmission, path: TransportPath, nowMs: number): void {
     // The oldest data leaves again: it has an RTO from now (RFC 6298 (5.1)), not from when it left first.
     const repeatsOldest = transmission.start === this.#board.una && transmission.retransmitted
+    // And what leaves behind it does not put that off.
+    if (repeatsOldest || this.#expiresAt === Number.POSITIVE_INFINITY) this.#beginWait(path, nowMs)
     if (this.#mayProbeTail(path)) this.#armProbe(path, nowMs)
     else if (repeatsOldest || !this.#timers.armed(streamTimers.retransmit)) this.armRetransmit(path, nowMs)
   }
@@ -33,7 +37,9 @@ export class AnswerTimers {
   /** RFC 6298 (5.2) and (5.3); RFC 8985 section 7.2. `advanced`: the acknowledgement is cumulative. */
   handleAcknowledgement(advanced: boolean, path: TransportPath, nowMs: number): void {
     const { retransmit, probe } = streamTimers
+    if (advanced) this.#beginWait(path, nowMs)
     if (this.#board.una === this.#board.nxt) {
+      this.#expiresAt = Number.POSITIVE_INFINITY
       this.#timers.disarm(retransmit)
       this.#timers.disarm(probe)
       this.#tailProbe.cancel()
@@ -49,10 +55,15 @@ export class AnswerTimers {
     this.#timers.arm(streamTimers.retransmit, nowMs + path.rtt.rtoMs + this.#ackDelayMs(path))
   }
 
+  /** Who writes bit by bit puts the probe off with each, but not behind the time-out (RFC 8985 section 7.2). */
   #armProbe(path: TransportPath, nowMs: number): void {
-    const { ptoMs, rtoMs } = path.rtt
+    const probeAt = nowMs + path.rtt.ptoMs + this.#ackDelayMs(path)
     this.#timers.disarm(streamTimers.retransmit)
-    this.#timers.arm(streamTimers.probe, nowMs + Math.min(ptoMs, rtoMs) + this.#ackDelayMs(path))
+    this.#timers.arm(streamTimers.probe, Math.min(probeAt, this.#expiresAt))
+  }
+
+  #beginWait(path: TransportPath, nowMs: number): void {
+    this.#expiresAt = nowMs + path.rtt.rtoMs + this.#ackDelayMs(path)
   }
 
   /**

@@ -98,6 +98,26 @@ describe('of a flight of five, the loss', () => {
   )
 
   holds(
+    'of all that is written bit by bit is not put off by what is written since (RFC 6298 (5.1), RFC 8985 section 7.2)',
+    `
+    0   write 1000
+    0   > 0:1000
+    20  < ack 1000
+    20  write 100
+    20  > 1000:1100       # time-out at 20 + 60 + 25, probe at 85
+    50  write 100
+    50  > 1100:1200       # probe at 115, were it not for the time-out
+    80  write 100
+    80  > 1200:1300
+    105 > 1200:1300
+    105 stats tailProbes 1
+    120 write 100
+    120 > 1300:1400
+    165 > 1000:1400
+    165 stats timeouts 1`,
+  )
+
+  holds(
     'of all and of the probe waits for the time-out',
     `${five}
     60  > 5000:6000
