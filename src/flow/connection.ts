@@ -63,7 +63,7 @@ export class Connection<F> extends ConnectionMachine<F> {
   /** What was written still goes out, what comes in is answered with a reset. */
   letGo(nowMs: number): void {
     if (this.#closing?.isOrphaned || this.state === 'CLOSED') return
-    const closing = this.#closingNow
+    const closing = this.#closingNow()
     closing.orphan()
     if (this.#transport.owesReading || !this.isOpen) return this.abort(nowMs)
     this.end(nowMs)
@@ -142,7 +142,7 @@ export class Connection<F> extends ConnectionMachine<F> {
 
   /** The turn of a control packet of the peer's has come. */
   handleDelivered(delivered: PeerControl): void {
-    if (delivered.kind === 'FIN') this.#closingNow.handleDelivered(delivered.finalOffset)
+    if (delivered.kind === 'FIN') this.#closingNow().handleDelivered(delivered.finalOffset)
   }
 
   /** The flow has moved to `path`. */
@@ -227,7 +227,7 @@ export class Connection<F> extends ConnectionMachine<F> {
         this.#endsEarly = true
         return
       case 'sendFin':
-        return this.#closingNow.sendFin()
+        return this.#closingNow().sendFin()
       case 'end':
         this.#transport.acknowledgeNow()
         return context.signal(flow, FlowSignal.end)
@@ -274,7 +274,7 @@ export class Connection<F> extends ConnectionMachine<F> {
     this.#opening = undefined
   }
 
-  get #closingNow(): Closing<F> {
+  #closingNow(): Closing<F> {
     this.#closing ??= new Closing(this.#parts, this.#transport)
     return this.#closing
   }

@@ -135,7 +135,7 @@ export class ControlPacketWriter implements PacketWriter {
     emitShim(buffer, 0, length)
     if (tagged && this.#tagKey !== '') {
       const covered = coveredBytes(buffer, SHIM_BYTES, length)
-      writeTag(buffer, SHIM_BYTES, computeTag(this.#keyBytes, EPOCH, this.#role, covered))
+      writeTag(buffer, SHIM_BYTES, computeTag(this.#keyBytes(), EPOCH, this.#role, covered))
     }
     return length
   }
@@ -145,10 +145,10 @@ export class ControlPacketWriter implements PacketWriter {
     const { tag: theirs } = packet
     if (theirs === undefined || theirs.epoch !== EPOCH || this.#tagKey === '') return false
     const peer: Direction = this.#role === 'client' ? 'server' : 'client'
-    return verifyTag(this.#keyBytes, EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
+    return verifyTag(this.#keyBytes(), EPOCH, peer, coveredBytes(buffer, start, stop), theirs.value)
   }
 
-  get #keyBytes(): Uint8Array {
+  #keyBytes(): Uint8Array {
     return unpacked(this.#tagKey, keyBytes)
   }
 

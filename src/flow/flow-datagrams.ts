@@ -76,7 +76,7 @@ export class FlowDatagrams<F> implements FlowTransport, SegmentSource {
   }
 
   write(chunk: Uint8Array): void {
-    const limit = this.#limit
+    const limit = this.#limit()
     if (chunk.length > limit) throw tooLong(this.#service, chunk.length, limit)
     for (const _ of this.#outgoing.put({ payload: chunk })) this.#parts.context.count('datagramQueueFull')
   }
@@ -212,14 +212,14 @@ export class FlowDatagrams<F> implements FlowTransport, SegmentSource {
   handleShrunk(): void {}
 
   /** What the path takes, as far as there is one. */
-  get #limit(): number {
+  #limit(): number {
     const path = this.#parts.paths.active
     return path === undefined ? Number.POSITIVE_INFINITY : path.mtu.packetBytes - OVERHEAD_BYTES
   }
 
   /** Written before the path was known, or for a larger one. */
   #dropTooLong(): void {
-    const limit = this.#limit
+    const limit = this.#limit()
     for (
       let first = this.#outgoing.first;
       first && first.payload.length > limit;

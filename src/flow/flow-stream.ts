@@ -35,7 +35,7 @@ export class FlowStream<F> implements FlowTransport {
   }
 
   get stats(): TransportStats | undefined {
-    return this.#held?.stats
+    return this.#held()?.stats
   }
 
   // ---- the program's side ---------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ export class FlowStream<F> implements FlowTransport {
   }
 
   write(chunk: Uint8Array): void {
-    const stream = this.#roused
+    const stream = this.#roused()
     if (stream) stream.write(chunk)
     else if (this.#early) this.#early.push(new Uint8Array(chunk))
     else this.#early = [new Uint8Array(chunk)]
@@ -69,18 +69,18 @@ export class FlowStream<F> implements FlowTransport {
 
   setKeepAlive(intervalMs: number, nowMs: number): void {
     this.#keepAliveMs = intervalMs
-    this.#held?.setKeepAlive(intervalMs, nowMs)
+    this.#held()?.setKeepAlive(intervalMs, nowMs)
   }
 
   setNoDelay(noDelay: boolean): void {
     this.#noDelay = noDelay
-    this.#held?.setNoDelay(noDelay)
+    this.#held()?.setNoDelay(noDelay)
   }
 
   // ---- the end, of either side ----------------------------------------------------------------------------
 
   end(): void {
-    this.#roused?.end()
+    this.#roused()?.end()
   }
 
   get acknowledgedAll(): boolean {
@@ -96,7 +96,7 @@ export class FlowStream<F> implements FlowTransport {
   }
 
   handleFinalOffset(finalOffset: number): 'conflict' | 'ok' {
-    return this.#roused?.handleFinalOffset(finalOffset) === 'conflict' ? 'conflict' : 'ok'
+    return this.#roused()?.handleFinalOffset(finalOffset) === 'conflict' ? 'conflict' : 'ok'
   }
 
   fitsBehindFin(payloadBytes: number): boolean {
@@ -118,20 +118,20 @@ export class FlowStream<F> implements FlowTransport {
     if (error !== undefined) return error
     if (segmentBytes > 0) segmentFields.segmentBytes = segmentBytes
     if (!this.#resting?.handleSegment(segmentFields, nowMs)) {
-      this.#roused?.handleSegment(segmentFields, buffer, path, nowMs)
+      this.#roused()?.handleSegment(segmentFields, buffer, path, nowMs)
     }
     return undefined
   }
 
   handleRider(payload: Uint8Array, path: TransportPath, nowMs: number): WireError | 'lie' | undefined {
-    const before = this.#held?.stats.badAcknowledgements ?? 0
+    const before = this.#held()?.stats.badAcknowledgements ?? 0
     const error = this.handlePayload(payload, 0, payload.length, path, nowMs)
     if (error !== undefined) return error
-    return (this.#held?.stats.badAcknowledgements ?? 0) > before ? 'lie' : undefined
+    return (this.#held()?.stats.badAcknowledgements ?? 0) > before ? 'lie' : undefined
   }
 
   acknowledgeNow(): void {
-    this.#held?.acknowledgeNow()
+    this.#held()?.acknowledgeNow()
   }
 
   handleBatchEnd(nowMs: number): void {
@@ -150,7 +150,7 @@ export class FlowStream<F> implements FlowTransport {
   // ---- output ---------------------------------------------------------------------------------------------
 
   get riders(): SegmentSource | undefined {
-    return this.#held
+    return this.#held()
   }
 
   emitBatch(batch: TransmitBatch, path: Path, nowMs: number): boolean {
@@ -182,7 +182,7 @@ export class FlowStream<F> implements FlowTransport {
     })
     this.#resting.noDelay = this.#noDelay
     this.#resting.setKeepAlive(this.#keepAliveMs, nowMs)
-    for (const chunk of this.#early ?? []) this.#roused?.write(chunk)
+    for (const chunk of this.#early ?? []) this.#roused()?.write(chunk)
     this.#early = undefined
   }
 
@@ -206,7 +206,7 @@ export class FlowStream<F> implements FlowTransport {
   adopt(path: TransportPath, nowMs: number): void {
     if (this.#isSuspended) {
       this.#isSuspended = false
-      this.#roused?.resume(path, nowMs)
+      this.#roused()?.resume(path, nowMs)
     } else this.#awake?.switchPath(path, nowMs)
   }
 
@@ -219,22 +219,22 @@ export class FlowStream<F> implements FlowTransport {
 
   get nextTimeoutAt(): number {
     if (this.#isSuspended || this.#isOver) return NEVER
-    return this.#held?.nextTimeoutAt ?? NEVER
+    return this.#held()?.nextTimeoutAt ?? NEVER
   }
 
   handleTimeout(nowMs: number): boolean {
-    const stream = this.nextTimeoutAt <= nowMs ? this.#roused : undefined
+    const stream = this.nextTimeoutAt <= nowMs ? this.#roused() : undefined
     stream?.handleTimeout(nowMs)
     return stream !== undefined
   }
 
   /** For whoever asks for no more than it can tell in its sleep. */
-  get #held(): Stream | RestingStream | undefined {
+  #held(): Stream | RestingStream | undefined {
     return this.#awake ?? this.#resting
   }
 
   /** For whoever has something for it to do: that ends its rest. */
-  get #roused(): Stream | undefined {
+  #roused(): Stream | undefined {
     return this.#awake ?? this.#rouse()
   }
 

@@ -62,10 +62,10 @@ export class Levels {
 
   /** Of the rule, not of what is known: the share of answers for which one waits; 0: for all. */
   get hedgeAt(): number {
-    return this.#policy.hedgeAt ?? DEFAULT_HEDGE_AT
+    return this.#policy().hedgeAt ?? DEFAULT_HEDGE_AT
   }
 
-  get #policy(): SharingPolicy {
+  #policy(): SharingPolicy {
     return this.#levels.flat().find(target => target.sharing !== undefined)?.sharing ?? RANDOM
   }
 
@@ -83,7 +83,7 @@ export class Levels {
 
   #shared(nowMs: number): readonly Sharing[] {
     if (this.#sharings === undefined) {
-      const policy = this.#policy
+      const policy = this.#policy()
       this.#sharings = this.#levels.map(targets => new Sharing(policy, targets, nowMs, this.#earlier))
       this.#earlier = []
     }

@@ -122,14 +122,15 @@ export class FlowDuplex extends adopting(Duplex) {
   /** Small writes leave at once unless this is set to false (RFC 896): a flow's default, which is not TCP's. */
   setNoDelay(noDelay = true): this {
     this.#noDelay = Boolean(noDelay)
-    this.#flow?.setNoDelay(this.#noDelay)
+    this.#flow()?.setNoDelay(this.#noDelay)
     return this
   }
 
   /** Probes a silent peer each `initialDelayMs`; 0 stands for the two hours of RFC 1122 section 4.2.3.6. */
   setKeepAlive(enable = false, initialDelayMs?: number): this {
     this.#keepAliveMs = enable ? keepAliveMs(initialDelayMs) : 0
-    if (this.#flow && !this.connecting) this.#applyKeepAlive(this.#flow)
+    const flow = this.#flow()
+    if (flow !== undefined && !this.connecting) this.#applyKeepAlive(flow)
     return this
   }
 
@@ -167,7 +168,7 @@ export class FlowDuplex extends adopting(Duplex) {
   /** Ends the flow at once: the peer's socket fails with ECONNRESET. */
   resetAndDestroy(): this {
     if (this.connecting) this.once('connect', () => this.#reset())
-    else if (this.#flow) this.#reset()
+    else if (this.#flow()) this.#reset()
     else this.destroy(new ServalError('ERR_SOCKET_CLOSED', {}))
     return this
   }
@@ -206,11 +207,12 @@ export class FlowDuplex extends adopting(Duplex) {
   }
 
   override _final(callback: WriteCallback): void {
-    if (this.connecting || !this.#flow) {
+    const flow = this.#flow()
+    if (this.connecting || flow === undefined) {
       this.once('connect', () => this._final(callback))
       return
     }
-    this.#flow.end(nowMs())
+    flow.end(nowMs())
     this.#connection?.stack?.wake()
     // Never in the same turn: programs hear of an error that follows, rather than of `finish`.
     this.#isFinishing = true
@@ -221,7 +223,7 @@ export class FlowDuplex extends adopting(Duplex) {
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
-    const wasUsed = this.connecting || this.#flow !== undefined
+    const wasUsed = this.connecting || this.#flow() !== undefined
     this.connecting = false
     this.#idle?.stop()
     const emitClose = (...hadError: boolean[]) => {
@@ -239,17 +241,17 @@ export class FlowDuplex extends adopting(Duplex) {
 
   // ---- details ----------------------------------------------------------------------------------------------------
 
-  get #flow(): AnyFlow | undefined {
+  #flow(): AnyFlow | undefined {
     return this.#connection?.flow
   }
 
   #handleSignals(flow: AnyFlow, signals: number): void {
     if (signals & FlowSignal.connected) this.#handleConnected(flow)
-    if (flow !== this.#flow) return
+    if (flow !== this.#flow()) return
     if (signals & FlowSignal.moved) this.#handleMoved(flow)
     if (signals & FlowSignal.writable) this.#writer.handleRoom()
     if (signals & (FlowSignal.readable | FlowSignal.end)) this.#reader.readAll()
-    if (flow === this.#flow && signals & FlowSignal.closed) this.#handleClosed(flow.error)
+    if (flow === this.#flow() && signals & FlowSignal.closed) this.#handleClosed(flow.error)
     this.#hold()
   }
 
@@ -260,7 +262,7 @@ export class FlowDuplex extends adopting(Duplex) {
     this.emit('connect')
     this.#writer.writeHeld()
     this.emit('ready')
-    if (flow === this.#flow) this.#beginReading(flow)
+    if (flow === this.#flow()) this.#beginReading(flow)
   }
 
   /** The flow is set up. */
@@ -346,7 +348,7 @@ export class FlowDuplex extends adopting(Duplex) {
    */
   #hold(): void {
     const isBusy = this.connecting || this.#writer.isWaiting || (this.#isReferenced && this.#reader.isReading)
-    this.#connection?.hold(isBusy && this.#flow !== undefined)
+    this.#connection?.hold(isBusy && this.#flow() !== undefined)
   }
 }
 

@@ -84,7 +84,7 @@ export class PathMtu {
   handleTimeouts(count: number): boolean {
     if (count < BLACK_HOLE_TIMEOUTS) return false
     // RFC 8899 section 5.2, Error State: where even BASE_PLPMTU does not pass, MIN_PLPMTU may.
-    return this.#lower(count < 2 * BLACK_HOLE_TIMEOUTS ? this.#baseBytes : this.#minBytes)
+    return this.#lower(count < 2 * BLACK_HOLE_TIMEOUTS ? this.#baseBytes() : this.#minBytes())
   }
 
   /** The system has refused a packet as too long (EMSGSIZE). True if packets are smaller now. */
@@ -94,7 +94,7 @@ export class PathMtu {
       this.#endProbe()
       return false
     }
-    return this.#lower(this.#baseBytes)
+    return this.#lower(this.#baseBytes())
   }
 
   /** The interface takes other packets than before. True if ours are smaller now. */
@@ -105,13 +105,13 @@ export class PathMtu {
     return this.#lower(maxBytes)
   }
 
-  get #baseBytes(): number {
+  #baseBytes(): number {
     return Math.min(BASE_PACKET_BYTES, this.#maxBytes)
   }
 
   /** RFC 8899 section 5.1.2, MIN_PLPMTU: what every host takes (RFC 1122 section 3.3.2), what every IPv6 link carries. */
-  get #minBytes(): number {
-    return Math.min(this.#baseBytes, (this.#overheadBytes > 28 ? 1280 : 576) - this.#overheadBytes)
+  #minBytes(): number {
+    return Math.min(this.#baseBytes(), (this.#overheadBytes > 28 ? 1280 : 576) - this.#overheadBytes)
   }
 
   #lower(bytes: number): boolean {

@@ -46,15 +46,15 @@ export class TransportPath {
   }
 
   get congestion(): CongestionControl {
-    return this.#active.congestion
+    return this.#active().congestion
   }
 
   get flight(): Flight {
-    return this.#active.flight
+    return this.#active().flight
   }
 
   get recovery(): Recovery {
-    return this.#active.recovery
+    return this.#active().recovery
   }
 
   /** What is told of the path: its window, at rest the one that it will begin with. */
@@ -73,24 +73,24 @@ export class TransportPath {
 
   /** How much of `waitingBytes`, which the window lets go, may leave now; 0: not before `pacedAt`. */
   pacedBytes(waitingBytes: number, nowMs: number): number {
-    const { pacer } = this.#active
-    pacer.setRate(this.#pacingBytesPerMs, this.#mss, nowMs)
+    const { pacer } = this.#active()
+    pacer.setRate(this.#pacingBytesPerMs(), this.#mss, nowMs)
     return pacer.creditBytes(waitingBytes)
   }
 
   /** When what has just been held back may leave. */
   pacedAt(waitingBytes: number): number {
-    return this.#active.pacer.readyAt(waitingBytes)
+    return this.#active().pacer.readyAt(waitingBytes)
   }
 
   /** The window has stopped the sender, which has sent everything before `nxt`. */
   noteLimited(nxt: number): void {
-    this.#active.limitedUntil = nxt
+    this.#active().limitedUntil = nxt
   }
 
   /** There is nothing more to send, though the window would let more go. */
   noteApplicationLimited(): void {
-    const { flight } = this.#active
+    const { flight } = this.#active()
     flight.rate.noteApplicationLimited(flight.bytes)
   }
 
@@ -119,8 +119,8 @@ export class TransportPath {
   }
 
   handleSent(transmission: Transmission, nowMs: number): void {
-    const { pacer, recovery } = this.#active
-    this.#active.lastSentAt = nowMs
+    const { pacer, recovery } = this.#active()
+    this.#active().lastSentAt = nowMs
     pacer.handleSent(transmission.bytes)
     recovery.handleSent(transmission)
   }
@@ -131,7 +131,7 @@ export class TransportPath {
    */
   handleDeliveries(una: number, ack: number, nowMs: number): boolean {
     const { rtt } = this
-    const { flight, recovery, congestion, acknowledgement, limitedUntil } = this.#active
+    const { flight, recovery, congestion, acknowledgement, limitedUntil } = this.#active()
     if (flight.deliveredBytes === 0) return false
     acknowledgement.rttMs = undefined
     // Karn (RFC 6298 section 3), and as in RFC 9002 section 5.1: what was sent last of all that is reported
@@ -154,12 +154,12 @@ export class TransportPath {
     return needless
   }
 
-  get #active(): Activity {
+  #active(): Activity {
     this.#activity ??= new Activity(this.rtt, this.#newCongestion(this.#mss))
     return this.#activity
   }
 
-  get #pacingBytesPerMs(): number {
+  #pacingBytesPerMs(): number {
     const { pacingBytesPerMs, inSlowStart, windowBytes } = this.congestion
     if (pacingBytesPerMs !== undefined) return pacingBytesPerMs
     const { srttMs, minRttMs } = this.rtt

@@ -127,7 +127,7 @@ export class Receiver {
     const view = this.#reassembly.read()
     if (view === undefined) return undefined
     this.#budget?.release(view.length)
-    if (this.#windowUpdateDue) this.#acknowledgeNow = true
+    if (this.#windowUpdateDue()) this.#acknowledgeNow = true
     return view
   }
 
@@ -180,7 +180,7 @@ export class Receiver {
 
   /** The window to send now; moves the edge. */
   advertise(): number {
-    const openBytes = this.#openBytes
+    const openBytes = this.#openBytes()
     const before = this.#advertisedEdge
     this.#advertisedEdge = advancedEdge(before, this.#reassembly.readOffset, openBytes, this.#segmentBytes)
     this.#budget?.promise(this.#advertisedEdge - before)
@@ -190,7 +190,7 @@ export class Receiver {
 
   /** Nothing more is wanted: what was promised is not kept for it any longer. */
   forgo(): void {
-    this.#budget?.release(this.#promisedBytes)
+    this.#budget?.release(this.#promisedBytes())
     this.#budget = undefined
   }
 
@@ -223,14 +223,14 @@ export class Receiver {
   }
 
   /** What the peer may make us keep, or has. */
-  get #promisedBytes(): number {
+  #promisedBytes(): number {
     return this.#advertisedEdge - this.#reassembly.readOffset
   }
 
   /** The window, as far as the stack has memory for it. */
-  get #openBytes(): number {
+  #openBytes(): number {
     const { bytes } = this.#window
-    return this.#budget === undefined ? bytes : this.#budget.windowBytes(bytes, this.#promisedBytes)
+    return this.#budget === undefined ? bytes : this.#budget.windowBytes(bytes, this.#promisedBytes())
   }
 
   /** Hands the run to reassembly, cut to the window. */
@@ -269,9 +269,9 @@ export class Receiver {
   }
 
   /** A window that has been small, or has grown much, is worth a packet of its own. */
-  get #windowUpdateDue(): boolean {
-    const bytes = this.#openBytes
-    const growth = bytes - this.#promisedBytes
+  #windowUpdateDue(): boolean {
+    const bytes = this.#openBytes()
+    const growth = bytes - this.#promisedBytes()
     if (growth < Math.min(2 * this.#segmentBytes, bytes / 2)) return false
     const left = this.#advertisedEdge - this.#reassembly.nextOffset
     return growth >= bytes / 4 || left <= bytes / 8

@@ -48,7 +48,7 @@ export class RttEstimator {
 
   /** The time-out after `backoffs` doublings. */
   backedOffMs(backoffs: number): number {
-    return Math.min(this.#baseRtoMs * 2 ** backoffs, this.#policy.maxRtoMs)
+    return Math.min(this.#baseRtoMs() * 2 ** backoffs, this.#policy.maxRtoMs)
   }
 
   /** RFC 8985 section 7.2, for more than one segment in flight. */
@@ -70,7 +70,7 @@ export class RttEstimator {
     this.#backoffs = 0
   }
 
-  get #baseRtoMs(): number {
+  #baseRtoMs(): number {
     if (this.srttMs === undefined) return this.#policy.initialRtoMs
     const marginMs = Math.max(this.#granularityMs, 4 * this.rttvarMs)
     return Math.max(this.srttMs + marginMs, this.#policy.minRtoMs, 2 * this.#granularityMs)

@@ -58,18 +58,18 @@ export class StreamSignals {
   /** Advice: more may be written without filling memory. */
   get writable(): boolean {
     // Room that was signalled may be gone before it is looked at: the window shrinks, the path changes.
-    const hasRoom = this.#hasRoom
+    const hasRoom = this.#hasRoom()
     if (!hasRoom) this.#full = true
     return hasRoom
   }
 
   handleWritten(): void {
-    if (!this.#hasRoom) this.#full = true
+    if (!this.#hasRoom()) this.#full = true
   }
 
   /** HOT. Something has left, or was acknowledged. */
   announceRoom(): void {
-    if (!this.#full || !this.#hasRoom) return
+    if (!this.#full || !this.#hasRoom()) return
     this.#full = false
     this.#pending |= StreamSignal.writable
   }
@@ -90,7 +90,7 @@ export class StreamSignals {
     this.#pending |= StreamSignal.end
   }
 
-  get #hasRoom(): boolean {
+  #hasRoom(): boolean {
     const { buffer, nxt } = this.#sender
     return buffer.endOffset - nxt < SEND_AHEAD_BYTES && buffer.bytes < this.#sendBufferBytes
   }

@@ -177,8 +177,8 @@ export class Stream {
 
   /** The segments at hand are all handled: decides whether to acknowledge them. */
   handleBatchEnd(nowMs: number): void {
-    this.#receiver.handleBatchEnd(this.#srttMs, nowMs)
-    this.#silence.handleBatchEnd(this.#receiver.complete, this.#srttMs, nowMs)
+    this.#receiver.handleBatchEnd(this.#srttMs(), nowMs)
+    this.#silence.handleBatchEnd(this.#receiver.complete, this.#srttMs(), nowMs)
     this.#signals.announceReceived()
   }
 
@@ -203,7 +203,7 @@ export class Stream {
 
   wantsToSend(nowMs: number): boolean {
     if (this.#suspended) return false
-    return this.#receiver.acknowledgeNow || this.#probeDue || this.#sender.wantsToSend(nowMs)
+    return this.#receiver.acknowledgeNow || this.#probeDue() || this.#sender.wantsToSend(nowMs)
   }
 
   /**
@@ -222,7 +222,7 @@ export class Stream {
       return true
     }
     this.#liveness.update(this.#sender.outstanding || this.#keepAliveDue, nowMs)
-    if (this.#probeDue) this.#emitProbe(batch, prefix)
+    if (this.#probeDue()) this.#emitProbe(batch, prefix)
     else if (this.#receiver.acknowledgeNow) this.#emitter.emitAcknowledgement(batch, prefix)
     else return false
     return true
@@ -294,9 +294,9 @@ export class Stream {
   rest(nowMs: number): RestingStream | undefined {
     const sinceMs = nowMs - Math.max(REST_AFTER_MS, this.path.rtt.rtoMs)
     const isIdle = this.#liveness.heardAt <= sinceMs && this.path.isIdleSince(sinceMs)
-    if (!isIdle || !this.#isAtRest || this.#isTicking) return undefined
+    if (!isIdle || !this.#isAtRest() || this.#isTicking()) return undefined
     this.path.rest()
-    return new RestingStream(this.#position, this.#codec, this.#budget, this.stats)
+    return new RestingStream(this.#position(), this.#codec, this.#budget, this.stats)
   }
 
   /** `StreamSignal` since the last call. */
@@ -306,18 +306,18 @@ export class Stream {
 
   // ---- details --------------------------------------------------------------------------------------------
 
-  get #isAtRest(): boolean {
+  #isAtRest(): boolean {
     const isOpen = this.#finalOffset === undefined && !this.#suspended
-    const isAnswered = this.acknowledgedAll && this.#liveness.isAtRest && !this.#probeDue
+    const isAnswered = this.acknowledgedAll && this.#liveness.isAtRest && !this.#probeDue()
     return isOpen && isAnswered && this.#receiver.isAtRest && this.#signals.pending === 0
   }
 
   /** A timer runs that a stream at rest does not keep. */
-  get #isTicking(): boolean {
+  #isTicking(): boolean {
     return this.#timers.nextAt < this.#timers.at(streamTimers.keepAlive)
   }
 
-  get #position(): StreamPosition {
+  #position(): StreamPosition {
     return {
       sendIsn: this.#sendIsn,
       receiveIsn: this.#receiveIsn,
@@ -341,11 +341,11 @@ export class Stream {
   }
 
   /** Of the path that data comes on. */
-  get #srttMs(): number {
+  #srttMs(): number {
     return this.#newestDataPath.rtt.srttMs ?? UNKNOWN_RTT_MS
   }
 
-  get #probeDue(): boolean {
+  #probeDue(): boolean {
     return this.#sender.flowControl.windowProbeDue || this.#keepAliveDue
   }
 
@@ -371,7 +371,7 @@ export class Stream {
         this.#sender.handlePersistTimer(nowMs)
         break
       case streamTimers.silence:
-        if (this.#silence.handleTimer(this.#receiver.complete, this.#srttMs, nowMs)) this.acknowledgeNow()
+        if (this.#silence.handleTimer(this.#receiver.complete, this.#srttMs(), nowMs)) this.acknowledgeNow()
         break
       case streamTimers.pace:
         // Its time has come: `wantsToSend` says so.

@@ -1,7 +1,5 @@
 /**
- * HOT: receives what a busy socket has in store without dgram, which allocates, copies and frees for each datagram: large
- * ones are received into the buffer that is then given away. dgram still says when there is something, and gets what is
- * small.
+ * HOT: receives datagrams one by one, or merged by the kernel: large ones into the buffer that is then given away.
  */
 import type { Endpoint } from '../../wire/endpoint.ts'
 import type { Offload } from './offload.ts'
@@ -16,21 +14,26 @@ export class BulkReceiver {
   readonly #offload: Offload
   readonly #fd: number
   readonly #sender: SenderReader
+  readonly #from: number
   #buffer = newBuffer()
+  #address: number
 
   constructor(offload: Offload, fd: number, local: Endpoint) {
     this.#offload = offload
     this.#fd = fd
     this.#sender = new SenderReader(local)
+    this.#from = offload.addressOf(this.#sender.bytes)
+    this.#address = offload.addressOf(this.#buffer)
   }
 
   /** The next datagram, or several merged; undefined when there is none. */
   receive(): Uint8Array | undefined {
     const buffer = this.#buffer
-    const length = this.#offload.receive(this.#fd, buffer, this.#sender.bytes)
+    const length = this.#offload.receive(this.#fd, this.#address, MAX_DATAGRAM_BYTES, this.#from)
     if (length < 0) return undefined
     if (length < SMALL_BYTES) return buffer.slice(0, length)
     this.#buffer = newBuffer()
+    this.#address = this.#offload.addressOf(this.#buffer)
     return buffer.subarray(0, length)
   }
 

@@ -1,8 +1,8 @@
 /**
  * The kernel's help with batches on Linux: UDP_SEGMENT cuts one send into many datagrams, UDP_GRO merges those that come
  * in (udp(7)); where it may not, sendmmsg(2) and recvmmsg(2) take many with one call. Node has no name for any of them, so
- * the descriptor is made here, through koffi (optional), and handed to dgram by its public `bind({ fd })`. A call costs
- * half a microsecond more than the system's own time.
+ * they are called through koffi (optional), which costs half a microsecond above the system's own time. `dgram` has no part in
+ * it: a datagram costs it far more.
  */
 import { createRequire } from 'node:module'
 import { constants, endianness } from 'node:os'
@@ -32,10 +32,10 @@ export interface Offload {
   /** sendmsg(2), never waiting, with the struct msghdr at an address. 0, or the system's error number. */
   send(fd: number, message: number): number
   /**
-   * Receives into `buffer` at once: the bytes of a datagram, or of several merged ones, and into `from` (28 bytes or more)
-   * the socket address of their sender. Negative: there is nothing.
+   * Receives at once into the `bytes` that lie at address `buffer`, a datagram or several merged ones, and into the 28 at `from`
+   * the socket address of their sender. How many bytes; negative: there is nothing.
    */
-  receive(fd: number, buffer: Uint8Array, from: Uint8Array): number
+  receive(fd: number, buffer: number, bytes: number, from: number): number
   /** Sends `count` struct mmsghdr; returns how many before one failed, or the negative error number if the first did. */
   sendMany(fd: number, messages: number, count: number): number
   /** Fills `count` struct mmsghdr with what is there at once; returns how many. Negative: there is nothing. */
@@ -128,16 +128,17 @@ class LinuxOffload implements Offload {
   readonly #sendmsg: (fd: number, message: number, flags: number) => number
   readonly #recvfrom: (
     fd: number,
-    buffer: Uint8Array,
+    buffer: number,
     length: number,
     flags: number,
-    from: Uint8Array,
-    fromLength: Uint32Array,
+    from: number,
+    fromLength: number,
   ) => number
   readonly #sendmmsg: (fd: number, messages: number, count: number, flags: number) => number
   readonly #recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: number) => number
   readonly #value = new Int32Array(1)
-  readonly #length = new Uint32Array(1)
+  readonly #length = new Uint32Array(new ArrayBuffer(4))
+  readonly #lengthAddress: number
 
   constructor(koffi: Koffi) {
     const libc = koffi.load(null)
@@ -152,12 +153,13 @@ class LinuxOffload implements Offload {
     )
     this.#sendmsg = libc.func('intptr_t sendmsg(int fd, uintptr_t message, int flags)')
     this.#recvfrom = libc.func(
-      'intptr_t recvfrom(int fd, void *buffer, size_t length, int flags, void *from, void *fromLength)',
+      'intptr_t recvfrom(int fd, uintptr_t buffer, size_t length, int flags, uintptr_t from, uintptr_t fromLength)',
     )
     this.#sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, uint count, int flags)')
     this.#recvmmsg = libc.func(
       'int recvmmsg(int fd, uintptr_t messages, uint count, int flags, uintptr_t timeout)',
     )
+    this.#lengthAddress = this.addressOf(new Uint8Array(this.#length.buffer))
     this.cuts = this.#hasOffloads()
   }
 
@@ -207,9 +209,9 @@ class LinuxOffload implements Offload {
     return sent < 0 ? this.#koffi.errno() : 0
   }
 
-  receive(fd: number, buffer: Uint8Array, from: Uint8Array): number {
-    this.#length[0] = from.length
-    return this.#recvfrom(fd, buffer, buffer.length, LINUX.MSG_DONTWAIT, from, this.#length)
+  receive(fd: number, buffer: number, bytes: number, from: number): number {
+    this.#length[0] = SOCKET_ADDRESS_BYTES
+    return this.#recvfrom(fd, buffer, bytes, LINUX.MSG_DONTWAIT, from, this.#lengthAddress)
   }
 
   sendMany(fd: number, messages: number, count: number): number {

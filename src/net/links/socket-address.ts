@@ -26,8 +26,8 @@ export function socketAddressOf({ address, port }: Endpoint): Uint8Array {
 
 /** Reads who sent what the socket at `local` received. Datagrams come in runs: one value stands for all of a run. */
 export class SenderReader {
-  /** Where the kernel writes it. */
-  readonly bytes = new Uint8Array(SOCKET_ADDRESS_BYTES)
+  /** Where the kernel writes it; outside of V8's heap, in which small arrays may move. */
+  readonly bytes = new Uint8Array(new ArrayBuffer(SOCKET_ADDRESS_BYTES))
   readonly #last = new Uint8Array(SOCKET_ADDRESS_BYTES)
   readonly #isV6: boolean
   /** Of the socket's own address, and so of every link-local one that it hears from. */

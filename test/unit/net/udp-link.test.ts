@@ -137,7 +137,7 @@ function callsOf(own: Offload): Offload {
     watch: (fd, local, events) => own.watch(fd, local, events),
     addressOf: bytes => own.addressOf(bytes),
     send: (fd, message) => own.send(fd, message),
-    receive: (fd, buffer, from) => own.receive(fd, buffer, from),
+    receive: (fd, buffer, bytes, from) => own.receive(fd, buffer, bytes, from),
     sendMany: (fd, messages, count) => own.sendMany(fd, messages, count),
     receiveMany: (fd, messages, count) => own.receiveMany(fd, messages, count),
   }
