@@ -16,8 +16,8 @@
  * An attempt outlives its flow, which may be over in a moment where another instance was faster: only so it is seen that
  * one is always slower, or says nothing.
  *
- * Patience is the rule's (`service/balance/patience.ts`). Where a router resolves, it is the router that is asked, and what
- * the instance that it chose answers counts for the router.
+ * Patience is the rule's (`service/balance/patience.ts`). Where a router resolves, it is the router that is asked, once more
+ * when patience is over (`answer-times.ts`), and what the instance that it chose answers counts for the router.
  */
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { QueueSize } from '../flow/queue-size.ts'
