@@ -4,6 +4,7 @@ import { loadConfig } from '../net/config.ts'
 import { version } from '../net/version.ts'
 import { useCapture } from './capture-option.ts'
 import { addController } from './commands/controller.ts'
+import { addCounters } from './commands/counters.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDump } from './commands/dump.ts'
 import { addFlows } from './commands/flows.ts'
@@ -49,7 +50,7 @@ function createProgram(): Command {
 
 /** In the order of the help. */
 const COMMANDS = [
-  ...[addRouter, addController, addServices, addFlows, addRules],
+  ...[addRouter, addController, addServices, addFlows, addRules, addCounters],
   ...[addPing, addTrace, addPerf, addDump, addDemo],
 ]
 

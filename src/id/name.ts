@@ -95,9 +95,9 @@ const LABEL = /^[a-z0-9_-]{1,63}$/
 const ACCEPTED_NAME = 'labels of 1 to 63 letters, digits, - and _, joined by dots, 253 characters at most'
 const ACCEPTED_KEY = 'a label that starts with k- is k- and 32 base32 characters (a-z, 2-7)'
 
-/** A raw ID is longer than a label can be; so this takes no name away. */
+/** A raw ID is longer than a label can be, and no name has a slash; so this takes no name away. */
 function isRaw(text: string): boolean {
-  return /^(x-|0x)[0-9a-f]{62}/i.test(text)
+  return /^(x-|0x)([0-9a-f]{62}|[^/]*\/)/i.test(text)
 }
 
 function splitName(text: string): string[] {

@@ -167,10 +167,12 @@ export function placeOf(target: EntryTarget): string {
 }
 
 function stateOf(
-  { serving }: ServiceEntry,
+  { serving, targets }: ServiceEntry,
   target: EntryTarget & { type: 'FORWARD' },
 ): TargetStatus['state'] {
   if (!target.alive) return 'down'
+  // Before all else of an entry comes its DROP (resolve.ts).
+  if (targets.some(({ type }) => type === 'DROP')) return 'standby'
   const isServing = serving.some(
     other => other.source === target.source && other.owner === target.owner && overlap(other, target),
   )

@@ -60,7 +60,11 @@ export class Silence {
       const asked = `all hosts at ${subnets.join(' and ')}, and none answered`
       return new ServalError('ENOSERVICE', { service, asked, syscall: 'connect' })
     }
-    const message = place && `connect ETIMEDOUT ${service}: ${place} did not answer`
+    const who =
+      asked && this.#goesToRouter(flow)
+        ? `nobody answered by way of router ${place}`
+        : `${place} did not answer`
+    const message = place && `connect ETIMEDOUT ${service}: ${who}`
     return new ServalError('ETIMEDOUT', { service, syscall: 'connect', ...(message && { message }) })
   }
 

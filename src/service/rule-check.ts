@@ -71,6 +71,10 @@ export function targetProblem({ address, port }: Endpoint): string | undefined {
   if (bytes === undefined) return 'a target is an IP address'
   // RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2.
   if (bytes.every(byte => byte === 0)) return 'the unspecified address is no target'
+  // RFC 4007 section 6: without its interface it may be anybody's.
+  if (bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80 && !address.includes('%')) {
+    return 'a link-local target says its interface, as in [fe80::1%eth0]:5000'
+  }
   // RFC 5771 and RFC 919, RFC 4291 section 2.7. All instances are reached by all their own addresses.
   if (bytes[0] === 0xff || (bytes.length === 4 && bytes[0]! >= 224)) {
     return 'a multicast or broadcast address is no target; to=all sends to all targets'

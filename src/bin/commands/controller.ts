@@ -49,11 +49,10 @@ export function addController(program: Command): void {
       ).choices(['native', '2014']),
     )
     .option('--grace <s>', 'time for what is under way at the end', secondsWithin({ min: 0, max: 600 }), 1)
-    .option(
-      '--policy <line>',
-      'how services are shared; may be given again',
-      (line, others: string[]) => [...others, line],
-      [],
+    .addOption(
+      new Option('--policy <line>', 'how services are shared; may be given again')
+        .argParser((line, others: string[]) => [...others, line])
+        .default([], 'none'),
     )
     .option('--policies <file>', 'a file of such lines; # starts a comment')
     .option(

@@ -23,7 +23,7 @@ interface RouterOptions {
   readonly rules?: string
   readonly workers: number
   readonly allow: readonly string[]
-  readonly takeOver: boolean
+  readonly takeOver?: boolean
   readonly grace: number
   readonly json?: boolean
 }
@@ -44,26 +44,26 @@ export function addRouter(program: Command): void {
         'native over UDP, or 2014 over raw IP, protocol 144 (needs CAP_NET_RAW)',
       ).choices(['native', '2014']),
     )
-    .option(
-      '--rule <rule>',
-      'a rule of its own; may be given again',
-      (rule, others: string[]) => [...others, rule],
-      [],
+    .addOption(
+      new Option('--rule <rule>', 'a rule of its own; may be given again')
+        .argParser((rule, others: string[]) => [...others, rule])
+        .default([], 'none'),
     )
     .option('--rules <file>', 'a file of rules, one a line; # starts a comment')
-    .option(
-      '--workers <n>',
-      'threads that forward; 0: one thread for all, without the accelerations of Linux (default: one a core)',
-      integerWithin({ min: 0, max: 256 }),
-      availableParallelism(),
+    .addOption(
+      new Option(
+        '--workers <n>',
+        'threads that forward; 0: one thread for all, without the accelerations of Linux',
+      )
+        .argParser(integerWithin({ min: 0, max: 256 }))
+        .default(availableParallelism(), 'one a core'),
     )
-    .option(
-      '--allow <subnets>',
-      'who may send through it, ADDRESS[/BITS],... (default: everybody)',
-      listOf,
-      [],
+    .addOption(
+      new Option('--allow <subnets>', 'who may send through it, ADDRESS[/BITS],...')
+        .argParser(listOf)
+        .default([], 'everybody'),
     )
-    .option('--take-over', 'share the addresses of a router that runs, until that one is stopped', false)
+    .option('--take-over', 'share the addresses of a router that runs, until that one is stopped')
     .option('--grace <s>', 'time for late askers at the end', secondsWithin({ min: 0, max: 600 }), 1)
     .addOption(captureOption())
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
@@ -98,7 +98,7 @@ async function router(options: RouterOptions): Promise<void> {
     rules,
     workers,
     allow: allowed,
-    takeOver,
+    takeOver = false,
     grace,
     json = false,
   } = options

@@ -63,7 +63,7 @@ async function trace(service: string, options: TraceOptions): Promise<void> {
   const width = Math.min(terminalOf(process.stdout).columns, MAX_COLUMNS)
   const { maxHops, protocol, json = false } = options
   const what = protocol === 'stream' ? 'trace' : `trace of ${protocol}s`
-  if (!json) printLine(`${what} to ${service}, ${maxHops} hops at most`)
+  if (!json) printLine(`${what} to ${service}, ${count(maxHops, 'hop')} at most`)
   const hops: Hop[] = []
   let end: Answer | undefined
   let isStopped = false

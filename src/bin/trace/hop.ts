@@ -99,7 +99,7 @@ function remarkOf(hops: readonly Hop[], answer: Answer): string {
       : []),
     ...(fate === 'passed' || fate === 'reached' || fate === 'loop' ? [] : [fate]),
     ...(detail === '' ? [] : [detail]),
-    ...(by === null ? [] : [`passed on by ${by}`]),
+    ...(by === null ? [] : [`answer by way of ${by}`]),
   ]
   return words.length === 0 ? '' : `(${words.join('; ')})`
 }

@@ -306,6 +306,7 @@ describe('a service router', () => {
     const mute = client.connect('mute.example')
     world.run(11_000)
     expect(mute.error?.code).toBe('ETIMEDOUT')
+    expect(mute.error?.message).toContain(`nobody answered by way of router ${router.endpoint.address}`)
     world.run(60_000)
     net.set({ down: true })
     const dark = client.connect('mute.example')

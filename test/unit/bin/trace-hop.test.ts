@@ -113,7 +113,7 @@ describe('the lines of a hop', () => {
     expect(all).toEqual([
       ` 9  ${long}  instance  1.00 ms  1.00 ms  1.00 ms`.replace(/ {2}1\.00.*/, ''),
       '    1.00 ms  1.00 ms  1.00 ms',
-      '    (passed on by [2001:db8:1234:5678:9abc:def0:1234:5679]:54325)',
+      '    (answer by way of [2001:db8:1234:5678:9abc:def0:1234:5679]:54325)',
     ])
     for (const line of all) expect(line.length).toBeLessThanOrEqual(80)
   })

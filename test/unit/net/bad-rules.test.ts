@@ -67,6 +67,8 @@ const RAW = `x-${'0'.repeat(64)}`
 const faults: readonly (readonly [lines: readonly string[], against: string])[] = [
   [['web.example FORWRAD 10.0.0.1:1'], 'an action is FORWARD, DEMUX, DELAY or DROP'],
   [[`${RAW}/257 FORWARD 10.0.0.1:1`], 'a rule starts with a name'],
+  [[`${RAW}/257 FORWARD 10.0.0.1:1`], 'a prefix is x- and 64 hex digits, then /0 to /256'],
+  [['x-00/12 FORWARD 10.0.0.1:1'], 'a raw ID is x- and 64 hex digits'],
   [[`${RAW}0 FORWARD 10.0.0.1:1`], 'a rule starts with a name'],
   [['*.a.b.c.d.example FORWARD 10.0.0.1:1'], 'a rule starts with a name'],
   [['web.example FORWARD 10.0.0.1:0'], 'a target is ADDRESS:PORT'],
@@ -75,6 +77,7 @@ const faults: readonly (readonly [lines: readonly string[], against: string])[] 
   [['web.example FORWARD 0.0.0.0:1'], 'the unspecified address is no target'],
   [['web.example FORWARD 255.255.255.255:1'], 'to=all sends to all targets'],
   [['web.example FORWARD [ff02::1]:1'], 'to=all sends to all targets'],
+  [['web.example FORWARD [fe80::1]:1'], 'a link-local target says its interface'],
   [['web.example FORWARD 10.0.0.1:1 weight -1'], 'a weight is a number, 0 or more'],
   [['web.example FORWARD 10.0.0.1:1 weight 1e999'], 'a weight is a number, 0 or more'],
   [['web.example FORWARD 10.0.0.1:1 weight 99999999999'], 'a weight is a number, 0 or more'],

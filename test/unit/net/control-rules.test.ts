@@ -46,6 +46,7 @@ describe('a rule of the controller', () => {
     ['224.0.0.1:5000', 'a multicast or broadcast address is no target'],
     ['255.255.255.255:5000', 'a multicast or broadcast address is no target'],
     ['[ff02::1]:5000', 'a multicast or broadcast address is no target'],
+    ['[fe80::1]:5000', 'a link-local target says its interface'],
     ['10.0.0.1:0', 'a target has a port'],
   ])('to %s is left out, quoted with the reason, and takes away the one before', (at, reason) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)

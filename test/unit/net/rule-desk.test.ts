@@ -81,6 +81,19 @@ describe('rules set by hand', () => {
     expect(changed).toEqual([parseServicePattern('web.example').toString()])
   })
 
+  it('are shown to wait beside a DROP, which comes before them', async () => {
+    await change('add', 'web.example FORWARD 10.0.0.1:5000')
+    const states = async () =>
+      (await client.list(parseServicePattern('web.example')))[0]!.targets.map(
+        ({ type, state }) => `${type} ${state}`,
+      )
+    expect(await states()).toEqual(['FORWARD serving'])
+    await change('add', 'web.example DROP for a moment')
+    expect(await states()).toEqual(['FORWARD standby', 'DROP serving'])
+    await client.remove('web.example', '10.0.0.1:5000')
+    expect(await states()).toEqual(['DROP serving'])
+  })
+
   it('need no ports where there are none', async () => {
     server.close()
     await serve(54325)
