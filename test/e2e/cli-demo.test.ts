@@ -96,8 +96,8 @@ describe('the demo', () => {
   it('killed itself, is outlived by none of its processes, nor by its files', async () => {
     const demo = await world.start(['demo', '--seconds', '60'])
     await demo.stop('SIGKILL')
-    await expect.poll(() => processesOf(world), { timeout: 10_000 }).toEqual([])
-    await expect.poll(() => readdirSync(world.temporary), { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => processesOf(world), { timeout: 60_000 }).toEqual([])
+    await expect.poll(() => readdirSync(world.temporary), { timeout: 60_000 }).toEqual([])
   })
 
   it.runIf(canBeNobody())('needs no privileges', async () => {

@@ -8,6 +8,7 @@ import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 import { newStream } from '../../support/transport/new-stream.ts'
 
 const mss = 1_436
+const TURN_BYTES = 2 ** 24
 const fields = new SegmentFields()
 const walk = new PacketWalk()
 const batch = new TransmitBatch()
@@ -57,8 +58,21 @@ describe('bulk transfer', () => {
     carry(a, b, buffer, 0)
     let batches = 0
     let receivedBytes = 0
-    const startedAt = performance.now()
+    let leastMs = Number.POSITIVE_INFINITY
+    let leastCopyMs = Number.POSITIVE_INFINITY
+    let startedAt = performance.now()
+    let startedBytes = 0
     for (let nowMs = 0; receivedBytes < 2 ** 28; nowMs += 0.05) {
+      // In turns, of which the least tells: what else the machine does makes none shorter.
+      if (receivedBytes - startedBytes >= TURN_BYTES) {
+        leastMs = Math.min(
+          leastMs,
+          (performance.now() - startedAt) * (TURN_BYTES / (receivedBytes - startedBytes)),
+        )
+        leastCopyMs = Math.min(leastCopyMs, copyMs(TURN_BYTES))
+        startedAt = performance.now()
+        startedBytes = receivedBytes
+      }
       while (a.bufferedBytes < 2 ** 21) a.write(chunk)
       for (let i = 0; i < 8 && carry(a, b, buffer, nowMs); i++) {
         batches++
@@ -66,10 +80,9 @@ describe('bulk transfer', () => {
       }
       while (carry(b, a, buffer, nowMs));
     }
-    const tookMs = performance.now() - startedAt
-    const copies = tookMs / copyMs(receivedBytes)
+    const copies = leastMs / leastCopyMs
     console.log(
-      `bulk: two streams in one thread move ${(receivedBytes / tookMs / 125e3).toFixed(1)} Gbit/s, ${copies.toFixed(0)} copies`,
+      `bulk: two streams in one thread move ${(TURN_BYTES / leastMs / 125e3).toFixed(1)} Gbit/s, ${copies.toFixed(0)} copies`,
     )
     expect(a.stats.retransmittedSegments).toBe(0)
     expect(a.stats.segmentsOut / batches).toBeGreaterThan(43)

@@ -22,8 +22,8 @@ export class FlowEnd implements FlowHandler {
     this.stack = stack
   }
 
-  /** A client's end. */
-  static connect(stack: Stack, target: ServiceTarget, timeoutMs?: number): FlowEnd {
+  /** A client's end. Set-up is given longer than by default: the machine may do much besides. */
+  static connect(stack: Stack, target: ServiceTarget, timeoutMs = 60_000): FlowEnd {
     const end = new FlowEnd(stack)
     end.attach(stack.connect(target, { timeoutMs }, end))
     return end

@@ -64,7 +64,7 @@ it('packets are seen from the moment on at which they are asked for', async () =
 it('nobody looks any more when the last viewer has gone', async () => {
   await watching()
   ending.abort()
-  await vi.waitFor(() => expect(tap).toBeUndefined())
+  await vi.waitFor(() => expect(tap).toBeUndefined(), 60_000)
 })
 
 it('what passes last is seen before the process is gone', async () => {
