@@ -120,7 +120,11 @@ describe.each(uses)('over UDP, offload %j', use => {
 
 describe('the bounds (self-test)', () => {
   it.each<[string, RegExp, Fault]>([
-    ['a window that stays small', /acknowledgements a MiB/, { options: { limits: { receiveBufferBytes: 32_768 } } }],
+    [
+      'a window that stays small',
+      /acknowledgements a MiB/,
+      { options: { limits: { receiveBufferBytes: 32_768 } } },
+    ],
     ['a call for each packet', /batches a MiB/, { network: singly }],
     ['each packet in a turn of its own', /acknowledgements a MiB/, { network: oneATurn }],
   ])('show %s', async (_fault, message, fault) => {
