@@ -39,7 +39,6 @@ function serve(verifiedShare: number): void {
       handleDatagram(buffer, length)
       return undefined
     },
-    onIntakeEnd: () => undefined,
     onError: () => undefined,
     onDrain: () => undefined,
   })
@@ -63,7 +62,6 @@ function source(port: number): void {
   const local = { ...host, address: localAddress }
   const link = new UdpNetwork(true).open(1, local, 0, {
     onDatagram: () => undefined,
-    onIntakeEnd: () => undefined,
     onError: () => undefined,
     onDrain: pump,
   })

@@ -164,14 +164,6 @@ export class Driver<E> implements LinkEvents {
     return isEnough
   }
 
-  /** There is nothing to wait for until the turn is over. */
-  onIntakeEnd(): void {
-    if (this.#immediate === undefined || this.#isDraining) return
-    clearImmediate(this.#immediate)
-    this.#turnsToWait = Math.min(this.#turnsToWait, 1)
-    this.#run()
-  }
-
   onError(link: Link, code: string, remote?: Endpoint): void {
     this.#count(`send:${code}`)
     this.#onLinkError(link, code, remote)

@@ -71,7 +71,7 @@ export class EnginePlane implements RouterPlane {
   readonly network: EngineNetwork
   readonly linkEvents: LinkEvents = {
     onDatagram: () => undefined,
-    onIntakeEnd() {},
+
     onError() {},
     onDrain() {},
   }

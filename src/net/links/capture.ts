@@ -152,7 +152,6 @@ class CapturedLink implements Link {
         this.#record(buffer, length, remote, this.endpoint)
         return events.onDatagram(this, buffer, length, remote)
       },
-      onIntakeEnd: () => events.onIntakeEnd(this),
       onError: (_link, code, remote) => events.onError(this, code, remote),
       onDrain: () => events.onDrain(this),
     })

@@ -4,7 +4,7 @@
  * many datagrams (batch-receiver.ts).
  *
  *   poll phase    the socket has something: `#serve` is due
- *   check phase   what waits for room is sent; what has come is received, until the turn has had enough; `onIntakeEnd`
+ *   check phase   what waits for room is sent; what has come is received, until the turn has had enough
  *
  * What is left makes the next poll phase tell again. To receive in the check phase costs an immediate, and is what makes
  * a program's own callbacks, ticks and errors behave as anywhere else (descriptor-watch.ts).
@@ -136,7 +136,6 @@ export class KernelLink implements Link {
       // A handler's exception is on its way up; the kernel does not tell of what has been received already.
       if (this.#batches?.hasMore) this.#wake()
     }
-    if (!this.#isClosed) this.#events.onIntakeEnd(this)
   }
 
   /** What has come with a call is told, even when it is enough. */

@@ -22,8 +22,6 @@ export interface LinkEvents {
    * True: that is enough for this turn of the event loop.
    */
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined
-  /** What has come is told, as much of it as this turn takes; a link that cannot tell says nothing. */
-  onIntakeEnd(link: Link): void
   /**
    * Something could not be sent, to `remote` where that is known, or the link has failed; `code` is the system's,
    * `EADDRNOTAVAIL`.

@@ -72,7 +72,7 @@ export function openUdpLink(
   return help === undefined ? new DgramLink(id, local, events) : new KernelLink(id, local, events, help)
 }
 
-const silent: LinkEvents = { onDatagram: () => undefined, onIntakeEnd() {}, onError() {}, onDrain() {} }
+const silent: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
 
 function mtuOf(interfaceName: string): number {
   try {

@@ -8,7 +8,7 @@ import { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 
 const offload = systemOffload()
 const NOWHERE = { address: '127.0.0.1', port: 0 }
-const SILENT: LinkEvents = { onDatagram: () => undefined, onIntakeEnd() {}, onError() {}, onDrain() {} }
+const SILENT: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
 
 const closing: (() => void)[] = []
 afterEach(() => {

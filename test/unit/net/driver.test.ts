@@ -164,17 +164,6 @@ describe('the driver', () => {
     expect(core.log.slice(3)).toEqual(['send 0'])
   })
 
-  it('waits for no end of the turn where a link says that it has told all', () => {
-    const { core, link, driver } = open()
-    driver.onIntakeEnd()
-    expect(core.log, 'nothing has come').toEqual([])
-    core.batches = 1
-    driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
-    driver.onDatagram(link, new Uint8Array(6), 6, REMOTE)
-    driver.onIntakeEnd()
-    expect(core.log).toEqual(['datagram 5 at 1', 'datagram 6 at 1', 'send 0'])
-  })
-
   it('takes in no more in a turn than a few milliseconds allow', async () => {
     const { link, driver } = open()
     const clock = ownClock()
@@ -283,7 +272,6 @@ describe('the driver', () => {
     await new Promise<void>(resolve => process.nextTick(resolve))
     setImmediate(() => {
       driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
-      driver.onIntakeEnd()
     })
     await turn()
     await turn()

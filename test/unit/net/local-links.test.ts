@@ -32,7 +32,7 @@ class ScriptedNetwork implements Network {
   }
 }
 
-const events: LinkEvents = { onDatagram: () => undefined, onIntakeEnd() {}, onError() {}, onDrain() {} }
+const events: LinkEvents = { onDatagram: () => undefined, onError() {}, onDrain() {} }
 
 function watch(network: ScriptedNetwork, bind: { address: string; port?: number }[] = []) {
   const log: string[] = []

@@ -17,7 +17,6 @@ function recorder() {
       return undefined
     },
     onError() {},
-    onIntakeEnd() {},
     onDrain() {},
   }
   return { datagrams, events }
