@@ -85,7 +85,6 @@ class OtherNetwork implements Network {
       onDatagram: (_inner, ...what) => onDatagram(link, ...what),
       onError: (_inner, ...what) => events.onError(link, ...what),
       onDrain: () => events.onDrain(link),
-      onIntakeEnd: () => events.onIntakeEnd(link),
     })
     const send = this.#send
     const link: Link = {
