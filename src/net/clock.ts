@@ -1,8 +1,5 @@
 /** The only clock of the stack, and the one timer that a shell arms. */
 
-/** As a global it is a getter's value, looked up with each call. */
-const { performance } = globalThis
-
 /** Milliseconds since the process began, with fractions; never goes back. */
 export function nowMs(): number {
   return performance.now()
