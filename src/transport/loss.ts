@@ -54,11 +54,10 @@ export class Rack {
     this.#highestEnd = Math.max(this.#highestEnd, originalEnd, repeatEnd)
   }
 
-  /** A DSACK says that the reordering window was too short (step 4), or else a time-out. `una`, `nxt`: as offsets. */
+  /** A DSACK says that the reordering window was too short (step 4). `una`, `nxt`: as offsets. */
   handleDuplicate(una: number, nxt: number): void {
     if (una < this.#dsackRoundEnd) return
     this.#dsackRoundEnd = nxt
-    this.#rtt.handleNeedless()
     this.#windowMultiplier++
     this.#recoveriesToKeep = REORDERING_PERSISTENCE
   }

@@ -21,7 +21,6 @@ export class RttEstimator {
   readonly #policy: RtoPolicy
   readonly #granularityMs: number
   #backoffs = 0
-  #needless = 0
 
   constructor(policy: RtoPolicy = nativeProfile.policy) {
     this.#policy = policy
@@ -30,7 +29,6 @@ export class RttEstimator {
 
   /** Takes a measurement of something that was sent once only (Karn: RFC 6298 section 3). */
   sample(rttMs: number): void {
-    this.#needless = 0
     this.minRttMs = Math.min(this.minRttMs, rttMs)
     if (this.srttMs === undefined) {
       // RFC 6298 (2.2)
@@ -50,14 +48,13 @@ export class RttEstimator {
 
   /** The time-out after `backoffs` doublings. */
   backedOffMs(backoffs: number): number {
-    return Math.min(this.#baseRtoMs() * 2 ** (backoffs + this.#needless), this.#policy.maxRtoMs)
+    return Math.min(this.#baseRtoMs() * 2 ** backoffs, this.#policy.maxRtoMs)
   }
 
   /** RFC 8985 section 7.2, for more than one segment in flight. */
   get ptoMs(): number {
     if (this.srttMs === undefined) return this.#policy.initialRtoMs
-    const ptoMs = Math.max(2 * this.srttMs, MIN_PTO_MS, 2 * this.#granularityMs)
-    return Math.min(ptoMs * 2 ** this.#needless, this.#policy.maxRtoMs)
+    return Math.max(2 * this.srttMs, MIN_PTO_MS, 2 * this.#granularityMs)
   }
 
   /** How often the time-out was doubled since the peer last acknowledged something new. */
@@ -71,15 +68,6 @@ export class RttEstimator {
 
   resetBackoff(): void {
     this.#backoffs = 0
-  }
-
-  /**
-   * The peer says that a repetition came twice: to be called once a round trip. RFC 6298 section 5 keeps the back-off until
-   * something is measured. After a loss that would only be slow, and `resetBackoff` ends it sooner; but where the round
-   * trip has become longer than the time-outs, all would be repeated before its answer, and nothing ever be measured (Karn).
-   */
-  handleNeedless(): void {
-    this.#needless++
   }
 
   #baseRtoMs(): number {

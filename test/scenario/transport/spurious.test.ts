@@ -204,29 +204,4 @@ describe('a loss that was none (DSACK, RFC 3708)', () => {
     50  stats undone 0
     50  cwnd 10000`,
   )
-
-  holds(
-    'makes time-outs longer until one round trip is measured, or none ever were (Karn)',
-    `
-    0   write 1000
-    0   > 0:1000
-    20  < ack 1000
-    20  srtt 20
-    20  write 100
-    20  > 1000:1100
-    85  > 1000:1100
-    120 < ack 1100        # of which of them?
-    120 write 100
-    120 > 1100:1200
-    184 < ack 1100 sack 1000-1100 dsack
-    205 > 1100:1200       # 60 + 25
-    220 < ack 1200
-    220 write 100
-    220 > 1200:1300       # a probe of this at 325
-    304 < ack 1200 sack 1100-1200 dsack
-    320 < ack 1300
-    320 srtt 30
-    320 stats tailProbes 1
-    320 stats timeouts 1`,
-  )
 })
