@@ -119,5 +119,9 @@ describe('a capture', () => {
     })
     const unwritable = await world.run(['ping', '-c', '1', 'web.example', '--pcap', 'no/folder.pcap'])
     expect(unwritable).toMatchObject({ status: 2, stderr: expect.stringMatching(/pcap.*no\/folder\.pcap/) })
+    expect(await world.run(['controller', '--pcap', 'none.pcap'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^serval: --pcap none\.pcap: .* --profile 2014/),
+    })
   })
 })

@@ -192,7 +192,8 @@ describeInLab('what a daemon of 2014 has registered', () => {
     const service = `x-${'000002be'.padEnd(64, '0')}`
     chain = new Chain(1)
     const [middle] = chain.routers
-    const { api } = await middle!.serval(['controller', '--profile', '2014', '--json']).event('ready')
+    const controller = ['controller', '--profile', '2014', '--pcap', 'controller.pcap', '--json']
+    const { api } = await middle!.serval(controller).event('ready')
     await middle!.serval(['router', '--profile', '2014', '--json']).event('ready')
     const server = chain.server.run('line.js', ['serve', service])
     const daemon = chain.server.run('servd.js', [service])
@@ -207,6 +208,8 @@ describeInLab('what a daemon of 2014 has registered', () => {
     await connect(caller, server)
     daemon.say('unregister')
     await expect.poll(isKnown, { timeout: 30_000 }).toBe(false)
+    const capture = middle!.path('controller.pcap')
+    await expect.poll(() => packetsOf(capture).length, { timeout: 60_000 }).toBeGreaterThan(1)
   })
 })
 

@@ -8,6 +8,7 @@ import { parsePolicy } from '../../service/policy-text.ts'
 import { formatEndpoint, parseEndpoint } from '../../wire/endpoint.ts'
 import type { ProfileName } from '../../wire/profile.ts'
 import { secondsWithin } from '../arguments.ts'
+import { captureOption } from '../capture-option.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { toldToStop } from '../lifetime.ts'
 import { createLogger } from '../logger.ts'
@@ -23,6 +24,7 @@ interface ControllerOptions {
   readonly policies?: string
   readonly keep?: string
   readonly profile?: ProfileName
+  readonly pcap?: string
   readonly json?: boolean
 }
 
@@ -59,6 +61,7 @@ export function addController(program: Command): void {
       '--keep <file>',
       'where policies set by REST are kept (default: controller.policies in the runtime directory)',
     )
+    .addOption(captureOption())
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
     .addHelpText('after', EXAMPLES)
     .action(controller)
@@ -91,8 +94,13 @@ const MEND = {
 } as const
 
 async function controller(options: ControllerOptions): Promise<void> {
-  const { bind, api, lease, grace, policy, policies, keep, json = false } = options
+  const { bind, api, lease, grace, policy, policies, keep, pcap, json = false } = options
   const { log, runtimeDir, profile } = loadConfig({ profile: options.profile })
+  if (pcap !== undefined && profile !== '2014') {
+    throw new UsageError(
+      `--pcap ${pcap}: a controller has packets with --profile 2014 alone; programs talk to it by streams`,
+    )
+  }
   const lines = [...policy, ...(policies === undefined ? [] : readPolicies(policies))]
   const stopped = toldToStop()
   const { SERVAL_API_TOKEN, SERVAL_RUNTIME_DIR } = process.env
