@@ -1,7 +1,7 @@
 /**
  * HOT: the shell's one loop around a core:
  *
- *   datagrams --> handleDatagram --+                       in the event loop's poll phase, each as it comes
+ *   datagrams --> handleDatagram --+                       each as its link brings it, in the event loop's poll or check phase
  *   timer ------> handleTimeout ---+--> drain:
  *   wake() -------------------------+      pollEvent until none   -> the program's handlers
  *                                          pollTransmit until none -> links
