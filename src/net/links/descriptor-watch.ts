@@ -67,7 +67,8 @@ export function watch(
 class PollWatch implements Watch {
   readonly #descriptor: Descriptor
   readonly #events: WatchEvents
-  readonly #handle: PollHandle
+  /** Koffi's takes no call any more once it is closed: not even to say so. */
+  #handle: PollHandle | undefined
   readonly #cancelExit: () => void
   #wanted: PollEvents = { readable: true }
 
@@ -75,29 +76,34 @@ class PollWatch implements Watch {
     this.#descriptor = descriptor
     this.#events = events
     this.#handle = poll(descriptor.fd, this.#wanted, this.#tell)
-    // Node turns its loop once more when no JavaScript may run any longer.
-    this.#cancelExit = atExit(() => this.#handle.close())
+    // Node turns its loop once more when no JavaScript may run any longer; others still send, and let go, as the process ends.
+    this.#cancelExit = atExit(() => this.#stop())
   }
 
   awaitRoom(isAwaited: boolean): void {
     this.#wanted = { readable: true, writable: isAwaited }
-    this.#handle.start(this.#wanted, this.#tell)
+    this.#handle?.start(this.#wanted, this.#tell)
   }
 
   hold(isRef: boolean): void {
-    if (isRef) this.#handle.ref()
-    else this.#handle.unref()
+    if (isRef) this.#handle?.ref()
+    else this.#handle?.unref()
   }
 
   close(): void {
     this.#cancelExit()
-    this.#handle.close()
+    this.#stop()
     this.#descriptor.close()
+  }
+
+  #stop(): void {
+    this.#handle?.close()
+    this.#handle = undefined
   }
 
   /** libuv watches no longer once the socket has an error (uv__poll_io), which the next call on it takes away. */
   readonly #tell = (status: number): void => {
-    if (status < 0) this.#handle.start(this.#wanted, this.#tell)
+    if (status < 0) this.#handle?.start(this.#wanted, this.#tell)
     this.#events.onReady()
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The kernel's help with batches on Linux: UDP_SEGMENT cuts one send into many datagrams, UDP_GRO merges those that come
  * in (udp(7)); where it may not, sendmmsg(2) and recvmmsg(2) take many with one call. Node has no name for any of them, so
- * they are called through koffi (optional), which costs half a microsecond above the system's own time. `dgram` has no part in
- * it: a datagram costs it far more.
+ * they are called through koffi (optional), which costs half a microsecond above the system's own time. Who tells that there
+ * is something to receive: descriptor-watch.ts.
  */
 import { createRequire } from 'node:module'
 import { constants, endianness } from 'node:os'
