@@ -17,12 +17,13 @@
  * are late wait for the end of a turn that began after it was noticed: by then what had come has been handled.
  *
  * Packets of many flows that leave in one drain between the same two addresses go as a train, with one call, where links
- * can do that: fifty requests on fifty connections cost their host little more than one, and the peer as well, to whom the
- * kernel hands them together.
+ * can do that: many requests on many connections cost their host little more than one, and the peer as well, to whom the
+ * kernel hands them together. But a train is short (EVENTS_PER_SEND): of two hosts that hand each other all they have, one
+ * always waits.
  */
 import type { Endpoint } from '../wire/endpoint.ts'
 import { TransmitBatch } from '../wire/transmit-batch.ts'
-import { BusyPoll } from './busy-poll.ts'
+import { BusyPoll, type BusyPolling } from './busy-poll.ts'
 import { DeadlineTimer, nowMs } from './clock.ts'
 import type { Link, LinkEvents, PacketTap } from './links/link.ts'
 
@@ -44,6 +45,8 @@ const BUDGET_MS = 5
 /** The one at the end of a turn has what is left of this since the turn's first, or its first datagram; and at least so much. */
 const TURN_MS = 8
 const LEAST_MS = 2
+/** After so many events what the program has answered to them leaves: the peer works on it while the program answers more. */
+const EVENTS_PER_SEND = 8
 /** Single packets that may go out between two looks at the clock. */
 const STEPS_PER_LOOK = 8
 /** Timers are late when nobody looked at them for longer than a turn may take. */
@@ -85,16 +88,16 @@ export class Driver<E> implements LinkEvents {
   tap: PacketTap | undefined
 
   /**
-   * `onEvent` may throw: the error surfaces as the program's own, and the loop goes on. `busyPollMs`: how long the event
+   * `onEvent` may throw: the error surfaces as the program's own, and the loop goes on. `busyPolling`: how long the event
    * loop stays awake after a datagram.
    */
   constructor(
     core: Core<E>,
     onEvent: (event: E) => void,
     onLinkError: (link: Link, code: string, remote: Endpoint | undefined) => void = () => undefined,
-    busyPollMs = 0,
+    busyPolling: BusyPolling = 0,
   ) {
-    this.#busyPoll = new BusyPoll(busyPollMs)
+    this.#busyPoll = new BusyPoll(busyPolling)
     this.#core = core
     this.#onEvent = onEvent
     this.#onLinkError = onLinkError
@@ -150,7 +153,7 @@ export class Driver<E> implements LinkEvents {
 
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined {
     const now = nowMs()
-    this.#busyPoll.handleDatagram(now)
+    this.#busyPoll.handleDatagram(now, link)
     this.tap?.show(buffer, length, remote, link.endpoint)
     this.#core.handleDatagram(buffer, length, link.id, remote, now)
     this.#burstBytes += length
@@ -234,12 +237,16 @@ export class Driver<E> implements LinkEvents {
   /** Whether nothing is left to do. The clock costs as much as a small packet, so not every step looks at it. */
   #poll(now: number, maySendLater: boolean, endAt: number): boolean {
     const core = this.#core
-    for (let step = 1; ; step++) {
-      const event = core.pollEvent()
-      if (event !== undefined) this.#tell(event)
-      else if (maySendLater && !this.#isAsked && !core.isUrgent) return false
-      else if (!core.pollTransmit(this.#batch, now)) return true
-      else if (this.#take() && step % STEPS_PER_LOOK !== 0) continue
+    for (let step = 1, told = 0; ; step++) {
+      const event = told < EVENTS_PER_SEND ? core.pollEvent() : undefined
+      if (event !== undefined) {
+        this.#tell(event)
+        told++
+      } else if (maySendLater && !this.#isAsked && !core.isUrgent) return false
+      else if (core.pollTransmit(this.#batch, now)) {
+        if (this.#take() && step % STEPS_PER_LOOK !== 0) continue
+      } else if (told < EVENTS_PER_SEND) return true
+      else told = 0
       now = nowMs()
       if (now >= endAt) return false
     }

@@ -198,6 +198,21 @@ describe('the driver', () => {
     expect(core.log).toEqual(['datagram 5 at 1', 'datagram 6 at 1', 'event a', 'event b', 'send 1', 'send 0'])
   })
 
+  it('sends what the program has answered before it tells of many events more: the peer need not wait for all of them', async () => {
+    ownClock()
+    const { core, link, driver } = open(() => {
+      core.batches++
+      driver.wake()
+    })
+    for (let i = 0; i < 20; i++) core.events.push(`${i}`)
+    driver.onDatagram(link, new Uint8Array(1), 1, REMOTE)
+    await drained(core)
+    const sends = core.log.map((line, i) => (line.startsWith('send') ? i : -1)).filter(i => i >= 0)
+    expect(sends).toHaveLength(20)
+    expect(core.log.slice(0, sends[0]).filter(line => line.startsWith('event'))).toHaveLength(8)
+    expect(core.log.at(-1)).toMatch(/^send/)
+  })
+
   it('does what the program asks for as soon as its callback has returned', async () => {
     const { core, driver } = open()
     core.batches = 1
