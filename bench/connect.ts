@@ -10,6 +10,7 @@ export const connect: Benchmark = {
   rounds: 15,
   rows: [
     echoRow('serval:plain', 'serval', 'connect'),
+    echoRow('serval:asleep', 'serval', 'connect', { SERVAL_BUSY_POLL: '0' }),
     echoRow('node:net', 'net', 'connect'),
     echoRow('node:tls', 'tls', 'connect'),
   ],

@@ -8,7 +8,7 @@
  *   busyus       microseconds of CPU time of both ends for a request of 64 bytes on one flow and its reply
  *   descriptors  that a process has open, at the end where it is more
  */
-import { type Ask, asking } from './support/ask.ts'
+import { type Ask, asking, cpuUsOf } from './support/ask.ts'
 import { afresh, type Benchmark, type Row } from './support/benchmark.ts'
 import { maxDescriptors } from './support/environment.ts'
 
@@ -61,10 +61,6 @@ function row(name: string, transport: 'serval' | 'net', count: number): Row {
 async function measureEnds(ends: readonly Ask[], count: number, seconds: number) {
   const client = ends[0]!
   const memory = () => Promise.all(ends.map(ask => ask('memory')))
-  const cpuUs = async () => {
-    const answers = await Promise.all(ends.map(ask => ask('cpu')))
-    return answers.reduce((sum, answer) => sum + answer.cpuUs, 0)
-  }
 
   const first = Math.min(FIRST_FLOWS, count)
   await client('open', first)
@@ -74,15 +70,15 @@ async function measureEnds(ends: readonly Ask[], count: number, seconds: number)
   const after = await memory()
 
   const idleMs = 1000 * IDLE_SHARE * seconds
-  const idleFrom = await cpuUs()
+  const idleFrom = await cpuUsOf(ends)
   await new Promise(resolve => setTimeout(resolve, idleMs))
-  const idleTo = await cpuUs()
+  const idleTo = await cpuUsOf(ends)
   const idle = await memory()
   // What is measured is compiled by then, in the state in which so many flows have left it.
   await client('exchange', (3 * seconds) / 2)
-  const busyFrom = await cpuUs()
+  const busyFrom = await cpuUsOf(ends)
   const { exchanges } = await client('exchange', seconds / 2)
-  const busyTo = await cpuUs()
+  const busyTo = await cpuUsOf(ends)
 
   const figures = {
     cpu: (idleTo - idleFrom) / idleMs,

@@ -1,4 +1,4 @@
-/** A request of 64 bytes and its reply, one at a time: microseconds. */
+/** A request of 64 bytes and its reply, one at a time: microseconds; `cpuus`: CPU time of both ends for one. */
 import type { Benchmark } from './support/benchmark.ts'
 import { echoRow, programRow } from './support/program-row.ts'
 
@@ -10,7 +10,7 @@ export const latency: Benchmark = {
   rounds: 15,
   rows: [
     echoRow('serval:plain', 'serval', 'latency'),
-    echoRow('serval:busy-poll', 'serval', 'latency', { SERVAL_BUSY_POLL: '200' }),
+    echoRow('serval:asleep', 'serval', 'latency', { SERVAL_BUSY_POLL: '0' }),
     echoRow('node:net', 'net', 'latency'),
     programRow({
       name: 'node:dgram',

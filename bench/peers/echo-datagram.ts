@@ -17,6 +17,7 @@ if (role === 'server') serve()
 else await measure()
 
 function serve(): void {
+  obey()
   socket.on('message', (message, from) => socket.send(message, from.port, from.address))
   socket.bind(0, address, () => say('ready', { port: socket.address().port }))
 }

@@ -14,8 +14,13 @@ import { loadTransport } from './transports.ts'
 const [name, role, address = '', port] = process.argv.slice(2)
 const transport = await loadTransport(name)
 
-if (role === 'server') say('ready', { port: await transport.listen(address, echo) })
+if (role === 'server') await serve()
 else obey({ measure: role === 'latency' ? await latencyOfOne() : measureConnects })
+
+async function serve(): Promise<void> {
+  obey()
+  say('ready', { port: await transport.listen(address, echo) })
+}
 
 /** On one connection. */
 async function latencyOfOne() {
@@ -38,5 +43,5 @@ async function measureConnects(seconds: number): Promise<object> {
     await once(socket, 'close')
     connections++
   }
-  return { persec: (1000 * connections) / (performance.now() - startedAt) }
+  return { count: connections, persec: (1000 * connections) / (performance.now() - startedAt) }
 }

@@ -20,6 +20,7 @@ if (role === 'server') serve()
 else obey({ measure: loadFor(isServal ? servalOptions() : nodeOptions()) })
 
 function serve(): void {
+  obey()
   const handle = (_request: IncomingMessage, response: ServerResponse) => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': REPLY.length }).end(REPLY)
   }
@@ -44,7 +45,7 @@ function loadFor(options: RequestOptions) {
     if (connections !== CONNECTIONS) {
       throw new Error(`${connections} connections were made, not ${CONNECTIONS}`)
     }
-    return { persec: (1000 * replies) / (performance.now() - startedAt) }
+    return { count: replies, persec: (1000 * replies) / (performance.now() - startedAt) }
   }
 }
 

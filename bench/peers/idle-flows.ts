@@ -23,7 +23,7 @@ const transport = await loadTransport(name)
 const sockets: Socket[] = []
 
 if (role === 'server') await serve(Number(parameter))
-obey({ memory, cpu, open, exchange: exchangeFor })
+obey({ memory, open, exchange: exchangeFor })
 
 async function serve(ports: number): Promise<void> {
   const onConnection = (socket: Socket) => {
@@ -54,11 +54,6 @@ async function exchangeFor(seconds: number): Promise<object> {
   let exchanges = 0
   for (; performance.now() < endAt; exchanges++) await exchange(sockets[0]!, request)
   return { exchanges }
-}
-
-function cpu(): object {
-  const { user, system } = process.cpuUsage()
-  return { cpuUs: user + system }
 }
 
 /** Of what lives. */

@@ -16,6 +16,12 @@ export function asking(program: Program): Ask {
   }
 }
 
+/** The CPU time that programs have used so far, together. */
+export async function cpuUsOf(programs: readonly Ask[]): Promise<number> {
+  const answers = await Promise.all(programs.map(ask => ask('cpu')))
+  return answers.reduce((sum, answer) => sum + answer.cpuUs, 0)
+}
+
 /** Of an answer, the figures. */
 export function figuresOf({
   event: _,

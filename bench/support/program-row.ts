@@ -1,5 +1,8 @@
-/** A row of two programs: a server, which says `ready` and its port, and a client, which obeys `measure SECONDS`. */
-import { asking, figuresOf } from './ask.ts'
+/**
+ * A row of two programs: a server, which says `ready` and its port, and a client, which obeys `measure SECONDS` and tells how
+ * many times it has done what is measured: `cpuus` is the CPU time of both for one of them.
+ */
+import { asking, cpuUsOf, figuresOf } from './ask.ts'
 import type { Row } from './benchmark.ts'
 
 export interface ProgramRow {
@@ -42,8 +45,13 @@ export function programRow({ name, isPeer = false, program, server, client, env 
       const route = { SERVAL_ROUTER: `${right}:${port}` }
       const measuring = place.start('left', program, [...client, right, `${port}`], { ...env, ...route })
       const ask = asking(measuring)
+      const ends = [ask, asking(serving)]
       return {
-        measure: async seconds => figuresOf(await ask('measure', seconds)),
+        measure: async seconds => {
+          const from = await cpuUsOf(ends)
+          const { count, ...figures } = figuresOf(await ask('measure', seconds))
+          return { ...figures, cpuus: ((await cpuUsOf(ends)) - from) / count! }
+        },
         close: async () => {
           await Promise.all([measuring.stop('SIGKILL'), serving.stop('SIGKILL')])
         },

@@ -4,6 +4,7 @@ import { quantile } from './statistics.ts'
 export const REQUEST_BYTES = 64
 
 export interface RoundTrips {
+  readonly count: number
   readonly p50us: number
   readonly p99us: number
 }
@@ -18,5 +19,9 @@ export async function measureRoundTrips(exchange: () => Promise<void>, seconds: 
     now = performance.now()
     roundTripsUs.push(1000 * (now - sentAt))
   }
-  return { p50us: quantile(roundTripsUs, 0.5), p99us: quantile(roundTripsUs, 0.99) }
+  return {
+    count: roundTripsUs.length,
+    p50us: quantile(roundTripsUs, 0.5),
+    p99us: quantile(roundTripsUs, 0.99),
+  }
 }

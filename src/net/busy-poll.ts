@@ -1,28 +1,43 @@
 /**
- * Keeps the event loop from going to sleep for a moment after a datagram, where the program has asked for that: to put a
- * processor to sleep and wake it up again takes longer than all the rest of an exchange, on a virtual machine most of all.
- * As the kernel's busy polling (net.core.busy_poll) it trades CPU time for latency; what has not had two datagrams within
- * that time of each other sleeps as ever.
+ * Keeps the event loop from going to sleep for a moment after a datagram: to put a processor to sleep and wake it up again
+ * takes longer than all the rest of an exchange, on a virtual machine most of all. As the kernel's busy polling
+ * (net.core.busy_poll) it trades CPU time for latency; what has not had two datagrams within that time of each other sleeps
+ * as ever. Unless the program has said for how long, it is done where trying shows that it pays (poll-trial.ts).
  */
 import { nowMs } from './clock.ts'
+import type { Link } from './links/link.ts'
+import { PollTrial } from './poll-trial.ts'
+
+/** Microseconds, 0: never; `auto`: where it pays. */
+export type BusyPolling = number | 'auto'
+
+const AUTO_US = 200
+/** In a turn of the event loop, at the link of the newest datagram: some 15 us. */
+const LOOKS = 20
 
 export class BusyPoll {
   readonly #limitMs: number
+  readonly #trial: PollTrial | undefined
   #newestAt = Number.NEGATIVE_INFINITY
+  #link: Pick<Link, 'look'> | undefined
   #immediate: NodeJS.Immediate | undefined
   #isHeld = true
 
-  /** `limitMs`: after so long without a datagram the loop may sleep; 0: at once. */
-  constructor(limitMs: number) {
-    this.#limitMs = limitMs
+  /** How long without a datagram until the loop may sleep. */
+  constructor(polling: BusyPolling) {
+    this.#limitMs = (polling === 'auto' ? AUTO_US : polling) / 1000
+    this.#trial = polling === 'auto' ? new PollTrial() : undefined
   }
 
-  /** A datagram has come. */
-  handleDatagram(now: number): void {
+  /** A datagram has come over a link, where the next is expected. */
+  handleDatagram(now: number, link: Pick<Link, 'look'>): void {
     if (this.#limitMs === 0) return
-    const isSoon = now - this.#newestAt <= this.#limitMs
+    const gapMs = now - this.#newestAt
     this.#newestAt = now
-    if (isSoon && this.#isHeld) this.#immediate ??= setImmediate(this.#poll)
+    this.#link = link
+    const pays = this.#trial?.handleGap(Math.min(gapMs, this.#limitMs), now) ?? true
+    if (!pays) this.#stop()
+    else if (gapMs <= this.#limitMs && this.#isHeld) this.#immediate ??= setImmediate(this.#poll)
   }
 
   /** A process that nothing else keeps alive is not kept by this. */
@@ -40,9 +55,11 @@ export class BusyPoll {
     this.#immediate = undefined
   }
 
-  /** As long as there is an immediate the loop only looks for what has come. */
+  /** As long as there is an immediate the loop only looks for what has come. One a turn, and no more: it is garbage. */
   readonly #poll = (): void => {
-    const isSoon = nowMs() - this.#newestAt <= this.#limitMs
+    const newestAt = this.#newestAt
+    const isSoon = nowMs() - newestAt <= this.#limitMs
     this.#immediate = isSoon ? setImmediate(this.#poll) : undefined
+    for (let i = 0; i < LOOKS && isSoon && newestAt === this.#newestAt; i++) this.#link?.look?.()
   }
 }

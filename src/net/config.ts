@@ -11,6 +11,7 @@ import { canonicalAddress } from '../id/address.ts'
 import { type CongestionName, congestionNames } from '../transport/congestion/congestion.ts'
 import { type Endpoint, parseEndpoint } from '../wire/endpoint.ts'
 import type { ProfileName } from '../wire/profile.ts'
+import type { BusyPolling } from './busy-poll.ts'
 import type { OffloadUse } from './links/offload.ts'
 
 export const DEFAULT_ROUTER_PORT = 54325
@@ -41,8 +42,8 @@ export interface Config {
   readonly receiveMemory: number | undefined
   /** Whether the kernel may cut and merge datagrams for us; 'dgram': nor take many with one call, node:dgram does all. */
   readonly offload: OffloadUse
-  /** Microseconds for which the event loop stays awake after a datagram that soon followed another; 0: it sleeps at once. */
-  readonly busyPoll: number
+  /** How long the event loop stays awake after a datagram that soon followed another. */
+  readonly busyPoll: BusyPolling
   /** A file to write a capture of all datagrams to; undefined: none. */
   readonly pcap: string | undefined
 }
@@ -181,9 +182,9 @@ const settings: { readonly [K in keyof Config]-?: Setting<Config[K]> } = {
   },
   busyPoll: {
     variable: 'SERVAL_BUSY_POLL',
-    accepted: `microseconds, 0 to ${MOST_BUSY_POLL_US}`,
-    initial: () => 0,
-    parse: parseMicroseconds,
+    accepted: `auto, or microseconds, 0 to ${MOST_BUSY_POLL_US}`,
+    initial: () => 'auto',
+    parse: parseBusyPolling,
   },
   pcap: {
     variable: 'SERVAL_PCAP',
@@ -308,7 +309,8 @@ function parseMemory(value: unknown): number | undefined {
   return Number.isSafeInteger(bytes) && bytes >= LEAST_MEMORY_BYTES ? bytes : undefined
 }
 
-function parseMicroseconds(value: unknown): number | undefined {
+function parseBusyPolling(value: unknown): BusyPolling | undefined {
+  if (value === 'auto') return value
   const us = /^\d+$/.test(String(value)) ? Number(value) : Number.NaN
   return us <= MOST_BUSY_POLL_US ? us : undefined
 }

@@ -107,7 +107,7 @@ export class Stack {
       this.#sal,
       event => this.#audience.hear(event),
       (link, code, remote) => this.#handleSendError(link.id, code, remote),
-      this.config.busyPoll / 1000,
+      this.config.busyPoll,
     )
     this.#lifetime = new Lifetime(this.#sal, this.#driver)
     this.#agent = new AgentLink({

@@ -111,6 +111,10 @@ export class KernelLink implements Link {
     return this.#handleRefused(batch, 0, error)
   }
 
+  look(): void {
+    if (this.#immediate === undefined && !this.#isClosed) this.#serve()
+  }
+
   hold(isRef: boolean): void {
     this.#watch.hold(isRef)
   }

@@ -57,6 +57,8 @@ export interface Link {
    * another one.
    */
   send(batch: TransmitBatch): boolean
+  /** In the event loop's check phase: receives what has come, before the next poll phase tells of it. Not all links can. */
+  look?(): void
   /** Whether the process waits for what may come in. */
   hold(isRef: boolean): void
   /** What is queued is lost. Nothing is told after this. */

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BusyPoll } from '../../../src/net/busy-poll.ts'
 
-const LIMIT_MS = 0.1
+const LIMIT_US = 100
+const LIMIT_MS = LIMIT_US / 1000
+/** It cannot look by itself. */
+const LINK = {}
 let time = 0
 
 beforeEach(() => {
@@ -16,23 +19,23 @@ const isAwake = () => process.getActiveResourcesInfo().includes('Immediate')
 
 /** Datagrams so long after one another, ms. */
 function datagrams(poll: BusyPoll, ...gapsMs: readonly number[]): void {
-  poll.handleDatagram(time)
+  poll.handleDatagram(time, LINK)
   for (const gapMs of gapsMs) {
     time += gapMs
-    poll.handleDatagram(time)
+    poll.handleDatagram(time, LINK)
   }
 }
 
 describe('busy polling', () => {
   it('keeps the event loop awake after a datagram that soon followed another, until too long nothing has come', async () => {
-    const poll = new BusyPoll(LIMIT_MS)
+    const poll = new BusyPoll(LIMIT_US)
     datagrams(poll, LIMIT_MS / 2)
     for (let i = 0; i < 5; i++) {
       await turn()
       expect(isAwake(), `turn ${i}`).toBe(true)
     }
     time += LIMIT_MS / 2
-    poll.handleDatagram(time)
+    poll.handleDatagram(time, LINK)
     time += LIMIT_MS * 0.9
     await turn()
     expect(isAwake(), 'another has come in between').toBe(true)
@@ -42,7 +45,7 @@ describe('busy polling', () => {
   })
 
   it('lets it sleep between datagrams that come rarely', () => {
-    const poll = new BusyPoll(LIMIT_MS)
+    const poll = new BusyPoll(LIMIT_US)
     datagrams(poll, 2 * LIMIT_MS, 3 * LIMIT_MS)
     expect(isAwake()).toBe(false)
   })
@@ -52,8 +55,51 @@ describe('busy polling', () => {
     expect(isAwake()).toBe(false)
   })
 
+  it('looks at the link of the newest datagram itself, until something has come', async () => {
+    const poll = new BusyPoll(LIMIT_US)
+    let looks = 0
+    const link = {
+      look() {
+        if (++looks !== 3) return
+        time += LIMIT_MS / 10
+        poll.handleDatagram(time, link)
+      },
+    }
+    poll.handleDatagram(time, LINK)
+    poll.handleDatagram(time, link)
+    await turn()
+    expect(looks).toBe(3)
+    await turn()
+    expect(looks).toBeGreaterThan(3)
+    time += 2 * LIMIT_MS
+    await turn()
+    looks = 0
+    await turn()
+    expect(looks).toBe(0)
+    poll.close()
+  })
+
+  it('is tried where nothing is said, and goes on where datagrams come sooner for it', () => {
+    const poll = new BusyPoll('auto')
+    const exchange = (asleepMs: number, pollingMs: number) => {
+      time += isAwake() ? pollingMs : asleepMs
+      poll.handleDatagram(time, LINK)
+    }
+    const awakeShare = (asleepMs: number, pollingMs: number) => {
+      let awake = 0
+      for (let i = 0; i < 20_000; i++) {
+        if (isAwake()) awake++
+        exchange(asleepMs, pollingMs)
+      }
+      return awake / 20_000
+    }
+    expect(awakeShare(0.1, 0.02)).toBeGreaterThan(0.95)
+    expect(awakeShare(0.1, 0.1)).toBeLessThan(0.1)
+    poll.close()
+  })
+
   it('does not keep a process that nothing else keeps', () => {
-    const poll = new BusyPoll(LIMIT_MS)
+    const poll = new BusyPoll(LIMIT_US)
     datagrams(poll, 0)
     poll.hold(false)
     expect(isAwake()).toBe(false)

@@ -33,7 +33,7 @@ describe('the configuration', () => {
       runtimeDir: '/run/user/7/serval',
       log: 'warn',
       offload: true,
-      busyPoll: 0,
+      busyPoll: 'auto',
     })
     expect(load().runtimeDir).toBe(join(tmpdir(), `serval-${process.getuid?.()}`))
   })
@@ -108,7 +108,7 @@ const cases: [keyof ConfigOptions, readonly unknown[], readonly unknown[]][] = [
   ['runtimeDir', ['/run/x', 'here'], ['', 5]],
   ['log', ['silent', 'trace'], ['loud', 5]],
   ['receiveMemory', [1 << 20, '512m', '2G', '1048576'], ['512 MB', '1023k', 'much', 1000]],
-  ['busyPoll', [0, 100, 1000], [1001, -1, 0.5, 'long']],
+  ['busyPoll', ['auto', 0, 100, 1000], [1001, -1, 0.5, 'long']],
   ['offload', [true, false, 'dgram'], ['yes', 2]],
 ]
 

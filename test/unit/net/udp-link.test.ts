@@ -228,6 +228,22 @@ describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
     }
   })
 
+  if (help !== undefined)
+    it('receives what has come when it is looked for, before it is told of', async () => {
+      const { link, events } = open({ address: '127.0.0.1', port: 0 }, help)
+      const sender = open({ address: '127.0.0.1', port: 0 }, help)
+      await new Promise(resolve => setImmediate(resolve))
+      link.look!()
+      expect(events.datagrams).toEqual([])
+      sender.link.send(batchTo(link.endpoint, [100]))
+      link.look!()
+      expect(events.datagrams.map(({ bytes }) => bytes.length)).toEqual([100])
+      link.close()
+      sender.link.send(batchTo(link.endpoint, [100]))
+      link.look!()
+      expect(events.datagrams).toHaveLength(1)
+    })
+
   it('tells runs of equal datagrams, with short ones between them, in order and whole', async () => {
     const b = open({ address: '127.0.0.1', port: 0 }, help)
     const sender = open({ address: '127.0.0.1', port: 0 }, help)
@@ -523,9 +539,10 @@ describe.runIf(offload !== undefined)("the kernel's help", () => {
       link.close()
     }
     await openAndClose()
-    const before = sockets()
+    const before = sockets().length
     for (let i = 0; i < 5; i++) await openAndClose()
-    expect(sockets()).toEqual(before)
+    // Other things of this process come and go as well.
+    await expect.poll(() => sockets().length).toBeLessThanOrEqual(before)
   })
 
   it('closes the socket where nothing can tell of it', () => {
