@@ -231,16 +231,17 @@ describe.each(kinds)('a UDP link, %s,', (_kind, help) => {
   if (help !== undefined)
     it('receives what has come when it is looked for, before it is told of', async () => {
       const { link, events } = open({ address: '127.0.0.1', port: 0 }, help)
+      const looking: Link = link
       const sender = open({ address: '127.0.0.1', port: 0 }, help)
       await new Promise(resolve => setImmediate(resolve))
-      (link as Link).look!()
+      looking.look!()
       expect(events.datagrams).toEqual([])
       sender.link.send(batchTo(link.endpoint, [100]))
-      (link as Link).look!()
+      looking.look!()
       expect(events.datagrams.map(({ bytes }) => bytes.length)).toEqual([100])
       link.close()
       sender.link.send(batchTo(link.endpoint, [100]))
-      (link as Link).look!()
+      looking.look!()
       expect(events.datagrams).toHaveLength(1)
     })
 
