@@ -6,10 +6,9 @@
  *   SAL <-- pollTransmit ----------------------------- Flow <-- FlowOutput <-- Outbox (control packets), FlowTransport (data)
  *   program -- write, read, end, reset --------------> Flow -- signals --> program
  *
- * control-input.ts reads the peer's control packets. connection.ts runs the connection table, with opening.ts and
- * closing.ts; mobility.ts changes addresses, with migration.ts, rebinding.ts and path-search.ts; flow-stream.ts keeps the
- * stream, or flow-datagrams.ts the datagrams. control-packet.ts writes control packets, control-channel.ts numbers them, outbox.ts keeps those that are due;
- * path.ts and timers.ts are values.
+ * control-input.ts reads the peer's control packets. connection.ts runs the connection table, with opening.ts and closing.ts;
+ * mobility.ts changes addresses, with migration.ts, rebinding.ts and path-search.ts; flow-stream.ts keeps the stream, or
+ * flow-datagrams.ts the datagrams. control-packet.ts writes control packets, control-channel.ts numbers them, outbox.ts keeps those due.
  */
 import { ServalError } from '../errors.ts'
 import type { FlowId } from '../id/flow-id.ts'

@@ -53,7 +53,9 @@ function touch<T>(map: Map<string, T>, key: string, fresh: () => T, limit: numbe
   const value = map.get(key) ?? fresh()
   map.delete(key)
   map.set(key, value)
-  const [oldest] = map.keys()
-  if (map.size > limit) map.delete(oldest!)
+  if (map.size > limit) {
+    const [oldest] = map.keys()
+    map.delete(oldest!)
+  }
   return value
 }

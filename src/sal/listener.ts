@@ -105,7 +105,7 @@ export class HalfOpen<F extends AnyFlow> {
   readonly #bySrcFlowId = new Map<FlowId, HalfOpenEntry<F>[]>()
   readonly #byFlow = new Map<F, HalfOpenEntry<F>>()
   /** Of each listener, by whose they are, the oldest first. */
-  readonly #byParty = new Map<Listener, Map<string, Set<F>>>()
+  readonly #byParty = new WeakMap<Listener, Map<string, Set<F>>>()
 
   get size(): number {
     return this.#byFlow.size
@@ -184,13 +184,13 @@ export class HalfOpen<F extends AnyFlow> {
     const theirs = parties?.get(party)
     theirs?.delete(flow)
     if (theirs?.size === 0) parties?.delete(party)
-    if (parties?.size === 0) this.#byParty.delete(listener)
   }
 }
 
 /** Who may well be one and the same: an IPv4 address, or all that begin with the same 64 bits of IPv6. */
 function partyOf(address: string): string {
-  return addressBytes(address)?.subarray(0, SUBNET_BYTES).join('.') ?? address
+  const isV6 = address.includes(':')
+  return (isV6 && addressBytes(address)?.subarray(0, SUBNET_BYTES).join('.')) || address
 }
 
 const SUBNET_BYTES = 8

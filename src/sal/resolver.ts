@@ -18,7 +18,7 @@ import { DEFAULT_DELAY_LIMITS, DelayQueue, type Held } from '../service/delay-qu
 import { peekEntry, peekType, resolve } from '../service/resolve.ts'
 import { targetProblem } from '../service/rule-check.ts'
 import type { ServiceTable } from '../service/service-table.ts'
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../wire/endpoint.ts'
+import { type Endpoint, parseEndpoint, sameEndpoint } from '../wire/endpoint.ts'
 import { MAX_ATTEMPT } from '../wire/extensions/control.ts'
 import { reasonCodes } from '../wire/extensions/reason.ts'
 import type { Profile } from '../wire/profile.ts'
@@ -44,15 +44,20 @@ interface Asked {
   readonly target: Endpoint
   /** Which one that was: the first is 1. */
   readonly attempt: number
-  /** When those went that went to routers, by attempt. */
-  readonly routedAt: ReadonlyMap<number, number>
+  /** Those that went to routers, and when. */
+  readonly routed: readonly Routed[]
+}
+
+interface Routed {
+  readonly attempt: number
+  readonly at: number
 }
 
 const NOT_ASKED: Omit<Asked, 'target'> = {
   repeats: 0,
   repeatedAt: Number.NEGATIVE_INFINITY,
   attempt: 0,
-  routedAt: new Map(),
+  routed: [],
 }
 
 export class Resolver {
@@ -66,7 +71,7 @@ export class Resolver {
   readonly #waiting: DelayQueue<AnyFlow>
   readonly #attempts: Attempts
   readonly #answerTimes = new AnswerTimes()
-  #choosers: ReadonlySet<string> = new Set()
+  #choosers: readonly Endpoint[] = []
   readonly #asked = new WeakMap<AnyFlow, Asked>()
   readonly #directions = new Directions()
 
@@ -102,7 +107,7 @@ export class Resolver {
 
   /** Routers that choose another instance for each SYN of a flow, which says which one it is. */
   knowChoosers(routers: readonly Endpoint[]): void {
-    this.#choosers = new Set(routers.map(formatEndpoint))
+    this.#choosers = routers
   }
 
   /** Whether the flow has asked, and heard nothing for so long that the next SYN is a repeat. */
@@ -188,8 +193,8 @@ export class Resolver {
   /** A SYN-ACK from `remote` is believed, whether the flow goes on with it or not. */
   handleAnswered(flow: AnyFlow, remote: Endpoint, nowMs: number, attempt = 0): void {
     this.#attempts.handleAnswered(flow, remote, nowMs)
-    const routedAt = this.#asked.get(flow)?.routedAt.get(attempt)
-    if (routedAt !== undefined) this.#answerTimes.add(flow.service, remote, nowMs - routedAt, nowMs)
+    const routed = this.#asked.get(flow)?.routed.findLast(sent => sent.attempt === attempt)
+    if (routed !== undefined) this.#answerTimes.add(flow.service, remote, nowMs - routed.at, nowMs)
     this.#asked.delete(flow)
   }
 
@@ -288,9 +293,9 @@ export class Resolver {
     const local: Local | undefined = ranked[isBroadcast ? 0 : repeats % Math.max(1, ranked.length)]
     if (local === undefined) return unreachable(nameOf(flow), this.#noAddressFor(remote)).error
     const attempt = Math.min(asked.attempt + 1, MAX_ATTEMPT)
-    const routedAt = isRouted ? new Map([...asked.routedAt, [attempt, nowMs]]) : asked.routedAt
+    const routed = isRouted ? [...asked.routed, { attempt, at: nowMs }] : asked.routed
     const repeatedAt = nowMs >= asked.repeatedAt + SILENCE_MS ? nowMs : asked.repeatedAt
-    this.#asked.set(flow, { repeats, repeatedAt, target: remote, attempt, routedAt })
+    this.#asked.set(flow, { repeats, repeatedAt, target: remote, attempt, routed })
     this.#attempts.handleAsked(flow, remote, nowMs)
     const patienceMs = isRouted
       ? this.#routedPatienceMs(flow, nowMs)
@@ -302,8 +307,8 @@ export class Resolver {
 
   /** To an instance that a router chose: what it is slow to answer may be had from another, by way of the router. */
   #directedAttempt(flow: AnyFlow, nowMs: number): Pick<SynRoute, 'attempt' | 'patienceMs'> {
-    const { attempt, routedAt } = this.#asked.get(flow) ?? NOT_ASKED
-    const patienceMs = routedAt.size > 0 ? this.#routedPatienceMs(flow, nowMs) : undefined
+    const { attempt, routed } = this.#asked.get(flow) ?? NOT_ASKED
+    const patienceMs = routed.length > 0 ? this.#routedPatienceMs(flow, nowMs) : undefined
     return { attempt, ...(patienceMs === undefined ? {} : { patienceMs }) }
   }
 
@@ -312,7 +317,7 @@ export class Resolver {
   }
 
   #isChooser(remote: Endpoint): boolean {
-    return this.#choosers.size > 0 && this.#choosers.has(formatEndpoint(remote))
+    return this.#choosers.some(chooser => sameEndpoint(chooser, remote))
   }
 
   #noAddressFor(remote: Endpoint): string {

@@ -10,6 +10,7 @@ import { type Endpoint, endpointFamily } from '../../wire/endpoint.ts'
 import type { TransmitBatch } from '../../wire/transmit-batch.ts'
 import { bindNow } from './descriptor-watch.ts'
 import type { Link, LinkEvents } from './link.ts'
+import { SenderRun } from './socket-address.ts'
 import { checkSocketBuffer, SOCKET_BUFFER_BYTES } from './socket-buffers.ts'
 
 export class DgramLink implements Link {
@@ -20,7 +21,7 @@ export class DgramLink implements Link {
   readonly #socket: Socket
   readonly #events: LinkEvents
   readonly #sent: (error: Error | null) => void
-  #lastRemote: Endpoint
+  readonly #senders = new SenderRun()
   #full = false
   #isClosed = false
 
@@ -40,12 +41,11 @@ export class DgramLink implements Link {
     checkSocketBuffer(this.receiveBufferBytes)
     this.id = id
     this.endpoint = { address, port: this.#socket.address().port }
-    this.#lastRemote = this.endpoint
     this.#events = events
     // One function for all sends, so that none allocates.
     this.#sent = error => this.#handleSent(error)
     this.#socket.on('message', (buffer: Uint8Array, from: RemoteInfo) => {
-      this.#events.onDatagram(this, buffer, buffer.length, this.#remoteOf(from))
+      this.#events.onDatagram(this, buffer, buffer.length, this.#senders.endpointOf(from))
     })
     this.#socket.on('error', error => this.#handleError(codeOf(error)))
   }
@@ -79,14 +79,6 @@ export class DgramLink implements Link {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#socket.close()
-  }
-
-  /** Datagrams come in runs: one value stands for all of a run. */
-  #remoteOf({ address, port }: RemoteInfo): Endpoint {
-    const last = this.#lastRemote
-    if (last.port === port && last.address === address) return last
-    this.#lastRemote = { address, port }
-    return this.#lastRemote
   }
 
   #handleSent(error: Error | null): void {

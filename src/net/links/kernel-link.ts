@@ -22,6 +22,7 @@ import { BulkSender } from './bulk-sender.ts'
 import type { Watch } from './descriptor-watch.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { Offload } from './offload.ts'
+import { SenderRun } from './socket-address.ts'
 import { checkSocketBuffer } from './socket-buffers.ts'
 
 /** Buffers that are received in one turn: of a merged datagram, or as much as a call brings. */
@@ -69,14 +70,15 @@ export class KernelLink implements Link {
   /** Binds; port 0 is any free one. Throws the system's error. */
   constructor(id: number, local: Endpoint, events: LinkEvents, { offload, cuts, mtu }: KernelHelp) {
     const fd = offload.openSocket(local, { merges: cuts })
+    const senders = new SenderRun()
     this.receiveBufferBytes = offload.receiveBufferBytes(fd)
     checkSocketBuffer(this.receiveBufferBytes)
     this.endpoint = { address: local.address, port: offload.portOf(fd) }
     this.#watch = offload.watch(fd, local, {
       onReady: () => this.#wake(),
-      onReceived: (bytes, { address, port }) => {
+      onReceived: (bytes, from) => {
         this.#wake()
-        this.#events.onDatagram(this, bytes, bytes.length, { address, port })
+        this.#events.onDatagram(this, bytes, bytes.length, senders.endpointOf(from))
       },
     })
     this.id = id

@@ -24,6 +24,17 @@ export function socketAddressOf({ address, port }: Endpoint): Uint8Array {
   return socketAddress
 }
 
+/** Datagrams come in runs: one value stands for all of a run. */
+export class SenderRun {
+  #newest: Endpoint = { address: '', port: 0 }
+
+  endpointOf({ address, port }: Endpoint): Endpoint {
+    const newest = this.#newest
+    if (newest.port !== port || newest.address !== address) this.#newest = { address, port }
+    return this.#newest
+  }
+}
+
 /** Reads who sent what the socket at `local` received. Datagrams come in runs: one value stands for all of a run. */
 export class SenderReader {
   /** Where the kernel writes it; outside of V8's heap, in which small arrays may move. */
