@@ -4,7 +4,8 @@
  *   kpps      the most at which less than 0.1 % is lost, in thousands a second
  *   loss      at that rate
  *   loadbusy  the share of the time that the program which offers had something to do there: near 1 it is the limit
- *   p50us     from the program that sends to the socket where it arrives, at half of that rate; p99us
+ *   p50us     from the program that sends to the socket where it arrives, at half of that rate; p99us. One packet at a time,
+ *             or in bursts where that program cannot offer so many otherwise: `halfbusy` is its share of busy time then
  *   lost      packets, while 10,000 rules are added at nine tenths of that rate
  *   pausems   the longest time without a packet meanwhile
  *

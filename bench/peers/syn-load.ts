@@ -64,9 +64,8 @@ async function measure(
     most *= STEP_BACK
     whole = await offer(most, time / 6, BURST)
   }
-  const half = await offer(most / 2, time / 6, 1)
-  const { p50us, p99us } = half
-  const figures = { kpps: whole.kpps, loss: lossOf(whole), loadbusy: whole.busy, p50us, p99us }
+  const { p50us, p99us, busy: halfbusy } = await atRate(most / 2, burst => offer(most / 2, time / 6, burst))
+  const figures = { kpps: whole.kpps, loss: lossOf(whole), loadbusy: whole.busy, p50us, p99us, halfbusy }
   say('done', figures)
   for await (const line of createInterface(process.stdin)) {
     if (line !== 'hold') return
@@ -75,6 +74,15 @@ async function measure(
     say('held', { lost: held.sent - held.received, pausems: held.pausems })
     return
   }
+}
+
+/** One packet at a time where this end can offer the rate like that; else in bursts, the shortest with which it can. */
+async function atRate(rate: number, offer: (burst: number) => Promise<Figures>): Promise<Figures> {
+  let figures = await offer(1)
+  for (let burst = 4; burst <= BURST && 1000 * figures.kpps < 0.95 * rate; burst *= 4) {
+    figures = await offer(burst)
+  }
+  return figures
 }
 
 /** Grows until too much is lost, twice in a row, and then halves what is not known yet. */
