@@ -29,15 +29,16 @@ export class BusyPoll {
     this.#trial = polling === 'auto' ? new PollTrial() : undefined
   }
 
-  /** A datagram has come over a link, where the next is expected. */
-  handleDatagram(now: number, link: Pick<Link, 'look'>): void {
+  /** A datagram of so many packets has come over a link, where the next is expected. */
+  handleDatagram(now: number, packets: number, link: Pick<Link, 'look'>): void {
     if (this.#limitMs === 0) return
     const gapMs = now - this.#newestAt
     this.#newestAt = now
+    const pays = this.#trial?.handleGap(Math.min(gapMs, this.#limitMs), packets, now) ?? true
+    if (!pays) return this.#stop()
+    if (gapMs > this.#limitMs || !this.#isHeld) return
     this.#link = link
-    const pays = this.#trial?.handleGap(Math.min(gapMs, this.#limitMs), now) ?? true
-    if (!pays) this.#stop()
-    else if (gapMs <= this.#limitMs && this.#isHeld) this.#immediate ??= setImmediate(this.#poll)
+    this.#immediate ??= setImmediate(this.#poll)
   }
 
   /** A process that nothing else keeps alive is not kept by this. */
@@ -53,13 +54,14 @@ export class BusyPoll {
   #stop(): void {
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)
     this.#immediate = undefined
+    this.#link = undefined
   }
 
   /** As long as there is an immediate the loop only looks for what has come. One a turn, and no more: it is garbage. */
   readonly #poll = (): void => {
     const newestAt = this.#newestAt
-    const isSoon = nowMs() - newestAt <= this.#limitMs
-    this.#immediate = isSoon ? setImmediate(this.#poll) : undefined
-    for (let i = 0; i < LOOKS && isSoon && newestAt === this.#newestAt; i++) this.#link?.look?.()
+    if (nowMs() - newestAt > this.#limitMs) return this.#stop()
+    this.#immediate = setImmediate(this.#poll)
+    for (let i = 0; i < LOOKS && newestAt === this.#newestAt; i++) this.#link?.look?.()
   }
 }

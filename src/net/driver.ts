@@ -21,6 +21,7 @@
  * kernel hands them together. But a train is short (EVENTS_PER_SEND): of two hosts that hand each other all they have, one
  * always waits.
  */
+import { packetsIn } from '../wire/encapsulation.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { TransmitBatch } from '../wire/transmit-batch.ts'
 import { BusyPoll, type BusyPolling } from './busy-poll.ts'
@@ -153,7 +154,7 @@ export class Driver<E> implements LinkEvents {
 
   onDatagram(link: Link, buffer: Uint8Array, length: number, remote: Endpoint): boolean | undefined {
     const now = nowMs()
-    this.#busyPoll.handleDatagram(now, link)
+    this.#busyPoll.handleDatagram(now, packetsIn(buffer, length), link)
     this.tap?.show(buffer, length, remote, link.endpoint)
     this.#core.handleDatagram(buffer, length, link.id, remote, now)
     this.#burstBytes += length

@@ -1,79 +1,93 @@
 /**
- * Whether busy polling pays, found out by trying it. It does where a peer waits for what we say: then its next datagram comes
- * sooner when the loop has not slept. Where datagrams come by a clock of their own, where a processor has others to serve, or
- * where the way is long, they come when they come, and the loop may as well sleep. (Spinning for about as long as sleep and
- * wake-up cost is never worse than twice the best: Karlin et al., Competitive randomized algorithms for non-uniform problems,
- * SODA 1990; what they cost here is not known, so what is compared is what is to be had.)
+ * Whether busy polling pays, found out by trying it. It does where a peer waits for what we say: then its next packet comes
+ * sooner when the loop has not slept. Where packets come by a clock of their own, where a processor has others to serve, or
+ * where the way is long, they come when they come, and the loop may as well sleep.
  *
- *   state     for WINDOW datagrams, the time until each          then
+ *   state     for WINDOW datagrams, the time a packet            then
  *   ASLEEP    is what it takes asleep                            -> TRIAL, unless it is too early for one
- *   TRIAL     has shrunk to GAIN of that                         -> POLLING; not in TRIES windows: -> ASLEEP, and the next
- *                                                                   trial is not before REST_MS, doubled each time, to MOST_REST_MS
- *   POLLING   is still so short                                  -> POLLING, for HOLD_MS at most; else -> ASLEEP
+ *   TRIAL     has shrunk to GAIN of that, in PROOFS in turn      -> POLLING; not in TRIES windows: -> ASLEEP
+ *   POLLING   has not, in LAPSES in turn                         -> ASLEEP; likewise after HOLD_MS, to measure anew what it takes
  *
- * A trial has several windows since the kernel must see first that two programs that wake each other want a processor each.
- * One in vain costs at most TRIES windows of the limit of polling: with 200 us, a sixtieth of a processor.
+ * It is not of the windows in which all went well by chance that a processor is to be spent: what has failed is not tried again
+ * before REST_MS, longer by a quarter each time up to MOST_REST_MS, and only what has held for HOLD_MS makes that short again. So
+ * packets that come by a clock cost a sixtieth of a processor for trials (TRIES windows of 200 us in each MOST_REST_MS), and those
+ * that come by chance, or now faster and now slower, a little more.
+ *
+ * A trial has several windows also because the kernel must see first that two programs that wake each other want a processor
+ * each. Packets are counted, not datagrams, of which the kernel makes one where the loop has slept and several have come.
  */
 
 const WINDOW = 64
-const TRIES = 4
+const TRIES = 5
+const PROOFS = 2
+const LAPSES = 3
 const GAIN = 0.8
 const REST_MS = 250
+const REST_GROWTH = 1.25
 const MOST_REST_MS = 4000
-/** What it takes asleep is measured anew after so long. */
-const HOLD_MS = 2000
+const HOLD_MS = 500
 
 export class PollTrial {
   #state: 'ASLEEP' | 'TRIAL' | 'POLLING' = 'ASLEEP'
-  #count = 0
+  /** Of this window. */
+  #datagrams = 0
+  #packets = 0
   #sumMs = 0
-  /** Of a window asleep. */
+  /** A packet of the windows asleep, the newest most; 0: none yet. */
   #asleepMs = 0
-  #triesLeft = 0
+  /** TRIAL: windows so far. */
+  #tries = 0
+  /** Windows in turn that speak for another state than this. */
+  #against = 0
   #restMs = REST_MS
   /** POLLING: its end; ASLEEP: when the next trial may begin. */
   #until = Number.NEGATIVE_INFINITY
 
-  /** A datagram came so long after the one before it, or later if that is the limit of polling. Returns whether to poll for the next. */
-  handleGap(gapMs: number, now: number): boolean {
+  /**
+   * A datagram of so many packets came so long after the one before it; `gapMs` is at most the limit of polling. Returns
+   * whether to poll for the next.
+   */
+  handleGap(gapMs: number, packets: number, now: number): boolean {
     this.#sumMs += gapMs
-    if (++this.#count === WINDOW) {
-      this.#weigh(now)
-      this.#count = this.#sumMs = 0
+    this.#packets += packets
+    if (++this.#datagrams === WINDOW) {
+      this.#weigh(this.#sumMs / this.#packets, now)
+      this.#datagrams = this.#packets = this.#sumMs = 0
     }
     return this.#state !== 'ASLEEP'
   }
 
-  #weigh(now: number): void {
-    const pays = this.#sumMs <= GAIN * this.#asleepMs
+  #weigh(packetMs: number, now: number): void {
+    const pays = packetMs <= GAIN * this.#asleepMs
     switch (this.#state) {
       case 'ASLEEP':
-        this.#asleepMs = this.#sumMs
-        this.#triesLeft = TRIES
-        if (now >= this.#until) this.#state = 'TRIAL'
+        this.#asleepMs = this.#asleepMs === 0 ? packetMs : (this.#asleepMs + packetMs) / 2
+        if (now >= this.#until) this.#enter('TRIAL')
         return
       case 'TRIAL':
-        if (pays) this.#hold(now)
-        else if (--this.#triesLeft === 0) this.#rest(now)
+        this.#against = pays ? this.#against + 1 : 0
+        if (this.#against === PROOFS) this.#enter('POLLING', now + HOLD_MS)
+        else if (++this.#tries >= TRIES && !pays) this.#rest(now)
         return
       case 'POLLING':
-        if (!pays || now >= this.#until) this.#sleep(now)
+        this.#against = pays ? 0 : this.#against + 1
+        if (this.#against === LAPSES) this.#rest(now)
+        else if (now >= this.#until) {
+          this.#restMs = REST_MS
+          this.#enter('ASLEEP')
+        }
     }
   }
 
-  #hold(now: number): void {
-    this.#state = 'POLLING'
-    this.#until = now + HOLD_MS
-    this.#restMs = REST_MS
-  }
-
   #rest(now: number): void {
-    this.#sleep(now + this.#restMs)
-    this.#restMs = Math.min(2 * this.#restMs, MOST_REST_MS)
+    this.#enter('ASLEEP', now + this.#restMs)
+    this.#restMs = Math.min(REST_GROWTH * this.#restMs, MOST_REST_MS)
   }
 
-  #sleep(until: number): void {
-    this.#state = 'ASLEEP'
+  #enter(state: 'ASLEEP' | 'TRIAL' | 'POLLING', until = Number.NEGATIVE_INFINITY): void {
+    this.#state = state
     this.#until = until
+    this.#tries = this.#against = 0
+    if (state === 'ASLEEP') this.#asleepMs = 0
   }
 }

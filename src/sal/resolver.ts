@@ -193,7 +193,7 @@ export class Resolver {
   /** A SYN-ACK from `remote` is believed, whether the flow goes on with it or not. */
   handleAnswered(flow: AnyFlow, remote: Endpoint, nowMs: number, attempt = 0): void {
     this.#attempts.handleAnswered(flow, remote, nowMs)
-    const routed = this.#asked.get(flow)?.routed.findLast(sent => sent.attempt === attempt)
+    const routed = this.#asked.get(flow)?.routed.find(sent => sent.attempt === attempt)
     if (routed !== undefined) this.#answerTimes.add(flow.service, remote, nowMs - routed.at, nowMs)
     this.#asked.delete(flow)
   }
@@ -293,7 +293,8 @@ export class Resolver {
     const local: Local | undefined = ranked[isBroadcast ? 0 : repeats % Math.max(1, ranked.length)]
     if (local === undefined) return unreachable(nameOf(flow), this.#noAddressFor(remote)).error
     const attempt = Math.min(asked.attempt + 1, MAX_ATTEMPT)
-    const routed = isRouted ? [...asked.routed, { attempt, at: nowMs }] : asked.routed
+    const others = asked.routed.filter(sent => sent.attempt !== attempt)
+    const routed = isRouted ? [...others, { attempt, at: nowMs }] : asked.routed
     const repeatedAt = nowMs >= asked.repeatedAt + SILENCE_MS ? nowMs : asked.repeatedAt
     this.#asked.set(flow, { repeats, repeatedAt, target: remote, attempt, routed })
     this.#attempts.handleAsked(flow, remote, nowMs)

@@ -44,6 +44,11 @@ export function shimLength(buffer: Uint8Array, offset: number): number {
   return readU16(buffer, offset + LENGTH)
 }
 
+/** How many packets `buffer[0, length)` holds if all are as long as the first says, and at least the least; the last may be shorter. */
+export function packetsIn(buffer: Uint8Array, length: number): number {
+  return Math.ceil(length / Math.max(shimLength(buffer, 0), DATA_PREFIX_BYTES))
+}
+
 /** Changes the hops of the packet whose shim is at `offset`: neither a checksum nor TAG covers them. */
 export function setHops(buffer: Uint8Array, offset: number, hops: number): void {
   buffer[offset + HOPS] = hops

@@ -19,10 +19,10 @@ const isAwake = () => process.getActiveResourcesInfo().includes('Immediate')
 
 /** Datagrams so long after one another, ms. */
 function datagrams(poll: BusyPoll, ...gapsMs: readonly number[]): void {
-  poll.handleDatagram(time, LINK)
+  poll.handleDatagram(time, 1, LINK)
   for (const gapMs of gapsMs) {
     time += gapMs
-    poll.handleDatagram(time, LINK)
+    poll.handleDatagram(time, 1, LINK)
   }
 }
 
@@ -35,7 +35,7 @@ describe('busy polling', () => {
       expect(isAwake(), `turn ${i}`).toBe(true)
     }
     time += LIMIT_MS / 2
-    poll.handleDatagram(time, LINK)
+    poll.handleDatagram(time, 1, LINK)
     time += LIMIT_MS * 0.9
     await turn()
     expect(isAwake(), 'another has come in between').toBe(true)
@@ -62,11 +62,11 @@ describe('busy polling', () => {
       look() {
         if (++looks !== 3) return
         time += LIMIT_MS / 10
-        poll.handleDatagram(time, link)
+        poll.handleDatagram(time, 1, link)
       },
     }
-    poll.handleDatagram(time, LINK)
-    poll.handleDatagram(time, link)
+    poll.handleDatagram(time, 1, LINK)
+    poll.handleDatagram(time, 1, link)
     await turn()
     expect(looks).toBe(3)
     await turn()
@@ -83,7 +83,7 @@ describe('busy polling', () => {
     const poll = new BusyPoll('auto')
     const exchange = (asleepMs: number, pollingMs: number) => {
       time += isAwake() ? pollingMs : asleepMs
-      poll.handleDatagram(time, LINK)
+      poll.handleDatagram(time, 1, LINK)
     }
     const awakeShare = (asleepMs: number, pollingMs: number) => {
       let awake = 0

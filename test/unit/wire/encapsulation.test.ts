@@ -5,6 +5,7 @@ import {
   emitShim,
   INITIAL_HOPS,
   PacketWalk,
+  packetsIn,
   SHIM_BYTES,
   setHops,
   setLength,
@@ -32,6 +33,12 @@ function walked(buffer: Uint8Array, start = 0, end = buffer.length): { ranges: n
 }
 
 describe('a buffer of packets', () => {
+  it('says how many they are, as far as the first can tell', () => {
+    expect(packetsIn(batch(20), 20)).toBe(1)
+    expect(packetsIn(batch(30, 30, 30, 20), 110)).toBe(4)
+    expect(packetsIn(new Uint8Array(160), 160)).toBe(10)
+  })
+
   it('is walked packet by packet', () => {
     expect(walked(batch(20, 20, 20))).toEqual({
       ranges: [
