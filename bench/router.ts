@@ -8,6 +8,7 @@
  *             or in bursts where that program cannot offer so many otherwise: `halfbusy` is its share of busy time then
  *   lost      packets, while 10,000 rules are added at nine tenths of that rate
  *   pausems   the longest time without a packet meanwhile
+ *   lostbefore, pausebefore: the same just before, with nothing added
  *
  * `mmsg-loop` is C, reads nothing and has one target: what system calls for batches of packets allow at all. A proxy keeps
  * state for each source, so nginx is measured with few.
@@ -68,10 +69,10 @@ function rulesRow(): Row {
         load.say('hold')
         await load.event('holding')
         forwarder.say(`rules ${RULES}`)
-        const { lost, pausems } = await load.event('held')
+        const { event: _, ...figures } = await load.event('held')
         // They are in force by now, or it was no measurement.
         await forwarder.event('ruled')
-        return { lost, pausems }
+        return figures
       }),
     ),
   }

@@ -1,7 +1,7 @@
 /**
  * Loads a router: syn-load ROUTER PORT SINK PORT SOURCES SECONDS. First it searches for the most that comes through with less
  * than 0.1 % lost, then it measures the time that packets take at half of that. Says `done` and the figures. At a line `hold`
- * on stdin it then offers nine tenths of the most for half of SECONDS, says `holding`, and `held`; at any other it ends.
+ * on stdin it then offers nine tenths of the most for half of SECONDS, says `holding`, does so again, and says `held`; at any other it ends.
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -69,9 +69,16 @@ async function measure(
   say('done', figures)
   for await (const line of createInterface(process.stdin)) {
     if (line !== 'hold') return
+    const hold = () => offer(0.9 * most, time / 2, BURST)
+    const before = await hold()
     say('holding')
-    const held = await offer(0.9 * most, time / 2, BURST)
-    say('held', { lost: held.sent - held.received, pausems: held.pausems })
+    const held = await hold()
+    say('held', {
+      lost: held.sent - held.received,
+      pausems: held.pausems,
+      lostbefore: before.sent - before.received,
+      pausebefore: before.pausems,
+    })
     return
   }
 }
