@@ -179,9 +179,9 @@ describe('the comparison itself', () => {
       return super.lookup(id, Math.min(maxBits, 255))
     }
   }
-  class ForgetsOneInTen extends ServiceTable {
+  class ForgetsEveryOther extends ServiceTable {
     override remove(prefix: ServicePrefix, selector = {}): number {
-      return prefix.bits % 10 === 9 ? 0 : super.remove(prefix, selector)
+      return prefix.bits % 2 === 1 ? 0 : super.remove(prefix, selector)
     }
   }
 
@@ -201,6 +201,6 @@ describe('the comparison itself', () => {
   })
 
   it('sees a table that forgets to remove', () => {
-    expect(() => agreesWithTwin(() => new ForgetsOneInTen())).toThrow(/Property failed/)
+    expect(() => agreesWithTwin(() => new ForgetsEveryOther())).toThrow(/Property failed/)
   })
 })
