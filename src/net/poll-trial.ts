@@ -5,7 +5,7 @@
  *
  *   state     for WINDOW datagrams, the time a packet            then
  *   ASLEEP    is what it takes asleep                            -> TRIAL, unless it is too early for one
- *   TRIAL     has shrunk to GAIN of that, in PROOFS in turn      -> POLLING; not in TRIES windows: -> ASLEEP
+ *   TRIAL     has shrunk to GAIN of that                         -> POLLING; not in TRIES windows: -> ASLEEP
  *   POLLING   has not, in LAPSES in turn                         -> ASLEEP; likewise after HOLD_MS, to measure anew what it takes
  *
  * It is not of the windows in which all went well by chance that a processor is to be spent: what has failed is not tried again
@@ -19,7 +19,6 @@
 
 const WINDOW = 64
 const TRIES = 5
-const PROOFS = 2
 const LAPSES = 3
 const GAIN = 0.8
 const REST_MS = 250
@@ -37,8 +36,8 @@ export class PollTrial {
   #asleepMs = 0
   /** TRIAL: windows so far. */
   #tries = 0
-  /** Windows in turn that speak for another state than this. */
-  #against = 0
+  /** POLLING: windows in turn in which it did not pay. */
+  #lapses = 0
   #restMs = REST_MS
   /** POLLING: its end; ASLEEP: when the next trial may begin. */
   #until = Number.NEGATIVE_INFINITY
@@ -65,13 +64,12 @@ export class PollTrial {
         if (now >= this.#until) this.#enter('TRIAL')
         return
       case 'TRIAL':
-        this.#against = pays ? this.#against + 1 : 0
-        if (this.#against === PROOFS) this.#enter('POLLING', now + HOLD_MS)
-        else if (++this.#tries >= TRIES && !pays) this.#rest(now)
+        if (pays) this.#enter('POLLING', now + HOLD_MS)
+        else if (++this.#tries === TRIES) this.#rest(now)
         return
       case 'POLLING':
-        this.#against = pays ? 0 : this.#against + 1
-        if (this.#against === LAPSES) this.#rest(now)
+        this.#lapses = pays ? 0 : this.#lapses + 1
+        if (this.#lapses === LAPSES) this.#rest(now)
         else if (now >= this.#until) {
           this.#restMs = REST_MS
           this.#enter('ASLEEP')
@@ -87,7 +85,7 @@ export class PollTrial {
   #enter(state: 'ASLEEP' | 'TRIAL' | 'POLLING', until = Number.NEGATIVE_INFINITY): void {
     this.#state = state
     this.#until = until
-    this.#tries = this.#against = 0
+    this.#tries = this.#lapses = 0
     if (state === 'ASLEEP') this.#asleepMs = 0
   }
 }

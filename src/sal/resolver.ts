@@ -293,8 +293,9 @@ export class Resolver {
     const local: Local | undefined = ranked[isBroadcast ? 0 : repeats % Math.max(1, ranked.length)]
     if (local === undefined) return unreachable(nameOf(flow), this.#noAddressFor(remote)).error
     const attempt = Math.min(asked.attempt + 1, MAX_ATTEMPT)
-    const others = asked.routed.filter(sent => sent.attempt !== attempt)
-    const routed = isRouted ? [...others, { attempt, at: nowMs }] : asked.routed
+    const routed = isRouted
+      ? [...asked.routed.filter(sent => sent.attempt !== attempt), { attempt, at: nowMs }]
+      : asked.routed
     const repeatedAt = nowMs >= asked.repeatedAt + SILENCE_MS ? nowMs : asked.repeatedAt
     this.#asked.set(flow, { repeats, repeatedAt, target: remote, attempt, routed })
     this.#attempts.handleAsked(flow, remote, nowMs)

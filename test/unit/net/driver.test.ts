@@ -1,8 +1,10 @@
 import { createSocket } from 'node:dgram'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { BusyPoll } from '../../../src/net/busy-poll.ts'
 import { nowMs } from '../../../src/net/clock.ts'
 import { type Core, Driver } from '../../../src/net/driver.ts'
 import type { Link } from '../../../src/net/links/link.ts'
+import { emitShim } from '../../../src/wire/encapsulation.ts'
 import type { Endpoint } from '../../../src/wire/endpoint.ts'
 import type { TransmitBatch } from '../../../src/wire/transmit-batch.ts'
 
@@ -142,6 +144,17 @@ describe('the driver', () => {
     core.events.push('a')
     driver.onDatagram(link, new Uint8Array(5), 5, REMOTE)
     expect(core.log).toEqual(['datagram 5 at 1', 'event a', 'send 0'])
+  })
+
+  it('tells polling how many packets came, also where the kernel has made one datagram of them', () => {
+    const heard = vi.spyOn(BusyPoll.prototype, 'handleDatagram')
+    onTestFinished(() => heard.mockRestore())
+    const { link, driver } = open()
+    const merged = new Uint8Array(250)
+    emitShim(merged, 0, 100)
+    driver.onDatagram(link, merged, 250, REMOTE)
+    driver.onDatagram(link, merged, 100, REMOTE)
+    expect(heard.mock.calls.map(([, packets]) => packets)).toEqual([3, 1])
   })
 
   it('sends at once what the core holds for urgent', () => {
