@@ -8,6 +8,7 @@ import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { Link, LinkEvents, Network, PacketTap } from './links/link.ts'
 import type { EntryCounts } from './rule-status.ts'
+import type { Succession } from './succession.ts'
 
 export interface RouterPlaneEvents {
   /** Packets wait for somebody to find out who serves this: then `release` or `refuse` it. */
@@ -29,6 +30,10 @@ export interface RouterPlane {
   /** Resolves when those who forward beside `table` have made its changes so far; packets were served meanwhile. */
   caughtUp(): Promise<void>
   addLink(local: Local, link: Link): void
+  /** What who takes its place has to know; absent: nobody can. */
+  readonly succession?: Succession
+  /** Takes the place of a router; before `begin`. */
+  adopt?(succession: Succession): void
   /** The table has the rules that it begins with: what waits in the sockets, as those of a router that is replaced, may go on. */
   begin(): void
   removeLink(local: Local, link: Link): void

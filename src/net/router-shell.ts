@@ -35,6 +35,7 @@ import type { RuleDesk } from './rule-desk.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
 import type { StackStatus } from './status.ts'
 import { newStatusServer, type StatusServer } from './status-server.ts'
+import { askForSuccession } from './succession.ts'
 import { nativePlane } from './thread-plane.ts'
 import { version } from './version.ts'
 
@@ -72,6 +73,8 @@ export class RouterShell {
   readonly #statusServer: StatusServer | undefined
   readonly #hostId: string
   #onSettled: () => void = () => undefined
+  /** Resolves when it knows what the router knew whose place it takes. */
+  readonly #adopted: Promise<void>
   #closing: Promise<void> | undefined
 
   /**
@@ -141,18 +144,22 @@ export class RouterShell {
       throw error
     }
     this.#statusServer = newStatusServer(runtimeDirectory, {
-      answer: () => this.#status(),
+      answer: ({ ask }) => ({
+        ...this.#status(),
+        ...(ask === 'succession' ? { succession: plane.succession } : {}),
+      }),
       rules: () => this.#openRuleDesk(),
       packets: { isRawIp: isRaw, setTap: tap => plane.setTap(tap) },
     })
     const settled = new Promise<void>(resolve => {
       this.#onSettled = resolve
     })
-    this.ready = Promise.all([settled, this.#statusServer?.open()]).then(() => undefined)
+    this.#adopted = takeOver ? this.#adopt(runtimeDirectory) : Promise.resolve()
+    this.ready = Promise.all([settled, this.#statusServer?.open(), this.#adopted]).then(() => undefined)
     this.#agent.start()
     if (this.#agent.hasController) return
     this.#onSettled()
-    plane.begin()
+    this.#begin()
   }
 
   /** Where it listens. */
@@ -208,6 +215,17 @@ export class RouterShell {
     }
   }
 
+  async #adopt(directory: RuntimeDirectory): Promise<void> {
+    const { endpoints } = this
+    const heir = { hostId: this.#hostId, endpoints, statusSocket: this.#statusServer?.path }
+    const succession = await askForSuccession(directory, heir)
+    if (succession !== undefined) this.#plane.adopt?.(succession)
+  }
+
+  #begin(): void {
+    void this.#adopted.then(() => this.#plane.begin())
+  }
+
   async #openRuleDesk(): Promise<RuleDesk> {
     const { RuleDesk } = await import('./rule-desk.ts')
     const { table } = this.#plane
@@ -250,15 +268,15 @@ export class RouterShell {
         this.#onSettled()
         // There may be no rules.
         setTimeout(() => {
-          void this.applyRules({ remove: [], add: [] }).then(() => this.#plane.begin())
+          void this.applyRules({ remove: [], add: [] }).then(() => this.#begin())
         }, FIRST_RULES_MS).unref()
         break
       case 'disconnected':
         this.#onSettled()
-        this.#plane.begin()
+        this.#begin()
         break
       case 'rules':
-        void this.applyRules(event).then(() => this.#plane.begin())
+        void this.applyRules(event).then(() => this.#begin())
         break
       case 'loads':
         this.#controlRules.report(event.loads, nowMs())

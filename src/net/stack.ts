@@ -360,6 +360,7 @@ export class Stack {
 
   #status(request: StatusRequest): StackStatus {
     const isAll = request.ask === 'status'
+    const isService = request.ask === 'service'
     return {
       version,
       kind: 'host',
@@ -368,7 +369,7 @@ export class Stack {
       instance: this.#agent.instance,
       hostId: this.#hostId,
       endpoints: this.endpoints.map(formatEndpoint),
-      services: request.ask === 'watch' ? [] : this.#services.status(isAll ? undefined : request.serviceId),
+      services: isAll || isService ? this.#services.status(isService ? request.serviceId : undefined) : [],
       flows: isAll ? this.flows() : [],
       counters: isAll ? this.counters : {},
     }

@@ -163,7 +163,7 @@ function asksForPackets(value: unknown): boolean {
 function parseStatusRequest(value: unknown): StatusRequest | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const request = value as StatusRequest
-  if (request.ask === 'status' || request.ask === 'watch') return request
+  if (request.ask === 'status' || request.ask === 'watch' || request.ask === 'succession') return request
   return request.ask === 'service' && typeof request.serviceId === 'string' ? request : undefined
 }
 

@@ -3,6 +3,7 @@
  * Resolution on one host, `serval services` and `serval flows` read it. What is said about rules is `rule-status.ts`.
  */
 import type { FlowInfo } from '../flow/flow-info.ts'
+import type { Succession } from './succession.ts'
 
 export type StatusRequest =
   /** Everything. */
@@ -11,6 +12,8 @@ export type StatusRequest =
   | { readonly ask: 'service'; readonly serviceId: string }
   /** Who it is, without services and flows; the connection is then left open, and ends with the stack. */
   | { readonly ask: 'watch' }
+  /** As `watch`, and of a router with it what is for the one that takes its place. */
+  | { readonly ask: 'succession' }
 
 export interface StackStatus {
   readonly version: string
@@ -28,6 +31,7 @@ export interface StackStatus {
   readonly flows: readonly FlowInfo[]
   /** What was dropped, refused or odd, by kind. */
   readonly counters: Readonly<Record<string, number>>
+  readonly succession?: Succession | undefined
 }
 
 export interface ServiceStatus {

@@ -19,7 +19,9 @@ const PERIOD_MS = 120_000
 export const ROUTE_SECRET_BYTES = 16
 
 export class RouteMac {
-  readonly #secret: SipKey
+  #secret: SipKey
+  /** Added to the time that callers say. */
+  #aheadMs = 0
   #period = Number.NaN
   #key: SipKey = new Int32Array(4)
   #previousKey: SipKey = this.#key
@@ -28,7 +30,14 @@ export class RouteMac {
 
   /** `secret`: 16 random bytes. */
   constructor(secret: Uint8Array) {
-    this.#secret = Int32Array.from({ length: 4 }, (_, i) => readU32(secret, 4 * i))
+    this.#secret = secretKey(secret)
+  }
+
+  /** Goes on as another router that has this secret, and whose clock is ahead by so much: both know the entries of either. */
+  adopt(secret: Uint8Array, aheadMs: number): void {
+    this.#secret = secretKey(secret)
+    this.#aheadMs = aheadMs
+    this.#period = Number.NaN
   }
 
   /** The entry that says that a packet of this flowID came from `source`. */
@@ -82,7 +91,7 @@ export class RouteMac {
   }
 
   #turn(nowMs: number): void {
-    const period = Math.floor(nowMs / PERIOD_MS)
+    const period = Math.floor((nowMs + this.#aheadMs) / PERIOD_MS)
     if (period === this.#period) return
     this.#period = period
     this.#key = this.#keyOf(period)
@@ -122,3 +131,7 @@ export class RouteMac {
 }
 
 const NO_ADDRESS = new Uint8Array(0)
+
+function secretKey(secret: Uint8Array): SipKey {
+  return Int32Array.from({ length: 4 }, (_, i) => readU32(secret, 4 * i))
+}

@@ -98,6 +98,11 @@ export class Router {
     this.#delayed = new DelayQueue(options.delay)
   }
 
+  /** Takes the place of a router with this secret, whose clock is ahead by so much: what that one has noted in ROUTE is its own. */
+  adoptRouteSecret(secret: Uint8Array, aheadMs: number): void {
+    this.#mac.adopt(secret, aheadMs)
+  }
+
   /** A socket to send from. Needed where targets are of another address family than those who ask. */
   addLocal(local: RouterLocal): void {
     this.#exits.add(local)

@@ -7,14 +7,14 @@ import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { serviceIdOf } from '../../src/id/name.ts'
 import { SHIM_BYTES } from '../../src/wire/encapsulation.ts'
 import { control, controlFlags } from '../../src/wire/extensions/control.ts'
 import { reasonCodes } from '../../src/wire/extensions/reason.ts'
 import { route } from '../../src/wire/extensions/route.ts'
 import { service } from '../../src/wire/extensions/service.ts'
-import { peekSrcFlowId, protocols } from '../../src/wire/sal-header.ts'
+import { peekDstFlowId, peekSrcFlowId, protocols } from '../../src/wire/sal-header.ts'
 import { Program } from '../support/lab/program.ts'
 import { packetBytes, parse, routeOf, syn } from '../support/router-trace.ts'
 
@@ -302,7 +302,39 @@ describe('serval router', () => {
     await stream.hasCome(stream.sent)
     expect(stream.missing()).toEqual([])
   })
+
+  it('relays the answers to what the router sent on whose place it takes, and the other way round', async () => {
+    const clients = await Promise.all(Array.from({ length: 64 }, () => socket()))
+    const server = await socket()
+    answerAll(server)
+    const answered = new Set<number>()
+    for (const client of clients) {
+      client.on('message', bytes => answered.add(peekDstFlowId(bytes, SHIM_BYTES)))
+    }
+    const rule = ['--rule', `web.example FORWARD ${placeOf(server)}`]
+    const first = await start('--bind', '127.0.0.1:0', '--workers', '2', ...rule).event('ready')
+    const [place] = first.udp
+    for (const generation of ['second', 'third']) {
+      await start('--bind', place, '--workers', '2', '--take-over', ...rule).event('ready')
+      answered.clear()
+      for (const [i, client] of clients.entries()) send(client, syn({ flowId: i + 1 }), place)
+      await vi.waitFor(() => expect(answered.size, generation).toBe(clients.length), 5000)
+    }
+  })
 })
+
+/** Answers each SYN by way of where it came from, along its ROUTE. */
+function answerAll(server: Socket): void {
+  server.on('message', (bytes, { address, port }) => {
+    const answer = packetBytes({
+      srcFlowId: 0x0d,
+      dstFlowId: peekSrcFlowId(bytes, SHIM_BYTES),
+      protocol: protocols.STREAM,
+      extensions: [control(controlFlags.SYN | controlFlags.ACK, 1, 2), route(routeOf(bytes))],
+    })
+    send(server, answer, `${address}:${port}`)
+  })
+}
 
 /** SYNs from several clients without a pause, and never more under way than a socket holds. */
 class SynStream {

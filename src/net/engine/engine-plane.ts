@@ -5,7 +5,8 @@
  * summed by whoever reads them.
  *
  * A router that starts may take part in the sockets of one that runs (`takeOver`); and one that ends first leaves its
- * sockets to the others, then forwards what it has received. So a router is replaced without a SYN being lost.
+ * sockets to the others, then forwards what it has received. What one has noted in ROUTE the other knows for its own
+ * (succession.ts), since answers come to either. So a router is replaced without a SYN or an answer being lost.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Local } from '../../flow/path.ts'
@@ -21,6 +22,7 @@ import type { HostAddress, Link, LinkEvents, Network, PacketTap } from '../links
 import { UdpNetwork } from '../links/udp-network.ts'
 import { randomBytes } from '../random.ts'
 import type { RouterPlane, RouterPlaneEvents } from '../router-plane.ts'
+import { clockZeroMs, type Succession } from '../succession.ts'
 import type { MessageCalls } from './message-calls.ts'
 import { PublishedTable } from './published-table.ts'
 import { makeNicer, presentThreads } from './thread-order.ts'
@@ -88,6 +90,7 @@ export class EnginePlane implements RouterPlane {
   /** Where it is written as yet. */
   #capture: string | undefined
   readonly #forget: () => void
+  #succession: Succession
   #isClosing = false
   #hasEnded = false
 
@@ -98,6 +101,7 @@ export class EnginePlane implements RouterPlane {
     this.network = new EngineNetwork(calls, workers, takeOver)
     this.table = new PublishedTable(change => this.#publish(change))
     const routeSecret = randomBytes(ROUTE_SECRET_BYTES)
+    this.#succession = { routeSecret: Buffer.from(routeSecret).toString('hex'), zeroMs: clockZeroMs() }
     const start = { timeOrigin: performance.timeOrigin, routeSecret, allowed, capture }
     const others = presentThreads()
     this.#workers = Array.from({ length: workers }, () => this.#startWorker(start))
@@ -133,6 +137,17 @@ export class EnginePlane implements RouterPlane {
     for (const [i, fd] of (link as EngineLink).descriptors.entries()) {
       this.#tellOne(this.#workers[i]!, { type: 'open', id, fd, endpoint, prefixBits })
     }
+  }
+
+  get succession(): Succession {
+    return this.#succession
+  }
+
+  adopt(succession: Succession): void {
+    this.#succession = succession
+    const { routeSecret, zeroMs } = succession
+    const aheadMs = clockZeroMs() - zeroMs
+    this.#tell({ type: 'adopt', routeSecret: Buffer.from(routeSecret, 'hex'), aheadMs })
   }
 
   begin(): void {

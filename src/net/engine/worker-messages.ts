@@ -35,6 +35,8 @@ export type ToWorker =
       readonly endpoint: Endpoint
       readonly prefixBits: number
     }
+  /** A router's to be replaced; its clock is ahead by so much. */
+  | { readonly type: 'adopt'; readonly routeSecret: Uint8Array; readonly aheadMs: number }
   /** It has the rules that it needs: what waits in the sockets may be read. */
   | { readonly type: 'begin' }
   | { readonly type: 'close'; readonly id: number }

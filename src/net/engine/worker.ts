@@ -123,6 +123,8 @@ function handle(message: ToWorker): void {
       if (hasBegun) forwarder.addSocket(message.id, message.fd, message.endpoint)
       else waiting.push(message)
       return
+    case 'adopt':
+      return router.adoptRouteSecret(message.routeSecret, message.aheadMs)
     case 'begin':
       hasBegun = true
       for (const { id, fd, endpoint } of waiting.splice(0)) forwarder.addSocket(id, fd, endpoint)

@@ -4,6 +4,7 @@ import { OUTPUT_LIMITS } from '../../../src/router/output-queue.ts'
 import type { Router } from '../../../src/router/router.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { reason } from '../../../src/wire/extensions/reason.ts'
+import { route } from '../../../src/wire/extensions/route.ts'
 import { service } from '../../../src/wire/extensions/service.ts'
 import { tag } from '../../../src/wire/extensions/tag.ts'
 import type { UnknownExtension } from '../../../src/wire/extensions/unknown.ts'
@@ -387,6 +388,27 @@ describe('a loop', () => {
     arrive(one, syn(), '10.0.0.1:40')
     arrive(other, syn({ route: routeOf(sentBy(one)[0]!.bytes) }), '10.0.9.9:1')
     expect(other.counters.loop).toBe(1)
+  })
+
+  it('is known to the router that takes its place, whose clock began later', () => {
+    const routeSecret = new Uint8Array(16).fill(5)
+    const [old, heir] = [routerWith([TO_SERVER], { routeSecret }), routerWith([TO_SERVER])]
+    heir.adoptRouteSecret(routeSecret, 1_000_000)
+    arrive(old, syn(), '10.0.0.1:40', 1_119_999)
+    const answer = packetBytes({
+      srcFlowId: 0x0d,
+      dstFlowId: 0x0a,
+      protocol: protocols.STREAM,
+      extensions: [
+        control(controlFlags.SYN | controlFlags.ACK, 1, 2),
+        route(routeOf(sentBy(old)[0]!.bytes)),
+      ],
+    })
+    arrive(heir, answer, '10.0.1.1:1', 120_001)
+    expect(heir.counters).toMatchObject({ relayed: 1, misdirected: 0 })
+    arrive(heir, syn(), '10.0.0.1:40', 120_001)
+    arrive(old, syn({ route: routeOf(sentBy(heir).at(-1)!.bytes) }), '10.0.9.9:1', 1_120_001)
+    expect(old.counters.loop).toBe(1)
   })
 
   it('is not seen in the entries of others', () => {

@@ -1,0 +1,41 @@
+/**
+ * What a router tells the one that takes its place. While both have the same addresses the kernel shares what comes among them,
+ * and an answer may reach the one that has not sent the SYN on: it relays it all the same, as it knows the other's entries in ROUTE
+ * for its own. Told at the status socket, to this user's processes alone.
+ */
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
+import type { RuntimeDirectory } from './runtime-dir.ts'
+import type { StackStatus } from './status.ts'
+import { askStacks } from './status-client.ts'
+
+export interface Succession {
+  /** 32 hex digits (route-mac.ts). */
+  readonly routeSecret: string
+  /** When the clock by which it changes its keys was 0: milliseconds of the host's monotonic clock. */
+  readonly zeroMs: number
+}
+
+/** When `nowMs` of this process was 0, by the host's monotonic clock. */
+export function clockZeroMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now()
+}
+
+export interface Heir {
+  readonly hostId: string
+  readonly endpoints: readonly Endpoint[]
+  /** Its own status socket. */
+  readonly statusSocket: string | undefined
+}
+
+/** Of the router that has an address of the heir's; undefined: there is none, or it is too old to say. */
+export async function askForSuccession(
+  directory: RuntimeDirectory,
+  heir: Heir,
+): Promise<Succession | undefined> {
+  const places = new Set(heir.endpoints.map(formatEndpoint))
+  const isPredecessor = ({ hostId, endpoints, succession }: StackStatus) =>
+    succession !== undefined && hostId === heir.hostId && endpoints.some(place => places.has(place))
+  const options = { except: heir.statusSocket, isEnough: isPredecessor }
+  const answers = await askStacks(directory, { ask: 'succession' }, options)
+  return answers.find(isPredecessor)?.succession
+}
