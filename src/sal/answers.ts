@@ -1,7 +1,8 @@
 /**
  * Answers to packets that belong to no flow: NACK to a SYN that nobody takes, COOKIE to one that is too many, RST to what is
  * for a flow that is not here. They are untagged, hints only; never larger than three times what they answer, and limited
- * for each address that they go to.
+ * for each address that they go to; but for what says how to come again where a SYN-ACK would have gone: as SYN-ACKs these are
+ * as many as there are SYNs, and smaller, and a router may ask for many clients.
  */
 
 import type { Arrival } from '../flow/arrival.ts'
@@ -10,10 +11,11 @@ import { serialAdd } from '../id/serial.ts'
 import { AnswerLimit } from '../service/answer-limit.ts'
 import { nackFor } from '../service/nack.ts'
 import { emitShim, SHIM_BYTES } from '../wire/encapsulation.ts'
-import type { Endpoint } from '../wire/endpoint.ts'
+import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import { challengeEcho } from '../wire/extensions/challenge.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
 import { cookie } from '../wire/extensions/cookie.ts'
+import { reasonCodes } from '../wire/extensions/reason.ts'
 import { emitPacket, SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
 import type { TransmitBatch } from '../wire/transmit-batch.ts'
@@ -49,10 +51,13 @@ export class Answers {
     if (nack) this.#put({ packet: nack, localId: local.id, remote: replyTo }, nowMs)
   }
 
-  /**
-   * Has a SYN sent again, with `opaque`, before anything is kept of it. There are as many as SYN-ACKs would be, and they are
-   * smaller than the SYN: so a host that has much to ask for at once gets them all.
-   */
+  /** Has a client send its SYN again without a router, to `own`. */
+  direct({ packet, local }: Arrival, replyTo: Endpoint, own: Endpoint): void {
+    const nack = nackFor(packet, reasonCodes.DIRECT, formatEndpoint(own), this.#profile)
+    if (nack) this.#queueUp({ packet: nack, localId: local.id, remote: replyTo })
+  }
+
+  /** Has a SYN sent again, with `opaque`, before anything is kept of it. */
   ask({ packet: syn, local, remote }: Arrival, opaque: Uint8Array): void {
     if (syn.control === undefined) return
     const { verno, nonce, reserved: attempt } = syn.control

@@ -260,11 +260,11 @@ class NativeDialect implements Dialect {
     if (known !== undefined) return this.#repeatAnswer(known, arrival, nowMs)
     const listener = this.#host.listenerFor(serviceId, packet.protocol, arrival.end - arrival.start, nowMs)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
-    const own = formatEndpoint(arrival.local.endpoint)
-    if (packet.extensions.some(isTrace)) return answer(reasonCodes.TRACED, own)
+    const own = arrival.local.endpoint
+    if (packet.extensions.some(isTrace)) return answer(reasonCodes.TRACED, formatEndpoint(own))
     if (replyTo === undefined) {
       this.#host.count('routeUntrusted')
-      return answer(reasonCodes.DIRECT, own)
+      return this.#answers.direct(arrival, arrival.remote, own)
     }
     if (listener.isPressed || this.halfOpen.size >= COOKIES_FROM) {
       const { srcFlowId } = packet
@@ -273,7 +273,7 @@ class NativeDialect implements Dialect {
       if (opaque === undefined || !this.#cookies.holds(opaque, subject, nowMs)) {
         this.#host.count('cookieAsked')
         // By way of a router it might reach another instance, for which the cookie is nothing.
-        if (packet.extension('route') !== undefined) return answer(reasonCodes.DIRECT, own)
+        if (packet.extension('route') !== undefined) return this.#answers.direct(arrival, replyTo, own)
         return this.#answers.ask(arrival, this.#cookies.make(subject, nowMs))
       }
     }
@@ -314,8 +314,7 @@ class NativeDialect implements Dialect {
     known.repeatSyn(arrival.end - arrival.start, nowMs)
     const waitedMs = nowMs - (this.halfOpen.since(known) ?? nowMs)
     if (arrival.packet.extension('route') === undefined || waitedMs < UNHEARD_MS) return
-    const own = formatEndpoint(arrival.local.endpoint)
-    this.#answers.refuse(arrival, arrival.remote, reasonCodes.DIRECT, own, nowMs)
+    this.#answers.direct(arrival, arrival.remote, arrival.local.endpoint)
   }
 
   /**

@@ -379,6 +379,18 @@ describe('a service router', () => {
     expect(server.sal.counters).toEqual({ routeUntrusted: 1 })
   })
 
+  it('is told of each of many clients that they are to ask themselves, in one second', () => {
+    const { world, client, server } = behindStrangers()
+    const flows: SimFlow[] = []
+    for (let i = 0; i < 1000; i++) {
+      flows.push(client.connect(SERVICE))
+      world.run(1)
+    }
+    world.run(100)
+    expect(flows.filter(({ state }) => state !== 'CONNECTED')).toEqual([])
+    expect(server.sal.counters).toEqual({ routeUntrusted: 1000 })
+  })
+
   it('passes on that the server is to be asked itself, where a NAT keeps its own answer from the client', () => {
     const { world, client, server, second } = behindStrangers()
     server.sal.trustRouters([second.endpoint])

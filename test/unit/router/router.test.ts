@@ -399,10 +399,7 @@ describe('a loop', () => {
       srcFlowId: 0x0d,
       dstFlowId: 0x0a,
       protocol: protocols.STREAM,
-      extensions: [
-        control(controlFlags.SYN | controlFlags.ACK, 1, 2),
-        route(routeOf(sentBy(old)[0]!.bytes)),
-      ],
+      extensions: [control(controlFlags.SYN | controlFlags.ACK, 1, 2), route(routeOf(sentBy(old)[0]!.bytes))],
     })
     arrive(heir, answer, '10.0.1.1:1', 120_001)
     expect(heir.counters).toMatchObject({ relayed: 1, misdirected: 0 })
