@@ -5,6 +5,11 @@ export function nowMs(): number {
   return performance.now()
 }
 
+/** When `nowMs` of this process was 0, by the monotonic clock that all processes of a host share. */
+export function clockZeroMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now()
+}
+
 /**
  * Calls back once at an instant of `nowMs`. A deadline that moves later, as most do with every acknowledgement, costs
  * a comparison: the timer looks again when the earlier one has passed.

@@ -8,7 +8,7 @@ import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { Link, LinkEvents, Network, PacketTap } from './links/link.ts'
 import type { EntryCounts } from './rule-status.ts'
-import type { Succession } from './succession.ts'
+import type { Succession } from './status.ts'
 
 export interface RouterPlaneEvents {
   /** Packets wait for somebody to find out who serves this: then `release` or `refuse` it. */

@@ -3,7 +3,6 @@
  * Resolution on one host, `serval services` and `serval flows` read it. What is said about rules is `rule-status.ts`.
  */
 import type { FlowInfo } from '../flow/flow-info.ts'
-import type { Succession } from './succession.ts'
 
 export type StatusRequest =
   /** Everything. */
@@ -32,6 +31,14 @@ export interface StackStatus {
   /** What was dropped, refused or odd, by kind. */
   readonly counters: Readonly<Record<string, number>>
   readonly succession?: Succession | undefined
+}
+
+/** What a router tells the one that takes its place (succession.ts). */
+export interface Succession {
+  /** 32 hex digits (route-mac.ts). */
+  readonly routeSecret: string
+  /** When the clock by which it changes its keys was 0 (`clockZeroMs`). */
+  readonly zeroMs: number
 }
 
 export interface ServiceStatus {

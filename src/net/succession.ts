@@ -5,20 +5,8 @@
  */
 import { type Endpoint, formatEndpoint } from '../wire/endpoint.ts'
 import type { RuntimeDirectory } from './runtime-dir.ts'
-import type { StackStatus } from './status.ts'
+import type { StackStatus, Succession } from './status.ts'
 import { askStacks } from './status-client.ts'
-
-export interface Succession {
-  /** 32 hex digits (route-mac.ts). */
-  readonly routeSecret: string
-  /** When the clock by which it changes its keys was 0: milliseconds of the host's monotonic clock. */
-  readonly zeroMs: number
-}
-
-/** When `nowMs` of this process was 0, by the host's monotonic clock. */
-export function clockZeroMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6 - performance.now()
-}
 
 export interface Heir {
   readonly hostId: string

@@ -36,7 +36,7 @@ export class BackChannel {
   /** Answers a SYN; an unconnected datagram gets no answer. */
   refuse(transit: Transit, code: number, detail: string, nowMs: number): void {
     const { exits, counters } = this.#parts
-    const nack = nackFor(transit.packet, code, detail, nativeProfile)
+    const nack = nackFor(transit.packet, code, detail, exits.endpointOf(transit.localId), nativeProfile)
     if (nack === undefined) return
     const remote = this.#askerOf(transit, nowMs)
     if (!this.#mayAnswer(remote, nowMs)) return

@@ -47,13 +47,13 @@ export class Answers {
 
   /** Refuses a SYN; the answer goes to `replyTo`. */
   refuse({ packet, local }: Arrival, replyTo: Endpoint, code: number, detail: string, nowMs: number): void {
-    const nack = nackFor(packet, code, detail, this.#profile)
+    const nack = nackFor(packet, code, detail, local.endpoint, this.#profile)
     if (nack) this.#put({ packet: nack, localId: local.id, remote: replyTo }, nowMs)
   }
 
   /** Has a client send its SYN again without a router, to `own`. */
   direct({ packet, local }: Arrival, replyTo: Endpoint, own: Endpoint): void {
-    const nack = nackFor(packet, reasonCodes.DIRECT, formatEndpoint(own), this.#profile)
+    const nack = nackFor(packet, reasonCodes.DIRECT, formatEndpoint(own), local.endpoint, this.#profile)
     if (nack) this.#queueUp({ packet: nack, localId: local.id, remote: replyTo })
   }
 

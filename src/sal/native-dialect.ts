@@ -261,7 +261,7 @@ class NativeDialect implements Dialect {
     const listener = this.#host.listenerFor(serviceId, packet.protocol, arrival.end - arrival.start, nowMs)
     if (listener === undefined) return refuse(reasonCodes.REFUSED)
     const own = arrival.local.endpoint
-    if (packet.extensions.some(isTrace)) return answer(reasonCodes.TRACED, formatEndpoint(own))
+    if (packet.extensions.some(isTrace)) return answer(reasonCodes.TRACED)
     if (replyTo === undefined) {
       this.#host.count('routeUntrusted')
       return this.#answers.direct(arrival, arrival.remote, own)

@@ -14,7 +14,7 @@ import { type FlowId, randomFlowId } from '../id/flow-id.ts'
 import type { ServiceId } from '../id/service-id.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
-import { trace } from '../wire/extensions/large.ts'
+import { answererOf, isTrace, trace } from '../wire/extensions/large.ts'
 import type { SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
 import { type Protocol, protocols } from '../wire/sal-header.ts'
@@ -36,6 +36,8 @@ export interface TraceOptions {
 export type TraceOutcome =
   | {
       readonly type: 'answered'
+      /** Who answers, as that one says; else where the answer came from. */
+      readonly from: Endpoint
       /** Where the answer came from: the one who answers, or a router that has passed the answer on. */
       readonly remote: Endpoint
       /** Of `reasonCodes`. */
@@ -126,7 +128,10 @@ export class Tracer {
     const pending = this.#pending.get(packet.dstFlowId)
     if (pending?.sentAt === undefined || !isNackTo(pending.nonce, packet)) return false
     const { code = 0, detail = '' } = packet.extension('reason') ?? {}
-    this.#settle(pending, { type: 'answered', remote, code, detail, rttMs: nowMs - pending.sentAt })
+    const answer = packet.extensions.find(isTrace)
+    const from = (answer && answererOf(answer)) ?? remote
+    const rttMs = nowMs - pending.sentAt
+    this.#settle(pending, { type: 'answered', from, remote, code, detail, rttMs })
     return true
   }
 

@@ -4,24 +4,29 @@
  */
 import { NO_FLOW_ID } from '../id/flow-id.ts'
 import { serialAdd } from '../id/serial.ts'
+import type { Endpoint } from '../wire/endpoint.ts'
 import { control, controlFlags } from '../wire/extensions/control.ts'
+import { isTrace, traceAnswer } from '../wire/extensions/large.ts'
 import { reason } from '../wire/extensions/reason.ts'
 import { packetLength, SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
 
 /**
- * The NACK for a SYN, of `reasonCodes`. `detail` is for people, and left out where it would make the answer larger
- * than the SYN. By the SYN's ROUTE, which it repeats, routers can pass it on to the client. Undefined if `syn` has no control extension: nothing to answer.
+ * The NACK for a SYN, of `reasonCodes`, given by `from`, which it says where the SYN has TRACE. `detail` is for people, and left out
+ * where it would make the answer larger than the SYN. By the SYN's ROUTE, which it repeats, routers can pass it on to the client.
+ * Undefined if `syn` has no control extension: nothing to answer.
  */
 export function nackFor(
   syn: SalPacket,
   code: number,
   detail: string,
+  from: Endpoint | undefined,
   profile: Profile,
 ): SalPacket | undefined {
   if (syn.control === undefined) return undefined
   const { verno, nonce, reserved: attempt } = syn.control
   const way = syn.extension('route')
+  const traced = from !== undefined && syn.extensions.some(isTrace) ? [traceAnswer(from)] : []
   const nack = (text: string) =>
     new SalPacket({
       srcFlowId: NO_FLOW_ID,
@@ -31,6 +36,7 @@ export function nackFor(
         control(controlFlags.NACK, 0, serialAdd(verno, 1), nonce, attempt),
         reason(code, text),
         ...(way ? [way] : []),
+        ...traced,
       ],
     })
   const detailed = nack(detail)

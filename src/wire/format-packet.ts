@@ -13,7 +13,7 @@ import { PacketWalk } from './encapsulation.ts'
 import { formatEndpoint } from './endpoint.ts'
 import { controlFlags, formatControlFlags } from './extensions/control.ts'
 import { keyModes } from './extensions/key.ts'
-import { isTrace } from './extensions/large.ts'
+import { answererOf, isTrace, type LargeExtension } from './extensions/large.ts'
 import { formatReason } from './extensions/reason.ts'
 import { type Extension, formatExtensionType } from './extensions.ts'
 import { IP_PROTOCOL_SERVAL, parseIpv4Header } from './ipv4.ts'
@@ -103,11 +103,16 @@ function formatExtension(extension: Extension): string[] {
     case 'address':
       return ['address']
     case 'large':
-      if (isTrace(extension)) return ['trace']
+      if (isTrace(extension)) return [formatTrace(extension)]
       return [`extension ${formatExtensionType(extension)}`]
     case 'unknown':
       return [`extension ${formatExtensionType(extension)}`]
   }
+}
+
+function formatTrace(extension: LargeExtension): string {
+  const from = answererOf(extension)
+  return from === undefined ? 'trace' : `trace ${formatEndpoint(from)}`
 }
 
 function formatTransport({ protocol, transport }: SalPacket, profile: Profile): string[] {

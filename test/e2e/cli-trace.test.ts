@@ -22,6 +22,7 @@ const line = (number: number, from: string, role: string) =>
   )
 
 interface TraceReport {
+  readonly end: { readonly from: string; readonly by: string | null }
   readonly hops: readonly { readonly probes: readonly { readonly from: string }[] }[]
 }
 
@@ -62,6 +63,11 @@ describe('a trace', () => {
     expect([one, other]).toMatchObject([{ protocol: 'stream' }, { protocol: 'datagram' }])
     const second = [one, other].map(({ hops }) => hops[1]?.probes[0]?.from)
     expect(second).toEqual([streams.udp, datagrams.udp])
+    // Its answer comes by way of the first, which it does not know.
+    expect([one, other].map(({ end }) => end)).toMatchObject([
+      { from: streams.udp, by: first.udp },
+      { from: datagrams.udp, by: first.udp },
+    ])
   })
 
   it('reaches a program of this host without any router', async () => {

@@ -5,15 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PacketWalk, SHIM_BYTES } from '../../src/wire/encapsulation.ts'
+import { parseEndpoint } from '../../src/wire/endpoint.ts'
+import { control, controlFlags } from '../../src/wire/extensions/control.ts'
+import { trace, traceAnswer } from '../../src/wire/extensions/large.ts'
 import { parseIpv4Header } from '../../src/wire/ipv4.ts'
 import { nativeProfile } from '../../src/wire/native-profile.ts'
 import { parsePacket } from '../../src/wire/packet.ts'
 import { pcapFileHeader, pcapUdpRecord } from '../../src/wire/pcap.ts'
 import type { Profile } from '../../src/wire/profile.ts'
 import { profile2014 } from '../../src/wire/profile-2014.ts'
+import { protocols } from '../../src/wire/sal-header.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { nativeVectors } from '../support/native-vectors.ts'
 import { allCaptures, readCapture, VECTORS } from '../support/pcap.ts'
+import { packetBytes, syn } from '../support/router-trace.ts'
 
 const LUA = join(import.meta.dirname, '../../src/wire/wireshark/serval.lua')
 const FIELDS = [
@@ -116,6 +121,17 @@ describe.runIf(hasTshark)('the dissector', () => {
         ].join('|'),
       )
     })
+  })
+
+  it('reads who answers a trace', () => {
+    const extensions = [control(controlFlags.NACK, 0, 1), traceAnswer(parseEndpoint('[fd00::1]:7')!)]
+    const packets = [
+      packetBytes({ srcFlowId: 0, dstFlowId: 9, protocol: protocols.STREAM, extensions }),
+      syn({ more: [trace()] }),
+    ]
+    const file = writeNativeCapture('trace.pcap', packets)
+    expect(dissect(file, ['serval.large.type', 'serval.large.from'])).toEqual(['1|[fd00::1]:7', '1|'])
+    expect(dissect(file, ['frame.number'], 'serval.malformed')).toEqual([])
   })
 
   it('shows every packet of a datagram that holds several', () => {

@@ -35,17 +35,15 @@ export interface Hop {
 }
 
 /** Reads an outcome that is an answer. */
-export function answerOf({ remote, code, detail, rttMs }: TraceOutcome & { type: 'answered' }): Answer {
+export function answerOf({ from, remote, code, detail, rttMs }: TraceOutcome & { type: 'answered' }): Answer {
   const fate = FATES.get(code) ?? 'refused'
-  const source = formatEndpoint(remote)
-  const saysWhere = NAMES_ITSELF.has(code) && detail !== ''
-  const from = saysWhere ? detail : source
+  const [answerer, source] = [formatEndpoint(from), formatEndpoint(remote)]
   return {
-    from,
-    by: from === source ? null : source,
+    from: answerer,
+    by: answerer === source ? null : source,
     role: fate === 'reached' || fate === 'refused' ? 'instance' : 'router',
     fate,
-    detail: saysWhere ? '' : detail,
+    detail: detail === answerer ? '' : detail,
     rttMs,
   }
 }
@@ -135,12 +133,4 @@ const FATES: ReadonlyMap<number, Fate> = new Map([
   [reasonCodes.NO_SERVICE, 'no service'],
   [reasonCodes.DROPPED, 'dropped'],
   [reasonCodes.NO_ROUTE, 'no route'],
-])
-
-/** Their detail is the address of whoever says so. */
-const NAMES_ITSELF: ReadonlySet<number> = new Set([
-  reasonCodes.HOP_LIMIT,
-  reasonCodes.TRACED,
-  reasonCodes.LOOP,
-  reasonCodes.NO_ROUTE,
 ])

@@ -14,6 +14,7 @@
  * A receiver skips a type that it does not know, unless it must be understood.
  */
 import { align4, copyBytes, readU16, writeU16 } from '../bytes.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
 import {
   type ExtensionBase,
@@ -44,7 +45,10 @@ export function large(largeType: number, data: Uint8Array, bits = 0): LargeExten
 
 /** Those that mean something. */
 export const largeTypes = {
-  /** In a SYN: whoever would take it says so, and opens no flow (README.md, "Trace"). Has no data. */
+  /**
+   * In a SYN, without data: whoever would take it says so, and opens no flow (README.md, "Trace"). In the answer: who gives it, as
+   * `address:port`.
+   */
   TRACE: 1,
 } as const
 
@@ -53,7 +57,20 @@ export function trace(): LargeExtension {
   return large(largeTypes.TRACE, NOTHING, MUST_UNDERSTAND)
 }
 
-export function isTrace(extension: { readonly kind: string; readonly largeType?: number }): boolean {
+/** In the answer to a SYN with TRACE. */
+export function traceAnswer(from: Endpoint): LargeExtension {
+  return large(largeTypes.TRACE, new TextEncoder().encode(formatEndpoint(from)))
+}
+
+/** Who gives the answer with this TRACE; undefined: it does not say. */
+export function answererOf({ data }: LargeExtension): Endpoint | undefined {
+  return parseEndpoint(new TextDecoder().decode(data))
+}
+
+export function isTrace(extension: {
+  readonly kind: string
+  readonly largeType?: number
+}): extension is LargeExtension {
   return extension.kind === 'large' && extension.largeType === largeTypes.TRACE
 }
 

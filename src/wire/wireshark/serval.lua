@@ -58,6 +58,7 @@ local f = {
   reason = ProtoField.uint8("serval.reason.code", "Code", base.DEC, REASONS),
   detail = ProtoField.string("serval.reason.detail", "Detail"),
   final = ProtoField.uint64("serval.end.offset", "Final offset"),
+  large_from = ProtoField.string("serval.large.from", "Who answers"),
   large_type = ProtoField.uint16("serval.large.type", "Large type", base.DEC, LARGE_TYPES),
   body = ProtoField.bytes("serval.ext.body", "Body"),
   seq = ProtoField.uint64("serval.seq", "seq"),
@@ -162,6 +163,11 @@ local bodies = {
     tree:add(f.reason, ext(2, 1))
     if ext:len() > 4 then tree:add(f.detail, ext(4)) end
     words[#words + 1] = "(" .. (REASONS[ext(2, 1):uint()] or "reason " .. ext(2, 1):uint()) .. ")"
+  end,
+  [15] = function(tree, ext)
+    local length = ext(4, 2):uint() - 6
+    if length == 0 then return end
+    tree:add(ext(2, 2):uint() == 1 and f.large_from or f.body, ext(6, length))
   end,
   [13] = function(tree, ext, words)
     tree:add(f.final, ext(4, 8))

@@ -28,10 +28,13 @@ function chain() {
   return { world, net, client, first, second, server }
 }
 
-/** `HOP_LIMIT 10.0.0.2:40002 40`, the time in whole milliseconds. */
+/** `10.0.0.2:40002 HOP_LIMIT 40`, the time in whole milliseconds. */
 function told({ outcome }: TraceProbe): string {
   if (outcome?.type !== 'answered') return outcome?.type ?? 'nothing yet'
-  return `${formatReason(outcome.code)} ${outcome.detail} ${Math.round(outcome.rttMs)}`
+  const from = formatEndpoint(outcome.from)
+  const detail = outcome.detail === from ? '' : outcome.detail
+  const words = [from, formatReason(outcome.code), detail, Math.round(outcome.rttMs)]
+  return words.filter(word => word !== '').join(' ')
 }
 
 describe('a trace', () => {
@@ -40,10 +43,10 @@ describe('a trace', () => {
     const at = (endpoint: { address: string; port: number }) => `${endpoint.address}:${endpoint.port}`
     const probes = [0, 1, 2, 32].map(hops => client.trace(SERVICE, hops))
     world.run(200)
-    const reached = `TRACED ${at(server.attached[0]!.endpoint)} 40`
+    const reached = `${at(server.attached[0]!.endpoint)} TRACED 40`
     expect(probes.map(told)).toEqual([
-      `HOP_LIMIT ${at(first.endpoint)} 20`,
-      `HOP_LIMIT ${at(second.endpoint)} 30`,
+      `${at(first.endpoint)} HOP_LIMIT 20`,
+      `${at(second.endpoint)} HOP_LIMIT 30`,
       reached,
       reached,
     ])
@@ -66,7 +69,7 @@ describe('a trace', () => {
   })
 
   it('goes where rules of the moment lead, and says so where they do not', () => {
-    const { world, client, second } = chain()
+    const { world, client, first, second } = chain()
     const unserved = client.trace('nobody.example', 5)
     second.rule('closed.example', { type: 'DROP', reason: 'until noon' })
     const closed = world.router('r3', world.links[0]!)
@@ -74,8 +77,26 @@ describe('a trace', () => {
     client.rule('closed.example', { type: 'FORWARD', targets: [{ endpoint: closed.endpoint }] })
     const dropped = client.trace('closed.example', 5)
     world.run(200)
-    expect(told(unserved)).toBe('NO_SERVICE  20')
-    expect(told(dropped)).toBe('DROPPED until noon 20')
+    expect(told(unserved)).toBe(`${formatEndpoint(first.endpoint)} NO_SERVICE 20`)
+    expect(told(dropped)).toBe(`${formatEndpoint(closed.endpoint)} DROPPED until noon 20`)
+  })
+
+  it('names who refuses, however the answer has come back', () => {
+    const { world, client, first, second, server } = chain()
+    first.forward('nobody.example', second)
+    first.rule('closed.example', { type: 'FORWARD', targets: [{ endpoint: second.endpoint }] })
+    second.rule('closed.example', { type: 'DROP', reason: 'until noon' })
+    first.forward('strange.example', second)
+    second.forward('strange.example', server)
+    server.sal.trustRouters([])
+    const probes = ['nobody', 'closed', 'strange'].map(name => client.trace(`${name}.example`, 5))
+    world.run(200)
+    expect(probes.map(told)).toEqual([
+      `${formatEndpoint(second.endpoint)} NO_SERVICE 30`,
+      `${formatEndpoint(second.endpoint)} DROPPED until noon 30`,
+      `${formatEndpoint(server.attached[0]!.endpoint)} REFUSED 60`,
+    ])
+    expect(probes[2]!.outcome).toMatchObject({ remote: first.endpoint })
   })
 
   it('shows a loop of rules', () => {
@@ -84,7 +105,7 @@ describe('a trace', () => {
     second.forward('round.example', first)
     const probes = [0, 1, 2, 3].map(hops => client.trace('round.example', hops))
     world.run(200)
-    expect(probes.map(told).map(text => text.split(' ')[0])).toEqual([
+    expect(probes.map(told).map(text => text.split(' ')[1])).toEqual([
       'HOP_LIMIT',
       'HOP_LIMIT',
       'LOOP',
@@ -110,8 +131,8 @@ describe('a trace', () => {
       client.trace('news.example', 5, 1000, protocol),
     )
     world.run(200)
-    expect(told(stream!)).toBe('REFUSED  40')
-    expect(told(datagram!)).toBe(`TRACED ${formatEndpoint(where(news))} 30`)
+    expect(told(stream!)).toBe(`${formatEndpoint(where(server))} REFUSED 40`)
+    expect(told(datagram!)).toBe(`${formatEndpoint(where(news))} TRACED 30`)
     expect([messages, ...news.sal.flows]).toEqual([[]])
   })
 
@@ -121,7 +142,7 @@ describe('a trace', () => {
     server.sal.trustRouters([first.endpoint])
     const refused = client.trace('strange.example', 5)
     world.run(200)
-    expect(told(refused)).toBe('REFUSED  30')
+    expect(told(refused)).toBe(`${formatEndpoint(server.attached[0]!.endpoint)} REFUSED 30`)
   })
 
   it('comes to an instance that does not know the router: the answer goes by way of it', () => {
@@ -129,7 +150,7 @@ describe('a trace', () => {
     server.sal.trustRouters([])
     const probe = client.trace(SERVICE, 5)
     world.run(200)
-    expect(told(probe)).toBe(`TRACED ${formatEndpoint(server.attached[0]!.endpoint)} 60`)
+    expect(told(probe)).toBe(`${formatEndpoint(server.attached[0]!.endpoint)} TRACED 60`)
   })
 
   it('is given up after its time, lost or unanswered', () => {
@@ -153,7 +174,7 @@ describe('a trace', () => {
     const error = new ServalError('ENOSERVICE', { service: 'nobody.example', asked: 'all' })
     client.sal.unresolved(serviceIdOf('nobody.example'), error, world.nowMs)
     world.run(100)
-    expect(told(found)).toMatch(/^HOP_LIMIT \S+ 20$/)
+    expect(told(found)).toMatch(/^\S+ HOP_LIMIT 20$/)
     expect(lost.outcome).toEqual({ type: 'failed', error })
   })
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { type Answer, answerOf, describeHop, endOf, type Hop, isVerdict } from '../../../src/bin/trace/hop.ts'
-import { endpoint } from '../../../src/wire/endpoint.ts'
+import { parseEndpoint } from '../../../src/wire/endpoint.ts'
 import { reasonCodes } from '../../../src/wire/extensions/reason.ts'
 
-const said = (code: number, detail = '', from = '10.0.0.254:54325') => {
-  const [address = '', port = '0'] = from.split(':')
-  return answerOf({ type: 'answered', remote: endpoint(address, Number(port)), code, detail, rttMs: 1.5 })
+const said = (code: number, detail = '', from = '10.0.0.254:54325', by = from) => {
+  const [who, remote] = [parseEndpoint(from)!, parseEndpoint(by)!]
+  return answerOf({ type: 'answered', from: who, remote, code, detail, rttMs: 1.5 })
 }
 const passed = (from: string, rttMs = 1): Answer => ({
   ...{ from, by: null, role: 'router', fate: 'passed', detail: '', rttMs },
@@ -33,16 +33,11 @@ describe('an answer', () => {
   })
 
   it('that was passed on is of the one who says so, not of the one who passed it on', () => {
-    expect(said(reasonCodes.HOP_LIMIT, '10.0.1.9:54325')).toMatchObject({
-      from: '10.0.1.9:54325',
-      by: '10.0.0.254:54325',
-      detail: '',
-    })
-    expect(said(reasonCodes.DROPPED, 'until noon')).toMatchObject({
-      from: '10.0.0.254:54325',
-      by: null,
-      detail: 'until noon',
-    })
+    const [from, by] = ['10.0.1.9:54325', '10.0.0.254:54325']
+    expect(said(reasonCodes.HOP_LIMIT, from, from, by)).toMatchObject({ from, by, detail: '' })
+    const detail = 'until noon'
+    expect(said(reasonCodes.DROPPED, detail, from, by)).toMatchObject({ from, by, detail })
+    expect(said(reasonCodes.DROPPED, detail, by)).toMatchObject({ from: by, by: null, detail })
   })
 })
 
@@ -64,7 +59,7 @@ describe('a way', () => {
     expect(isVerdict(way(passed('10.0.0.1:1'), passed('10.0.0.2:1'), no), no)).toBe(true)
     expect(isVerdict(way(passed('10.0.0.1:1'), null, no), no)).toBe(false)
     expect(isVerdict(way(no), no)).toBe(false)
-    const again = said(reasonCodes.LOOP, '10.0.0.2:1')
+    const again = said(reasonCodes.LOOP, '', '10.0.0.2:1')
     expect(isVerdict(way(passed('10.0.0.2:1'), again), again)).toBe(false)
   })
 
@@ -97,7 +92,7 @@ describe('the lines of a hop', () => {
   it('name a loop by the hop at which the router was before', () => {
     const hops = way(passed('10.0.0.1:1'), passed('10.0.0.2:1'), passed('10.0.0.1:1'))
     expect(lines(hops)).toEqual([' 3  10.0.0.1:1             router    1.00 ms  (loop, it was hop 1)'])
-    const told = way(passed('10.0.0.254:54325'), said(reasonCodes.LOOP, '10.0.0.254:54325'))
+    const told = way(passed('10.0.0.254:54325'), said(reasonCodes.LOOP))
     expect(lines(told)[0]).toContain('(loop, it was hop 1)')
   })
 
