@@ -58,8 +58,8 @@ export type Say = (answer: RuleAnswer) => Promise<void>
 /** Entries that are shown, or changed, before packets are served again: some 2 ms. */
 const SLICE = 256
 const MAX_COMPLAINTS = 20
-const USER: RuleOrigin & TargetSelector = { source: 'user', owner: '' }
-const CONFIG: TargetSelector = { source: 'config', owner: '' }
+const USER: RuleOrigin = { source: 'user', owner: '' }
+const BY_HAND: TargetSelector = { source: ['user', 'config'], owner: '' }
 const NO_TARGET =
   'is no target: ADDRESS:PORT [stream|datagram] is, as in 10.0.0.1:5000 or [fd00::1]:5000 stream'
 const TAKES_BOTH = 'takes streams and datagrams: take it away as a whole, or change it with mod'
@@ -193,12 +193,11 @@ export class RuleDesk {
 
   /** The rules of one pattern, at once: nobody sees a state between. Returns how many targets are gone. */
   #put(verb: ChangeVerb, { pattern, prefix, rules }: Group): number {
-    const { replace, remove, onChanged } = this.#options
+    const { replace, onChanged } = this.#options
     const isNew = (target: EntryTarget) => rules.some(rule => samePlace(target, rule))
     const others = this.#byHand(prefix).filter(target => !isNew(target))
     const isWhole = verb === 'mod' || verb === 'replace'
-    replace(prefix, [...(isWhole ? [] : others.map(ruleOf)), ...rules], { ...USER, name: pattern }, USER)
-    remove(prefix, CONFIG)
+    replace(prefix, [...(isWhole ? [] : others.map(ruleOf)), ...rules], { ...USER, name: pattern }, BY_HAND)
     onChanged(prefix)
     return isWhole ? others.length : 0
   }
@@ -238,7 +237,7 @@ export class RuleDesk {
   /** All of a pattern, or what leads to a target: for both protocols unless that says one. */
   #remove(prefix: ServicePrefix, target?: TargetName): number {
     const { remove, onChanged } = this.#options
-    const removed = remove(prefix, { ...USER, ...target }) + remove(prefix, { ...CONFIG, ...target })
+    const removed = remove(prefix, { ...BY_HAND, ...target })
     if (removed > 0) onChanged(prefix)
     return removed
   }

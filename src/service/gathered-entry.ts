@@ -162,12 +162,17 @@ export class GatheredEntry implements ServiceEntry {
     this.#update(this.#targets.slice(), [rule], origin)
   }
 
-  /** Puts `rules` in the place of the selected targets, all at once. As `insert` otherwise. */
+  /**
+   * Puts `rules` in the place of the selected targets, all at once. As `insert` otherwise; where a rule says what one of those said,
+   * it keeps the counters of that one.
+   */
   replace(rules: readonly Rule[], origin: RuleOrigin, selector: TargetSelector): void {
+    const isReplaced = ({ target }: Installed) => selects(selector, target)
     this.#update(
-      this.#targets.filter(({ target }) => !selects(selector, target)),
+      this.#targets.filter(installed => !isReplaced(installed)),
       rules,
       origin,
+      this.#targets.filter(isReplaced),
     )
   }
 
@@ -208,8 +213,13 @@ export class GatheredEntry implements ServiceEntry {
     return protocol === protocols.DATAGRAM ? this.#datagrams : this.#others
   }
 
-  #update(kept: Installed[], rules: readonly Rule[], origin: RuleOrigin): void {
-    for (const rule of rules) this.#mergeInto(kept, rule, origin)
+  #update(
+    kept: Installed[],
+    rules: readonly Rule[],
+    origin: RuleOrigin,
+    replaced: readonly Installed[] = [],
+  ): void {
+    for (const rule of rules) this.#mergeInto(kept, rule, origin, replaced)
     this.#become(kept)
     this.#name ??= origin.name
   }
@@ -220,16 +230,17 @@ export class GatheredEntry implements ServiceEntry {
     return before - this.#targets.length
   }
 
-  #mergeInto(targets: Installed[], rule: Rule, origin: RuleOrigin): void {
+  #mergeInto(targets: Installed[], rule: Rule, origin: RuleOrigin, replaced: readonly Installed[]): void {
     const { source, owner = '', expiresAt = Infinity, name } = origin
     checkRule(rule, () => `${name ?? this.name} ${rule.type}`)
     if (rule.type === 'DEMUX') this.#refuseSecondListener(targets, rule)
     for (const target of targetsOf(rule, source, owner)) {
       const sameTarget = ({ target: other }: Installed) =>
         other.source === source && other.owner === owner && samePlace(other, target)
-      const isOne = (installed: Installed) =>
-        sameTarget(installed) && protocolOf(installed.target) === protocolOf(target)
-      const counters = this.#targets.find(isOne)?.counters ?? zeroCounters()
+      const isOne = ({ target: other }: Installed) =>
+        samePlace(other, target) && protocolOf(other) === protocolOf(target)
+      const before = this.#targets.find(one => sameTarget(one) && isOne(one)) ?? replaced.find(isOne)
+      const counters = before?.counters ?? zeroCounters()
       const at = targets.findIndex(sameTarget)
       targets[at < 0 ? targets.length : at] = { target, expiresAt, alive: true, counters }
       // One for both protocols gives way to the first of the two that are said in its place, or takes the place of two.
@@ -295,7 +306,7 @@ export function selects(selector: TargetSelector, target: ServiceTarget): boolea
   const { type, source, owner, endpoint, protocol } = selector
   return (
     (type === undefined || type === target.type) &&
-    (source === undefined || source === target.source) &&
+    (source === undefined || [source].flat().includes(target.source)) &&
     (owner === undefined || owner === target.owner) &&
     (endpoint === undefined || (target.type === 'FORWARD' && sameEndpoint(endpoint, target.endpoint))) &&
     (protocol === undefined || protocol === protocolOf(target))

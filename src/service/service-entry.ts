@@ -52,7 +52,7 @@ export interface ServiceEntry {
 /** Picks targets; what is absent does not matter. */
 export interface TargetSelector {
   readonly type?: RuleType
-  readonly source?: RuleSource
+  readonly source?: RuleSource | readonly RuleSource[]
   readonly owner?: string
   /** Of FORWARD targets. */
   readonly endpoint?: Endpoint

@@ -183,6 +183,22 @@ describe('rules set by hand', () => {
     ])
   })
 
+  it('keep what those of the command line have counted in whose place they come', async () => {
+    given('web.example FORWARD 10.0.0.1:5000, 10.0.0.9:5000 weight 0', 'config')
+    given('web.example FORWARD 10.0.0.1:5000', 'controller', 'c')
+    const entry = table.find(parseServicePattern('web.example'))!
+    for (const [i, target] of entry.serving.entries()) entry.count(target, 7 + i, 700, 1)
+    await change('add', 'web.example FORWARD 10.0.0.2:5000')
+    const [web] = await client.list(ServicePrefix.all)
+    expect(web).toMatchObject({ packets: 15, bytes: 1400, drops: 2 })
+    expect(web!.targets.map(({ source, to, packets }) => [source, to, packets])).toEqual([
+      ['controller', '10.0.0.1:5000', 8],
+      ['user', '10.0.0.1:5000', 7],
+      ['user', '10.0.0.9:5000', 0],
+      ['user', '10.0.0.2:5000', 0],
+    ])
+  })
+
   it('keep what they have counted when they change', async () => {
     await change('add', 'web.example FORWARD 10.0.0.1:5000')
     const entry = table.find(parseServicePattern('web.example'))!
