@@ -1,6 +1,6 @@
 /**
  * Tables for people: columns as wide as what they hold; where the terminal is too narrow the flexible ones give way,
- * then the least important ones are left out. Not on a terminal nothing is cut, so that scripts see all.
+ * then the least important ones are left out, and a last line says which. Not on a terminal nothing is cut, so that scripts see all.
  */
 
 export interface Column<Row> {
@@ -13,7 +13,7 @@ export interface Column<Row> {
   readonly dropOrder?: number
 }
 
-/** One line a row, below a line of titles; no line has trailing spaces. `width` Infinity: nothing is cut. */
+/** One line a row, below a line of titles, above one that names the columns for which there is no room; no line has trailing spaces. `width` Infinity: nothing is cut. */
 export function formatTable<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
@@ -25,7 +25,12 @@ export function formatTable<Row>(
   for (const index of rows.keys()) {
     lines.push(shown.map(({ column, cells, width }) => pad(cells[index]!, width, column.align)))
   }
-  return lines.map(cells => cells.join(GAP).trimEnd())
+  const missing = columns.filter(column => !shown.some(laid => laid.column === column))
+  const note = `(no room for ${missing.map(({ title }) => title).join(', ')}: --json has all)`
+  return [
+    ...lines.map(cells => cells.join(GAP).trimEnd()),
+    ...(missing.length === 0 ? [] : [cut(note, width)]),
+  ]
 }
 
 /** `text` in `width` characters, its end replaced by … where it is longer. */

@@ -9,7 +9,7 @@ import { derivePlainKeys, type FlowKeys } from '../security/keys.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { type ControlExtension, controlFlags, KNOWN_CONTROL_FLAGS } from '../wire/extensions/control.ts'
 import { keyModes } from '../wire/extensions/key.ts'
-import { reasonCodes } from '../wire/extensions/reason.ts'
+import { readableDetail, reasonCodes } from '../wire/extensions/reason.ts'
 import { type Arrival, arrivalBytes } from './arrival.ts'
 import type { Outstanding } from './control-channel.ts'
 import type { Nack } from './flow-context.ts'
@@ -73,8 +73,8 @@ export class Opening<F> {
     if (control === undefined || control.ackno !== channel.verno) return this.#dropped('unexpected')
     if (control.flags & controlFlags.NACK) {
       if (!this.#setup.isControlNonce(control.nonce)) return this.#dropped('nackForged')
-      const { code = reasonCodes.REFUSED, detail = '' } = packet.extension('reason') ?? {}
-      this.#nack = { reason: code, detail, remote }
+      const reason = packet.extension('reason')
+      this.#nack = { reason: reason?.code ?? reasonCodes.REFUSED, detail: readableDetail(reason), remote }
       this.#parts.context.refused(this.#parts.flow, this.#nack, nowMs)
       return 'NACK'
     }

@@ -8,6 +8,7 @@ import { addTo, type Counters, zeroCounters } from '../service/counters.ts'
 import { nameOfProtocol, type RuleSource, type RuleType } from '../service/rule.ts'
 import { type RuleOfOrigin, rulesOf } from '../service/rule-lines.ts'
 import type { EntryTarget, ServiceEntry } from '../service/service-entry.ts'
+import { formatSharing } from '../service/sharing-text.ts'
 import { overlap } from '../service/target.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
 
@@ -76,6 +77,8 @@ export interface TargetStatus {
   readonly to: string
   readonly weight: number | null
   readonly priority: number | null
+  /** The OPTIONs of its rule, as a rule writes them; '' for none. */
+  readonly policy: string
   readonly state: 'serving' | 'standby' | 'down'
   readonly expiresInMs: number | null
   readonly packets: number
@@ -143,6 +146,7 @@ function targetStatus(entry: ServiceEntry, target: EntryTarget, nowMs: number): 
     ...{ source, owner, type, to: placeOf(target) },
     weight: isForward ? target.weight : null,
     priority: isForward ? target.priority : null,
+    policy: isForward ? formatSharing(target.sharing).join(' ') : '',
     state: isForward ? stateOf(entry, target) : 'serving',
     expiresInMs: expiresAt === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.round(expiresAt - nowMs)),
     packets: counters.packets,

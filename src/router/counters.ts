@@ -26,6 +26,8 @@ export function newRouterCounters() {
     /** ROUTE has no room for another router. */
     routeFull: 0,
     noService: 0,
+    /** Asked for what nobody can have, to know whether this router lives (router-probe.ts). */
+    probed: 0,
     droppedByRule: 0,
     delayTimedOut: 0,
     delayEvicted: 0,

@@ -6,7 +6,7 @@
  * Sans-I/O: give it datagrams and the time (`handleDatagram`, `handleTimeout` at `nextTimeoutAt`), then take
  * what it has to send and to tell (`pollTransmit`, `pollEvent`) until there is no more.
  */
-import type { ServiceId } from '../id/service-id.ts'
+import { ServiceId } from '../id/service-id.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { AnswerRate } from '../service/answer-limit.ts'
 import { affinityOf } from '../service/balance/affinity.ts'
@@ -63,6 +63,12 @@ export interface ResolveEvent {
 }
 export type RouterEvent = ResolveEvent
 
+/** Held by a rule DELAY. */
+interface Delayed {
+  readonly transit: Transit
+  readonly target: ServiceTarget
+}
+
 const profile = nativeProfile
 
 export class Router {
@@ -75,7 +81,7 @@ export class Router {
   readonly #back: BackChannel
   readonly #isNear: (endpoint: Endpoint) => boolean
   readonly #uniform: () => number
-  readonly #delayed: DelayQueue<Transit>
+  readonly #delayed: DelayQueue<Delayed>
   /** What waits and has not been told yet, by text: never more than wait. */
   readonly #unresolved = new Map<string, ServiceId>()
   readonly #allowed: AllowList
@@ -183,11 +189,11 @@ export class Router {
 
   /** Lets go what waits under a prefix and no DELAY rule holds any more: after any other change of the table. */
   releaseDelayed(under: ServicePrefix, nowMs: number): void {
-    const goes = ({ serviceId, item }: Held<Transit>) =>
-      peekType(this.table, serviceId, item.packet.protocol, 'remote') !== 'DELAY'
-    for (const { item } of this.#delayed.release(under, goes)) {
-      this.#tellNoMore(item.serviceId)
-      this.#resolve(item, nowMs)
+    const goes = ({ serviceId, item }: Held<Delayed>) =>
+      peekType(this.table, serviceId, item.transit.packet.protocol, 'remote') !== 'DELAY'
+    for (const { item, serviceId } of this.#delayed.release(under, goes)) {
+      this.#tellNoMore(serviceId)
+      this.#resolve(item.transit, nowMs)
     }
   }
 
@@ -282,12 +288,12 @@ export class Router {
       case 'FORWARD':
         return this.#forward(transit, target, nowMs)
       case 'DELAY':
-        return this.#delay(transit, nowMs)
+        return this.#delay(transit, target, nowMs)
       case 'DROP':
         this.counters.droppedByRule++
         return this.#back.refuse(transit, reasonCodes.DROPPED, target.reason ?? '', nowMs)
       default:
-        this.counters.noService++
+        this.counters[transit.serviceId.equals(ServiceId.zero) ? 'probed' : 'noService']++
         return this.#back.refuse(transit, reasonCodes.NO_SERVICE, '', nowMs)
     }
   }
@@ -310,19 +316,20 @@ export class Router {
     countDrop(this.table, transit.serviceId, target)
   }
 
-  #delay(transit: Transit, nowMs: number): void {
+  #delay(transit: Transit, target: ServiceTarget, nowMs: number): void {
     const { serviceId, bytes } = transit
     this.counters.delayed++
     if (!this.#delayed.isWaiting(serviceId)) this.#unresolved.set(serviceId.toString(), serviceId)
-    for (const held of this.#delayed.hold(serviceId, kept(transit), bytes, nowMs)) {
+    for (const held of this.#delayed.hold(serviceId, { transit: kept(transit), target }, bytes, nowMs)) {
       this.counters.delayEvicted++
       this.#giveUp(held, reasonCodes.OVERLOAD, nowMs)
     }
   }
 
-  #giveUp({ item }: Held<Transit>, code: number, nowMs: number): void {
-    this.#tellNoMore(item.serviceId)
-    this.#back.refuse(item, code, '', nowMs)
+  #giveUp({ item: { transit, target }, serviceId }: Held<Delayed>, code: number, nowMs: number): void {
+    this.#tellNoMore(serviceId)
+    countDrop(this.table, serviceId, target)
+    this.#back.refuse(transit, code, '', nowMs)
   }
 
   #tellNoMore(serviceId: ServiceId): void {

@@ -232,7 +232,7 @@ export class Resolver {
       case reasonCodes.NO_SERVICE:
         return { error: new ServalError('ENOSERVICE', { service, asked }), retry: 'never' }
       case reasonCodes.DROPPED:
-        return unreachable(service, `dropped by a rule of ${asked}`)
+        return unreachable(service, `dropped by a rule of ${asked}${detail === '' ? '' : `: ${detail}`}`)
       case reasonCodes.NO_ROUTE:
         return unreachable(service, `${asked} knows no way on`)
       case reasonCodes.HOP_LIMIT:

@@ -15,6 +15,7 @@ import type { ServiceId } from '../id/service-id.ts'
 import type { ServicePrefix } from '../id/service-prefix.ts'
 import type { Endpoint } from '../wire/endpoint.ts'
 import { answererOf, isTrace, trace } from '../wire/extensions/large.ts'
+import { readableDetail } from '../wire/extensions/reason.ts'
 import type { SalPacket } from '../wire/packet.ts'
 import type { Profile } from '../wire/profile.ts'
 import { type Protocol, protocols } from '../wire/sal-header.ts'
@@ -127,7 +128,8 @@ export class Tracer {
   handlePacket(packet: SalPacket, remote: Endpoint, nowMs: number): boolean {
     const pending = this.#pending.get(packet.dstFlowId)
     if (pending?.sentAt === undefined || !isNackTo(pending.nonce, packet)) return false
-    const { code = 0, detail = '' } = packet.extension('reason') ?? {}
+    const reason = packet.extension('reason')
+    const [code, detail] = [reason?.code ?? 0, readableDetail(reason)]
     const answer = packet.extensions.find(isTrace)
     const from = (answer && answererOf(answer)) ?? remote
     const rttMs = nowMs - pending.sentAt

@@ -14,7 +14,7 @@ import { formatEndpoint } from './endpoint.ts'
 import { controlFlags, formatControlFlags } from './extensions/control.ts'
 import { keyModes } from './extensions/key.ts'
 import { answererOf, isTrace, type LargeExtension } from './extensions/large.ts'
-import { formatReason } from './extensions/reason.ts'
+import { formatReason, readableDetail } from './extensions/reason.ts'
 import { type Extension, formatExtensionType } from './extensions.ts'
 import { IP_PROTOCOL_SERVAL, parseIpv4Header } from './ipv4.ts'
 import { nativeProfile } from './native-profile.ts'
@@ -95,7 +95,9 @@ function formatExtension(extension: Extension): string[] {
     case 'paths':
       return [`paths ${extension.entries.map(formatEndpoint).join(' ')}`]
     case 'reason':
-      return [`(${[formatReason(extension.code), extension.detail].filter(text => text !== '').join(': ')})`]
+      return [
+        `(${[formatReason(extension.code), readableDetail(extension)].filter(text => text !== '').join(': ')})`,
+      ]
     case 'end':
       return [`end ${extension.finalOffset}`]
     case 'source':

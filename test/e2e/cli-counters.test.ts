@@ -21,8 +21,10 @@ describe('what became of packets', () => {
     await world.run(['ping', '-c', '3', '-i', '0', 'closed.example'], { env })
     await world.run(['ping', '-c', '1', 'nobody.example'], { env })
     const { stdout } = await world.run(['counters'])
-    expect(stdout).toMatch(/^COUNTER +COUNT +PROGRAM +PID\n/)
-    expect(stdout).toMatch(new RegExp(`^droppedByRule +\\d+ +serval router +${router.pid}$`, 'm'))
+    expect(stdout).toMatch(/^COUNTER +COUNT +MEANING +PROGRAM +PID\n/)
+    expect(stdout).toMatch(
+      new RegExp(`^droppedByRule +\\d+ +refused by a rule DROP +serval router +${router.pid}$`, 'm'),
+    )
     expect(stdout).toMatch(/^noService +[1-9]/m)
     expect(stdout, 'what never happened').not.toContain('notAllowed')
     const json = await world.json<Counters>(['counters', '--of', String(router.pid)])

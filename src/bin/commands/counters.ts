@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { loadConfig } from '../../net/config.ts'
 import { RuntimeDirectory } from '../../net/runtime-dir.ts'
 import { askSockets } from '../../net/status-client.ts'
+import { meaningOf } from '../counters/meanings.ts'
 import { type Listing, type ListingOptions, showListing } from '../listing.ts'
 import { processesOf, processOption } from '../processes.ts'
 
@@ -32,11 +33,9 @@ export function addCounters(program: Command): void {
 }
 
 const EXAMPLES = `
-Of a router: packets came in, and were forwarded, delayed (a rule DELAY),
-answered (nacks) or relayed (answers on their way back). Others were dropped:
-from hosts that --allow does not name (notAllowed), without a rule (noService),
-by a rule (droppedByRule), with no hops left (hopLimit), seen before (loop), no
-packet at all (malformed), nothing that a router passes on (misdirected).
+Each counter is shown with what it counts. A rule DELAY holds a packet while a
+controller is asked who serves the name: delayRefused says that it knew nobody,
+or that there is no controller; delayTimedOut that it did not answer.
 
 Examples:
   $ serval counters
@@ -59,6 +58,7 @@ async function listCounters(of: string | undefined): Promise<Listing<Row>> {
     columns: [
       { title: 'COUNTER', text: row => row.counter },
       { title: 'COUNT', text: row => String(row.count), align: 'right' },
+      { title: 'MEANING', text: row => meaningOf(row.counter) ?? '', minWidth: 24, dropOrder: 2 },
       { title: 'PROGRAM', text: row => row.program, minWidth: 8, dropOrder: 1 },
       { title: 'PID', text: row => String(row.pid), align: 'right' },
     ],

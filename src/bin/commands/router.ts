@@ -63,8 +63,16 @@ export function addRouter(program: Command): void {
         .argParser(listOf)
         .default([], 'everybody'),
     )
-    .option('--take-over', 'share the addresses of a router that runs, until that one is stopped')
-    .option('--grace <s>', 'time for late askers at the end', secondsWithin({ min: 0, max: 600 }), 1)
+    .option(
+      '--take-over',
+      'share the addresses of a router that runs, until that one is stopped; needs workers',
+    )
+    .option(
+      '--grace <s>',
+      'how long late askers are answered at the end; it ends as soon as there are none',
+      secondsWithin({ min: 0, max: 600 }),
+      1,
+    )
     .addOption(captureOption())
     .option('--json', 'print the ready line as JSON (ready.schema.json)')
     .addHelpText('after', EXAMPLES)
@@ -77,7 +85,10 @@ A rule is one of
   PATTERN DELAY
   PATTERN DROP [why]
 and a PATTERN is a name, *.name, a raw ID with an optional /bits, or default.
-With --profile 2014 there are no ports, and :PORT is left out.
+With --profile 2014 there are no ports, and :PORT is left out. DELAY holds a
+packet while the controller is asked who serves the name, for 5 s at most; of
+more than 1,024 (or 1 MiB) in one worker the oldest is refused. Where there is
+no controller it refuses at once.
 
 Examples:
   $ serval router

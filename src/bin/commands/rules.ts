@@ -157,7 +157,7 @@ async function listRules(pattern: string | undefined, of: string | undefined): P
   const rows = processes.flatMap(({ pid, rules }) => rules.flatMap(rule => rowsOf(rule, pid)))
   return {
     rows,
-    columns: ruleColumns(processes.length > 1),
+    columns: ruleColumns(rows, processes.length > 1),
     json: { processes },
     ifEmpty: `no rules${pattern === undefined ? '' : ` under ${pattern}`} (asked ${placeOf(processes)})`,
   }

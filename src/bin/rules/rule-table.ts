@@ -9,6 +9,7 @@ export interface RuleRow {
   readonly action: string
   readonly to: string
   readonly share: string
+  readonly policy: string
   readonly origin: string
   readonly state: string
   readonly packets: number
@@ -22,21 +23,26 @@ export function rowsOf({ pattern, targets, packets, bytes, drops }: RuleStatus, 
   if (first === undefined) return []
   if (others.length === 0) return [{ ...first, pattern, packets, bytes, drops }]
   const to = `${targets.length} targets`
-  const whole = { pid, pattern, action: '', to, share: '', origin: '', state: '', packets, bytes, drops }
+  const blank = { action: '', share: '', policy: '', origin: '', state: '' }
+  const whole = { ...blank, pid, pattern, to, packets, bytes, drops }
   return [whole, first, ...others]
 }
 
-/** `ofSeveral`: of more than one process. */
-export function ruleColumns(ofSeveral: boolean): readonly Column<RuleRow>[] {
+/** What differs between rows alone gets a column where it may be missing: processes, and how targets share. */
+export function ruleColumns(rows: readonly RuleRow[], ofSeveral: boolean): readonly Column<RuleRow>[] {
+  const hasPolicy = rows.some(({ policy }) => policy !== '')
   return [
     { title: 'PATTERN', text: row => row.pattern, minWidth: 12 },
     { title: 'ACTION', text: row => row.action },
     { title: 'TO', text: row => row.to, minWidth: 15 },
-    { title: 'SHARE', text: row => row.share, dropOrder: 3 },
-    { title: 'ORIGIN', text: row => row.origin },
+    { title: 'SHARE', text: row => row.share, dropOrder: 2 },
+    ...(hasPolicy
+      ? [{ title: 'POLICY', text: (row: RuleRow) => row.policy, minWidth: 12, dropOrder: 4 } as const]
+      : []),
+    { title: 'ORIGIN', text: row => row.origin, dropOrder: 3 },
     { title: 'STATE', text: row => row.state, dropOrder: 1 },
     { title: 'PACKETS', text: row => String(row.packets), align: 'right' },
-    { title: 'BYTES', text: row => formatBytes(row.bytes), align: 'right', dropOrder: 2 },
+    { title: 'BYTES', text: row => formatBytes(row.bytes), align: 'right', dropOrder: 5 },
     { title: 'DROPS', text: row => String(row.drops), align: 'right' },
     ...(ofSeveral
       ? [{ title: 'PID', text: (row: RuleRow) => String(row.pid), align: 'right' } as const]
@@ -55,13 +61,14 @@ export function inOrder(entries: readonly RuleStatus[]): RuleStatus[] {
 }
 
 function rowOf(target: TargetStatus, pid: number): RuleRow {
-  const { type, to, weight, priority, source, state, packets, bytes, drops } = target
+  const { type, to, weight, priority, policy, source, state, packets, bytes, drops } = target
   return {
     pid,
     pattern: '',
     action: type,
     to: to === '' ? '-' : to,
-    share: weight === null ? '-' : priority === 1 ? String(weight) : `${weight} of priority ${priority}`,
+    share: weight === null ? '-' : priority === 1 ? String(weight) : `${weight}, priority ${priority}`,
+    policy,
     origin: source,
     state: type === 'FORWARD' ? state : '-',
     ...{ packets, bytes, drops },

@@ -74,6 +74,11 @@ export function reason(code: number, detail = ''): ReasonExtension {
   return { kind: 'reason', bits: 0, reserved: 0, code, detail: TEXT.decode(bytes.subarray(0, end)) }
 }
 
+/** What others say, as it may go to terminals and logs: without control characters. */
+export function readableDetail(reason: ReasonExtension | undefined): string {
+  return reason?.detail.replace(CONTROL_CHARACTERS, ' ') ?? ''
+}
+
 /** `NO_SERVICE`, or the number of a code that is not known here. */
 export function formatReason(code: number): string {
   return Object.entries(reasonCodes).find(([, known]) => known === code)?.[0] ?? String(code)
@@ -112,6 +117,7 @@ export const reasonCodec: ExtensionCodec<ReasonExtension> = {
   },
 }
 
+const CONTROL_CHARACTERS = /\p{Cc}/gu
 const UTF8 = new TextEncoder()
 const TEXT = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 

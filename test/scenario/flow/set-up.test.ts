@@ -1,6 +1,7 @@
 /** Set-up, one packet a line (src/wire/README.md, "Set-up"). Links take 10 ms each way. */
 import { describe, expect, it } from 'vitest'
 import { serialAdd } from '../../../src/id/serial.ts'
+import { formatEndpoint } from '../../../src/wire/endpoint.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { reason, reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { packetOf } from '../../support/simulator/describe-packet.ts'
@@ -292,6 +293,29 @@ describe('a service router', () => {
     expect(flow.error?.message).toContain('nobody.example')
     expect(flow.error?.message).toContain(router.endpoint.address)
     expect(client.sal.flows.size).toBe(0)
+  })
+
+  it('says why it drops a SYN, and nothing that a terminal would obey', () => {
+    for (const [why, said] of [
+      ['moved away', 'moved away'],
+      ['\u001b[2J gone', ' [2J gone'],
+    ] as const) {
+      const world = simulate(1)
+      const net = world.link('net', { delayMs: 10 })
+      const router = world.router('router', net)
+      router.rule(SERVICE, { type: 'DROP', reason: 'moved away' })
+      const client = world.host('client', net).use(router)
+      world.intercept('router > client NACK', packet => {
+        const { srcFlowId, dstFlowId, extensions } = packetOf(packet.bytes)!
+        const other = extensions.map(one => (one.kind === 'reason' ? reason(one.code, why) : one))
+        world.inject({ ...packet, bytes: forge({ srcFlowId, dstFlowId, extensions: other }) })
+      })
+      const flow = client.connect(SERVICE)
+      world.run(1000)
+      expect(flow.error).toMatchObject({ code: 'EHOSTUNREACH' })
+      const from = formatEndpoint(router.endpoint)
+      expect(flow.error?.message).toContain(`dropped by a rule of ${from}: ${said}`)
+    }
   })
 
   it('that is not there is told from a server that does not answer', () => {

@@ -34,16 +34,22 @@ describe('a table', () => {
     ])
   })
 
-  it('leaves the least important column out where cutting is not enough', () => {
+  it('leaves the least important column out where cutting is not enough, and says so', () => {
     expect(formatTable(rows, columns, 20)).toEqual([
       'SERVICE          PID',
       'web.example        7',
       'a.very.long.n…  4711',
+      '(no room for PROGRA…',
     ])
   })
 
   it('keeps the columns that must be there, however narrow the terminal is', () => {
-    expect(formatTable(rows, columns, 5)).toEqual(['SERVICE    PID', 'web.exa…     7', 'a.very.…  4711'])
+    expect(formatTable(rows, columns, 5)).toEqual([
+      'SERVICE    PID',
+      'web.exa…     7',
+      'a.very.…  4711',
+      '(no …',
+    ])
   })
 
   it('has only its titles where there are no rows', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseServicePattern, serviceIdOf } from '../../../src/id/name.ts'
+import { ServiceId } from '../../../src/id/service-id.ts'
+import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import { OUTPUT_LIMITS } from '../../../src/router/output-queue.ts'
 import type { Router } from '../../../src/router/router.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
@@ -28,6 +30,12 @@ import {
 
 const TO_SERVER = 'web.example FORWARD 10.0.0.9:7'
 const { SYN, ACK, NACK, RSYN, RST } = controlFlags
+const lone = {
+  srcFlowId: 0x0a,
+  dstFlowId: 0,
+  protocol: protocols.STREAM,
+  extensions: [control(SYN, VERNO, 0, NONCE)],
+}
 
 /** An unconnected datagram from client.example. */
 function datagram(text: string, to = 'web.example', hops?: number): Uint8Array {
@@ -437,6 +445,19 @@ describe('ROUTE of another router', () => {
   })
 })
 
+describe('who asks whether a router lives', () => {
+  it('is answered, and asks for nothing that should be there', () => {
+    const router = routerWith([TO_SERVER])
+    arrive(
+      router,
+      packetBytes({ ...lone, extensions: [...lone.extensions, service(ServiceId.zero)] }),
+      '10.0.0.1:40',
+    )
+    expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>a hops 32 NO_SERVICE'])
+    expect(router.counters).toMatchObject({ probed: 1, noService: 0 })
+  })
+})
+
 describe('a DELAY rule', () => {
   const events = (router: Router) => {
     const seen: string[] = []
@@ -505,6 +526,10 @@ describe('a DELAY rule', () => {
     expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>2 hops 32 NO_SERVICE'])
     expect(router.nextTimeoutAt).toBe(Infinity)
     expect(router.counters.delayTimedOut).toBe(3)
+    expect(router.table.find(parseServicePattern('web.example'))?.counters).toMatchObject({
+      packets: 3,
+      drops: 3,
+    })
     // Nobody has fetched the question yet, and it is moot.
     expect(events(router)).toEqual([])
 
@@ -529,6 +554,7 @@ describe('a DELAY rule', () => {
     arrive(router, syn({ flowId: 3, to: 'api.example' }), '10.0.0.1:40')
     expect(traceOf(router)).toEqual(['10.0.0.1:40 < NACK 0>1 hops 32 OVERLOAD'])
     expect(router.counters.delayEvicted).toBe(1)
+    expect(router.table.find(ServicePrefix.all)?.counters).toMatchObject({ packets: 3, drops: 1 })
     expect(events(router)).toEqual([api])
   })
 

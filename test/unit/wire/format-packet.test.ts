@@ -1,8 +1,12 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
+import { reason, reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { formatDatagram, formatIpPacket } from '../../../src/wire/format-packet.ts'
+import { protocols } from '../../../src/wire/sal-header.ts'
 import { nativeVectors } from '../../support/native-vectors.ts'
 import { readCapture, VECTORS } from '../../support/pcap.ts'
+import { packetBytes } from '../../support/router-trace.ts'
 
 const captured = (file: string, number: number) => readCapture(join(VECTORS, file))[number - 1]!.bytes
 const lineOf = (name: string) => {
@@ -50,6 +54,13 @@ describe('a native packet as a line', () => {
     expect(formatDatagram(new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n'), 0, 18)).toEqual([])
     expect(formatIpPacket(Uint8Array.of(0x45))).toEqual([])
     expect(formatIpPacket(Uint8Array.of(0x60))).toEqual([])
+  })
+
+  it('holds nothing that a terminal would obey', () => {
+    const extensions = [control(controlFlags.NACK, 0, 1), reason(reasonCodes.DROPPED, '\u001b[2J\u0007gone')]
+    const bytes = packetBytes({ srcFlowId: 0, dstFlowId: 9, protocol: protocols.STREAM, extensions })
+    const [line] = formatDatagram(bytes, 0, bytes.length)
+    expect(line).toContain('(DROPPED:  [2J gone)')
   })
 
   it('says what is wrong with it', () => {
