@@ -2,7 +2,6 @@
 import type { AnyFlow } from '../flow/any-flow.ts'
 import { FlowSignal } from '../flow/states.ts'
 import type { SalEvent } from '../sal/news.ts'
-import { nowMs } from './clock.ts'
 import type { Messages } from './messages.ts'
 import type { Moves } from './moves.ts'
 import type { Neighbours } from './neighbours.ts'
@@ -28,7 +27,7 @@ export class Audience {
   hear(event: SalEvent): void {
     switch (event.type) {
       case 'accept':
-        return handOver(event.flow, event.listener.owner as StackListener)
+        return (event.listener.owner as StackListener).accept(event.flow)
       case 'flow':
         return this.#tell(event.flow, event.signals)
       case 'traced':
@@ -48,14 +47,5 @@ export class Audience {
     if (signals & FlowSignal.moved && flow.activePath) neighbours.meet(flow.activePath.remote)
     const handler = flow.owner as FlowHandler | undefined
     handler?.onSignals(flow, signals)
-  }
-}
-
-function handOver(flow: AnyFlow, listener: StackListener): void {
-  try {
-    flow.owner = listener.onFlow(flow)
-  } finally {
-    // A program that failed to take the flow will not answer on it.
-    if (flow.owner === undefined) flow.reset(nowMs())
   }
 }

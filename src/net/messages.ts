@@ -1,4 +1,5 @@
 /** Datagrams that programs send without a flow, and what they are told of them. */
+import { AsyncResource } from 'node:async_hooks'
 import type { ServalError } from '../errors.ts'
 import type { OutgoingDatagram } from '../sal/datagrams.ts'
 import type { Sal } from '../sal/sal.ts'
@@ -33,7 +34,7 @@ export class Messages {
     const { id, text } = nameOfTarget(to)
     const datagram = { from: from.source, payload, serviceId: id, name: text, remote }
     const outcome = this.#sal.send(datagram, nowMs())
-    if (outcome === 'waiting') this.#waiting.set(datagram, onSent)
+    if (outcome === 'waiting') this.#waiting.set(datagram, AsyncResource.bind(onSent))
     else onSent(outcome === 'sent' ? undefined : outcome)
   }
 

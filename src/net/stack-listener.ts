@@ -17,6 +17,7 @@ import type { AgentLink } from './agent-link.ts'
 import { nowMs } from './clock.ts'
 import { isLocalName, type ListenNames, namesOfListener, type ServiceTarget } from './names.ts'
 import { type PortHold, portKey } from './port-claims.ts'
+import { ListenerScope } from './program-scope.ts'
 import type { ServiceStatus } from './status.ts'
 
 export interface FlowHandler {
@@ -72,7 +73,8 @@ export class StackListener {
   readonly name: string
   /** Where it is a port. */
   readonly port: number | undefined
-  readonly onFlow: (flow: AnyFlow) => FlowHandler
+  readonly #onFlow: (flow: AnyFlow) => FlowHandler
+  readonly #scope = new ListenerScope()
   readonly #host: ListenerHost
   readonly #target: ServiceTarget
   readonly #name: ServiceName
@@ -103,7 +105,7 @@ export class StackListener {
     this.#onClosed = onClosed
     this.name = names.name.text
     this.port = parsePortService(this.name)?.port
-    this.onFlow = onFlow
+    this.#onFlow = onFlow
     this.#listener = this.#listen(backlog, congestion)
     this.#listener.owner = this
     this.#acknowledged = Promise.all(this.#publicNames.map(alias => this.#register(alias)))
@@ -144,9 +146,19 @@ export class StackListener {
     return this.#listener.inbox.take()
   }
 
+  /** Hands a flow over that has been set up. */
+  accept(flow: AnyFlow): void {
+    try {
+      flow.owner = this.#scope.newFlowScope().take(this.#onFlow, flow)
+    } finally {
+      // A program that failed to take the flow will not answer on it.
+      if (flow.owner === undefined) flow.reset(nowMs())
+    }
+  }
+
   /** Something has come that belongs to no flow. */
   handleMessages(): void {
-    this.#datagrams?.onMessages()
+    if (this.#datagrams !== undefined) this.#scope.runInAsyncScope(this.#datagrams.onMessages)
   }
 
   /** How much may wait to be read, bytes. */

@@ -41,6 +41,7 @@ import { ownEndpoints, publicEndpoints } from './own-endpoints.ts'
 import { openOwnRules } from './own-rules.ts'
 import { PortClaims } from './port-claims.ts'
 import { type ProfileNetwork, profileParts } from './profile-parts.ts'
+import { FlowScope } from './program-scope.ts'
 import { randomBytes } from './random.ts'
 import { Resolution } from './resolution.ts'
 import { RuntimeDirectory } from './runtime-dir.ts'
@@ -210,7 +211,7 @@ export class Stack {
     const { datagrams, ...rest } = options
     const carried = datagrams && { protocol: protocols.DATAGRAM, port: datagrams.port }
     const flow = this.#sal.connect({ serviceId: id, name: text, ...rest, ...carried }, nowMs())
-    flow.owner = handler
+    flow.owner = new FlowScope(handler)
     this.wake()
     return flow
   }
