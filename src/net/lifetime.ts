@@ -22,6 +22,8 @@ export class Lifetime {
   /** Let go of, and not done. */
   readonly #lingering = new Set<AnyFlow>()
   #onFinished: (() => void) | undefined
+  /** What was written when nothing else kept the process any more, by flow: it ends when peers have that, whatever they make it answer since. */
+  #owed: Map<AnyFlow, number> | undefined
 
   constructor(sal: Sal, keeper: Keeper) {
     this.#sal = sal
@@ -92,11 +94,13 @@ export class Lifetime {
     this.#keeper.flush()
   }
 
-  /** A kernel would go on with this when the program is gone. */
-  get isSending(): boolean {
-    return this.#unfinished.some(({ protocol, bufferedBytes }) => {
-      return protocol === protocols.STREAM && bufferedBytes > 0
-    })
+  /** A kernel would go on with this when the program is gone: asked again and again, until it is not so. */
+  isSending(): boolean {
+    const streams = this.#unfinished.filter(({ protocol }) => protocol === protocols.STREAM)
+    this.#owed ??= new Map(streams.map(flow => [flow, ackedBytes(flow) + flow.bufferedBytes]))
+    const isSending = streams.some(flow => ackedBytes(flow) < (this.#owed?.get(flow) ?? 0))
+    if (!isSending) this.#owed = undefined
+    return isSending
   }
 
   get #unfinished(): AnyFlow[] {
@@ -110,6 +114,10 @@ export class Lifetime {
   #hold(): void {
     this.#keeper.hold(this.#users + this.#lingering.size > 0)
   }
+}
+
+function ackedBytes(flow: AnyFlow): number {
+  return flow.info().bytesOut + flow.unsentBytes - flow.bufferedBytes
 }
 
 /** Whether the peer has acknowledged all that there was to say, the end of the stream included. */

@@ -195,7 +195,7 @@ export class Stack {
         this.#agent.stop()
         this.#lifetime.handleExit()
       },
-      () => this.#lifetime.isSending,
+      () => this.#lifetime.isSending(),
     )
     this.ready = Promise.all([this.#statusServer?.open(), this.#resolution.ready]).then(() => undefined)
   }

@@ -56,6 +56,22 @@ describe('a process with a stack', () => {
     expect(readdirSync(stacks.runtimeDir)).toEqual([])
   })
 
+  it('ends though its flows go on, where nobody waits for them', async () => {
+    const code = `
+      const echo = { onSignals(flow, signals) {
+        if (signals & 1 && flow.role === 'client') flow.write(new Uint8Array(1))
+        for (let chunk = flow.read(); chunk; chunk = flow.read()) flow.write(chunk)
+        stack.wake()
+      } }
+      await stack.listen('echo.example', {}, () => echo)
+      stack.connect('echo.example', {}, echo)
+      setTimeout(() => console.log(stack.flows()[0].bytesIn > 9 ? 'spoken' : 'silent'), 300)
+    `
+    const { exited, says } = run(code)
+    expect(await says()).toBe('spoken')
+    expect(await exited).toBe(0)
+  })
+
   it('lives as long as somebody waits', async () => {
     const { child, exited, says } = run(SERVE)
     await says()
