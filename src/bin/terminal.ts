@@ -1,5 +1,6 @@
 /** Where output goes: whether a person watches, how much fits, and colours where they are wanted. */
 import { styleText } from 'node:util'
+import { cut } from './table.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 
@@ -59,6 +60,31 @@ export class LiveBlock {
 
   #back(): string {
     return this.#height === 0 ? '\r' : `\x1b[${this.#height}F`
+  }
+}
+
+/** How far long work is, for a person who watches: nothing is left of it, and files and pipes get nothing. */
+export class ProgressLine {
+  readonly #terminal: Terminal
+  readonly #block: LiveBlock
+  #isShown = false
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#terminal = terminalOf(stream)
+    this.#block = new LiveBlock(this.#terminal)
+  }
+
+  show(text: string): void {
+    if (!this.#terminal.isInteractive) return
+    this.#isShown = true
+    this.#block.draw([cut(text, this.#terminal.columns - 1)])
+  }
+
+  clear(): void {
+    if (!this.#isShown) return
+    this.#block.draw([])
+    this.#block.end()
+    this.#isShown = false
   }
 }
 

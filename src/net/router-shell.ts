@@ -237,6 +237,7 @@ export class RouterShell {
       remove: (prefix, selector) => table.remove(prefix, selector),
       counts: prefixes => this.#plane.ruleCounts(prefixes),
       onChanged: prefix => this.#plane.release(prefix),
+      caughtUp: () => this.#plane.caughtUp(),
     })
   }
 

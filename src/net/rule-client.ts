@@ -7,6 +7,7 @@ import type {
   Complaint,
   RuleAnswer,
   RuleChangeCount,
+  RuleProgress,
   RuleRequest,
   RuleStatus,
   StagedRule,
@@ -39,8 +40,12 @@ export class RuleClient {
   }
 
   /** Makes a change by rules, each named by the line on which it stands. Rejects as `list`. */
-  async change(verb: ChangeVerb, rules: readonly StagedRule[]): Promise<RuleOutcome> {
-    return this.#outcome([...stages(rules), { ask: 'change', verb }])
+  async change(
+    verb: ChangeVerb,
+    rules: readonly StagedRule[],
+    onProgress?: (progress: RuleProgress) => void,
+  ): Promise<RuleOutcome> {
+    return this.#outcome([...stages(rules), { ask: 'change', verb }], onProgress)
   }
 
   /** Takes what was set by hand from a pattern, or what leads to a target, ADDRESS:PORT [stream|datagram]. Rejects as `list`. */
@@ -48,8 +53,12 @@ export class RuleClient {
     return this.#outcome([{ ask: 'delete', pattern, target }])
   }
 
-  async #outcome(requests: readonly RuleRequest[]): Promise<RuleOutcome> {
+  async #outcome(
+    requests: readonly RuleRequest[],
+    onProgress: (progress: RuleProgress) => void = () => undefined,
+  ): Promise<RuleOutcome> {
     for await (const answer of this.#ask(requests)) {
+      if ('progress' in answer) onProgress(answer.progress)
       if ('changed' in answer || 'refused' in answer) return answer
     }
     throw gone()

@@ -8,7 +8,7 @@
  *
  * Large tables are read and changed in slices, between which packets are served.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { ServalError } from '../errors.ts'
 import { parseServicePattern } from '../id/name.ts'
 import { ServicePrefix } from '../id/service-prefix.ts'
@@ -29,6 +29,7 @@ import {
   isByHand,
   placeOf,
   type RuleAnswer,
+  type RuleProgress,
   type RuleRequest,
   type RuleStatus,
   ruleStatus,
@@ -50,6 +51,8 @@ export interface RuleDeskOptions {
   counts?(prefixes: readonly ServicePrefix[]): Promise<readonly (readonly (EntryCounts | undefined)[])[]>
   /** What waits under a prefix may be able to go on. */
   onChanged(prefix: ServicePrefix): void
+  /** Resolves when others who serve by the same rules have all changes so far. Default: there are none. */
+  caughtUp?(): Promise<void>
 }
 
 /** Says a value, and resolves when there is room for another. */
@@ -58,6 +61,7 @@ export type Say = (answer: RuleAnswer) => Promise<void>
 /** Entries that are shown, or changed, before packets are served again: some 2 ms. */
 const SLICE = 256
 const MAX_COMPLAINTS = 20
+const PROGRESS_MS = 500
 const USER: RuleOrigin = { source: 'user', owner: '' }
 const BY_HAND: TargetSelector = { source: ['user', 'config'], owner: '' }
 const NO_TARGET =
@@ -77,6 +81,7 @@ export class RuleDesk {
   converse(say: Say): (value: unknown) => Promise<void> {
     let staged: Staged[] = []
     let complaints: Complaint[] = []
+    let toldAt = nowMs()
     return async value => {
       const request = parseRuleRequest(value)
       if (request === undefined) throw new TypeError('no request about rules')
@@ -89,15 +94,17 @@ export class RuleDesk {
             if ('message' in read) complaints.push(read)
             else staged.push(read)
           }
-          return nextTurn()
+          if (nowMs() - toldAt < PROGRESS_MS) return nextTurn()
+          toldAt = nowMs()
+          return say({ progress: { step: 'reading', rules: staged.length } })
         case 'change': {
           const [rules, refused] = [staged, complaints]
           staged = []
           complaints = []
-          return say(await this.#inTurn(() => this.#change(request.verb, rules, refused)))
+          return this.#inTurn(progress => this.#change(request.verb, rules, refused, progress), say)
         }
         case 'delete':
-          return say(await this.#inTurn(() => this.#delete(request.pattern, request.target)))
+          return this.#inTurn(() => this.#delete(request.pattern, request.target), say)
       }
     }
   }
@@ -128,10 +135,17 @@ export class RuleDesk {
     )
   }
 
-  #inTurn(change: () => Promise<RuleAnswer>): Promise<RuleAnswer> {
-    const done = this.#last.then(change, change)
+  /** Says what a change came to, and how far it is meanwhile. */
+  async #inTurn(change: (progress: Progress) => Promise<RuleAnswer>, say: Say): Promise<void> {
+    const progress: Progress = { step: 'waiting', rules: 0 }
+    const begin = () => change(progress)
+    const done = this.#last.then(begin, begin)
     this.#last = done
-    return done
+    for (;;) {
+      const answer = await Promise.race([done, delay(PROGRESS_MS, undefined, { ref: false })])
+      if (answer !== undefined) return say(answer)
+      await say({ progress: { ...progress } })
+    }
   }
 
   #read([line, text]: StagedRule): Staged | Complaint {
@@ -149,17 +163,22 @@ export class RuleDesk {
     verb: ChangeVerb,
     staged: readonly Staged[],
     unread: readonly Complaint[],
+    progress: Progress,
   ): Promise<RuleAnswer> {
-    const refused = await this.#complaints(verb, staged, unread)
+    const refused = await this.#complaints(verb, staged, unread, progress)
     if (refused.length > 0) return { refused: refused.slice(0, MAX_COMPLAINTS) }
     const groups = groupsOf(staged)
     let removed = 0
     let steps = 0
+    enter(progress, 'setting')
     for (const group of groups.values()) {
       removed += this.#put(verb, group)
+      progress.rules += group.rules.length
       if (++steps % SLICE === 0) await nextTurn()
     }
     if (verb === 'replace') removed += await this.#removeOthers(groups)
+    enter(progress, 'applying')
+    await this.#options.caughtUp?.()
     return { changed: { set: staged.length, removed } }
   }
 
@@ -167,13 +186,16 @@ export class RuleDesk {
     verb: ChangeVerb,
     staged: readonly Staged[],
     unread: readonly Complaint[],
+    progress: Progress,
   ): Promise<Complaint[]> {
+    enter(progress, 'checking')
     const complaints = [...unread]
     const said = new SaidTargets<number>()
     for (const [index, rule] of staged.entries()) {
       const earlier = said.add(rule, rule.line)
       const complaint = earlier === undefined ? this.#misplaced(verb, rule) : repeats(rule, earlier)
       if (complaint !== undefined) complaints.push(complaint)
+      progress.rules = index
       if (index % SLICE === SLICE - 1) await nextTurn()
     }
     return complaints.sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
@@ -227,6 +249,7 @@ export class RuleDesk {
       return refuse((error as Error).message)
     }
     const removed = this.#remove(prefix, target)
+    await this.#options.caughtUp?.()
     if (removed > 0) return { changed: { set: 0, removed } }
     const wider = target && this.#byHand(prefix).find(other => overlapsTarget(other, target))
     if (wider !== undefined) return refuse(`${describe(wider)} of ${patternText} ${TAKES_BOTH}`)
@@ -253,6 +276,13 @@ export class RuleDesk {
     const nothing = `nothing has been set by hand for ${pattern}`
     return sources.length === 0 ? nothing : `${nothing} (what is there is of origin ${sources.join(', ')})`
   }
+}
+
+type Progress = { -readonly [K in keyof RuleProgress]: RuleProgress[K] }
+
+function enter(progress: Progress, step: RuleProgress['step']): void {
+  progress.step = step
+  progress.rules = 0
 }
 
 interface Staged extends RuleLine {

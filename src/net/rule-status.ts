@@ -36,6 +36,15 @@ export type RuleAnswer =
   | { readonly done: true }
   | { readonly changed: RuleChangeCount }
   | { readonly refused: readonly Complaint[] }
+  /** Said every half second while a change takes its time. */
+  | { readonly progress: RuleProgress }
+
+export interface RuleProgress {
+  /** `waiting`: for a change that came before; `applying`: for those who forward beside the table. */
+  readonly step: 'waiting' | 'reading' | 'checking' | 'setting' | 'applying'
+  /** Through with this step. */
+  readonly rules: number
+}
 
 export interface RuleChangeCount {
   /** Rules that hold now. */

@@ -4,7 +4,7 @@ import { parseServicePattern } from '../../id/name.ts'
 import { ServicePrefix } from '../../id/service-prefix.ts'
 import { loadConfig } from '../../net/config.ts'
 import { RuleClient, type RuleOutcome } from '../../net/rule-client.ts'
-import { type ChangeVerb, type Complaint, isByHand } from '../../net/rule-status.ts'
+import { type ChangeVerb, type Complaint, isByHand, type RuleProgress } from '../../net/rule-status.ts'
 import { parsePattern } from '../arguments.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { type Listing, type ListingOptions, showListing } from '../listing.ts'
@@ -12,6 +12,7 @@ import { printJson, printLine, printNote } from '../output.ts'
 import { type HostProcess, processesOf, processOption, theProcess, titleOf } from '../processes.ts'
 import { nameOfFile, readRuleFile } from '../rule-file.ts'
 import { inOrder, type RuleRow, rowsOf, ruleColumns } from '../rules/rule-table.ts'
+import { ProgressLine } from '../terminal.ts'
 import { count } from '../units.ts'
 
 interface ProcessOptions {
@@ -129,7 +130,12 @@ function addFiles(rules: Command): void {
     .action((file: string, options: ProcessOptions & { replace?: boolean }) => {
       const verb: ChangeVerb = options.replace ? 'replace' : 'import'
       const staged = readRuleFile(file, 'rules import')
-      return change(options, nameOfFile(file), client => client.change(verb, staged))
+      const line = new ProgressLine(process.stderr)
+      const showProgress = ({ step, rules }: RuleProgress) =>
+        line.show(`${step}: ${rules} of ${count(staged.length, 'rule')}`)
+      return change(options, nameOfFile(file), client =>
+        client.change(verb, staged, showProgress).finally(() => line.clear()),
+      )
     })
   rules
     .command('export')

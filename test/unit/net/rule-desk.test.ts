@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseServicePattern } from '../../../src/id/name.ts'
 import { ServicePrefix } from '../../../src/id/service-prefix.ts'
 import { RuleClient, type RuleOutcome } from '../../../src/net/rule-client.ts'
 import { RuleDesk } from '../../../src/net/rule-desk.ts'
-import type { ChangeVerb, RuleStatus } from '../../../src/net/rule-status.ts'
+import type { ChangeVerb, RuleProgress, RuleStatus } from '../../../src/net/rule-status.ts'
 import { StatusServer } from '../../../src/net/status-server.ts'
 import type { RuleSource } from '../../../src/service/rule.ts'
 import { parseRule } from '../../../src/service/rule-text.ts'
@@ -19,10 +20,13 @@ let table: ServiceTable
 let changed: string[]
 let server: StatusServer
 let client: RuleClient
+/** How long those who forward beside the table take to have a change. */
+let applyingMs: number
 beforeEach(async () => {
   base = mkdtempSync(join(tmpdir(), 'serval-desk-'))
   table = new ServiceTable()
   changed = []
+  applyingMs = 0
   await serve()
 })
 afterEach(() => {
@@ -38,6 +42,7 @@ async function serve(defaultPort?: number): Promise<void> {
     replace: (...args) => table.replace(...args),
     remove: (...args) => table.remove(...args),
     onChanged: prefix => changed.push(prefix.toString()),
+    caughtUp: () => delay(applyingMs),
   })
   const answer = () => {
     throw new Error('only rules are asked for here')
@@ -314,6 +319,22 @@ describe('a large table', () => {
     expect(changed.map(counts => counts?.set)).toEqual([3000, 3000])
     expect(changed.map(counts => counts?.removed).sort()).toEqual([0, 3000])
     expect(new Set((await list()).map(rule => rule.slice(0, 6)))).toHaveProperty('size', 1)
+  })
+
+  it('says how far it is while it takes its time, to those who wait for another one too', async () => {
+    applyingMs = 1300
+    const steps: RuleProgress[][] = [[], []]
+    const outcomes = ['web.example', 'api.example'].map((name, i) =>
+      new RuleClient(server.path).change('add', [[1, `${name} DELAY`]], progress => steps[i]!.push(progress)),
+    )
+    expect(await Promise.all(outcomes)).toEqual([
+      { changed: { set: 1, removed: 0 } },
+      { changed: { set: 1, removed: 0 } },
+    ])
+    expect(steps.map(all => [...new Set(all.map(({ step }) => step))]).sort()).toEqual([
+      ['applying'],
+      ['waiting', 'applying'],
+    ])
   })
 
   it('lets others have their turn while it changes', async () => {
