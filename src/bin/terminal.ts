@@ -21,7 +21,8 @@ export function terminalOf(stream: NodeJS.WriteStream): Terminal {
   const hasColors = isInteractive && stream.hasColors()
   return {
     isInteractive,
-    columns: isInteractive ? stream.columns : Number.POSITIVE_INFINITY,
+    // 0: nobody has said.
+    columns: isInteractive ? stream.columns || UNKNOWN_COLUMNS : Number.POSITIVE_INFINITY,
     rows: isInteractive ? stream.rows : Number.POSITIVE_INFINITY,
     paint: (style, text) => (hasColors ? styleText(style, text) : text),
     write: text => void stream.write(text),
@@ -87,6 +88,8 @@ export class ProgressLine {
     this.#isShown = false
   }
 }
+
+const UNKNOWN_COLUMNS = 80
 
 /** Synchronized output: a terminal that knows it shows the frame as a whole, others ignore it. */
 const BEGIN = '\x1b[?2026h'

@@ -30,9 +30,9 @@ export class RuleClient {
   }
 
   /** The entries under a prefix, in no order. Rejects where the process goes away or is stuck. */
-  async list(under: ServicePrefix): Promise<RuleStatus[]> {
+  async list(under: ServicePrefix, { uncounted = false } = {}): Promise<RuleStatus[]> {
     const entries: RuleStatus[] = []
-    for await (const answer of this.#ask([{ ask: 'rules', under: under.toString() }])) {
+    for await (const answer of this.#ask([{ ask: 'rules', under: under.toString(), uncounted }])) {
       if ('entries' in answer) for (const entry of answer.entries) entries.push(entry)
       if ('done' in answer) return entries
     }

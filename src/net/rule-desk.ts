@@ -87,7 +87,7 @@ export class RuleDesk {
       if (request === undefined) throw new TypeError('no request about rules')
       switch (request.ask) {
         case 'rules':
-          return this.#list(request.under, say)
+          return this.#list(request.under, request.uncounted !== true, say)
         case 'stage':
           for (const rule of request.rules) {
             const read = this.#read(rule)
@@ -109,19 +109,21 @@ export class RuleDesk {
     }
   }
 
-  async #list(under: string, say: Say): Promise<void> {
+  async #list(under: string, isCounted: boolean, say: Say): Promise<void> {
+    const counted = (entries: readonly RuleStatus[], prefixes: readonly ServicePrefix[]) =>
+      isCounted ? this.#counted(entries, prefixes) : entries
     let entries: RuleStatus[] = []
     let prefixes: ServicePrefix[] = []
     for (const entry of this.#options.table.scan(ServicePrefix.parse(under))) {
       entries.push(ruleStatus(entry, nowMs()))
       prefixes.push(entry.prefix)
       if (entries.length < SLICE) continue
-      await say({ entries: await this.#counted(entries, prefixes) })
+      await say({ entries: await counted(entries, prefixes) })
       await nextTurn()
       entries = []
       prefixes = []
     }
-    await say({ entries: await this.#counted(entries, prefixes) })
+    await say({ entries: await counted(entries, prefixes) })
     await say({ done: true })
   }
 

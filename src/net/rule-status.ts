@@ -9,12 +9,15 @@ import { nameOfProtocol, type RuleSource, type RuleType } from '../service/rule.
 import { type RuleOfOrigin, rulesOf } from '../service/rule-lines.ts'
 import type { EntryTarget, ServiceEntry } from '../service/service-entry.ts'
 import { formatSharing } from '../service/sharing-text.ts'
-import { overlap } from '../service/target.ts'
+import { type ForwardTarget, overlap } from '../service/target.ts'
 import { formatEndpoint } from '../wire/endpoint.ts'
 
 export type RuleRequest =
-  /** The entries under a prefix (its canonical text): answered by `entries` again and again, then `done`. */
-  | { readonly ask: 'rules'; readonly under: string }
+  /**
+   * The entries under a prefix (its canonical text): answered by `entries` again and again, then `done`. `uncounted`: what others
+   * who forward beside the table have counted is not asked for, which takes its time.
+   */
+  | { readonly ask: 'rules'; readonly under: string; readonly uncounted?: boolean }
   /** Rules for the change that comes next, each with its line: not answered. */
   | { readonly ask: 'stage'; readonly rules: readonly StagedRule[] }
   /** Do so with all that was staged, or with nothing of it: answered by `changed` or `refused`. */
@@ -97,13 +100,21 @@ export interface TargetStatus {
 
 export function ruleStatus(entry: ServiceEntry, nowMs: number): RuleStatus {
   const pattern = patternOf(entry)
-  const rules = rulesOf(pattern, entry.targets)
-  return { pattern, prefix: entry.prefix.toString(), rules, ...entryCounts(entry, nowMs) }
+  const { targets } = entry
+  const rules = rulesOf(pattern, targets)
+  return { pattern, prefix: entry.prefix.toString(), rules, ...entryCounts(entry, nowMs, targets) }
 }
 
-export function entryCounts(entry: ServiceEntry, nowMs: number): EntryCounts {
+export function entryCounts(entry: ServiceEntry, nowMs: number, targets = entry.targets): EntryCounts {
   const { packets, bytes, drops } = entry.counters
-  return { packets, bytes, drops, targets: entry.targets.map(target => targetStatus(entry, target, nowMs)) }
+  const { serving } = entry
+  const hasDrop = targets.some(({ type }) => type === 'DROP')
+  const stateOf = (target: EntryTarget & { type: 'FORWARD' }): TargetStatus['state'] => {
+    if (!target.alive) return 'down'
+    // Before all else of an entry comes its DROP (resolve.ts).
+    return !hasDrop && serving.some(other => isSame(other, target)) ? 'serving' : 'standby'
+  }
+  return { packets, bytes, drops, targets: targets.map(target => targetStatus(target, stateOf, nowMs)) }
 }
 
 /** With what others, who have the same rules in tables of their own, have counted there. */
@@ -148,7 +159,15 @@ function leadsTo(name: string, prefix: ServicePrefix): boolean {
   }
 }
 
-function targetStatus(entry: ServiceEntry, target: EntryTarget, nowMs: number): TargetStatus {
+function isSame(a: ForwardTarget, b: ForwardTarget): boolean {
+  return a.source === b.source && a.owner === b.owner && overlap(a, b)
+}
+
+function targetStatus(
+  target: EntryTarget,
+  stateOf: (target: EntryTarget & { type: 'FORWARD' }) => TargetStatus['state'],
+  nowMs: number,
+): TargetStatus {
   const { source, owner, type, expiresAt, counters } = target
   const isForward = target.type === 'FORWARD'
   return {
@@ -156,7 +175,7 @@ function targetStatus(entry: ServiceEntry, target: EntryTarget, nowMs: number): 
     weight: isForward ? target.weight : null,
     priority: isForward ? target.priority : null,
     policy: isForward ? formatSharing(target.sharing).join(' ') : '',
-    state: isForward ? stateOf(entry, target) : 'serving',
+    state: isForward ? stateOf(target) : 'serving',
     expiresInMs: expiresAt === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.round(expiresAt - nowMs)),
     packets: counters.packets,
     bytes: counters.bytes,
@@ -177,17 +196,4 @@ export function placeOf(target: EntryTarget): string {
     case 'DROP':
       return target.reason ?? ''
   }
-}
-
-function stateOf(
-  { serving, targets }: ServiceEntry,
-  target: EntryTarget & { type: 'FORWARD' },
-): TargetStatus['state'] {
-  if (!target.alive) return 'down'
-  // Before all else of an entry comes its DROP (resolve.ts).
-  if (targets.some(({ type }) => type === 'DROP')) return 'standby'
-  const isServing = serving.some(
-    other => other.source === target.source && other.owner === target.owner && overlap(other, target),
-  )
-  return isServing ? 'serving' : 'standby'
 }

@@ -179,7 +179,7 @@ async function exportRules(
   { of, all = false }: ProcessOptions & { readonly all?: boolean },
 ): Promise<void> {
   const under = pattern === undefined ? ServicePrefix.all : parseServicePattern(pattern)
-  const entries = inOrder(await ask(await theProcess(of), client => client.list(under)))
+  const entries = inOrder(await ask(await theProcess(of), client => client.list(under, { uncounted: true })))
   for (const rule of entries.flatMap(({ rules }) => rules)) {
     if (isByHand(rule)) printLine(rule.text)
     else if (all) printLine(`# ${rule.source}: ${rule.text}`)
