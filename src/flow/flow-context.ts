@@ -94,4 +94,6 @@ export interface FlowContext<F> {
   answerUnknown(arrival: Arrival, nowMs: number): void
   /** Another address of this host's from which `remote` may be reached. */
   anotherLocal(local: Local, remote: Endpoint): Local | undefined
+  /** Whether the host still has it. */
+  hasLocal(local: Local): boolean
 }

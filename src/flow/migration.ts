@@ -32,6 +32,8 @@ export interface MigrationHost {
   count(counter: string): void
   /** Another address of this host from which `remote` may be reached, when RSYN from `local` stays unanswered. */
   anotherLocal(local: Local, remote: Endpoint): Local | undefined
+  /** Whether this host still has it. */
+  hasLocal(local: Local): boolean
 }
 
 /** Candidates of the peer's that are kept at once. */
@@ -44,6 +46,8 @@ const FIRST_REPEAT_MS = { min: 50, max: 1000 }
 const MAX_DOUBLINGS = 3
 /** After so many unanswered RSYNs another local address is tried. */
 const REPEATS_PER_ADDRESS = 2
+/** But not before this while the flow goes on from the address in use: a peer that is busy for a moment is no reason to stay there. */
+const PATIENCE_MS = 1000
 
 export class Migration {
   readonly #host: MigrationHost
@@ -54,6 +58,8 @@ export class Migration {
   /** The newest RSYN: repeated until the move is confirmed, even when its number is acknowledged. */
   #newestRsyn: Outstanding | undefined
   #rsynRepeats = 0
+  /** When this end was last told where to move. */
+  #movingSince = 0
   /** The peer's moves that wait for their echo. */
   #candidates: Path[] = []
   /** The verno of the peer's newest proven move. */
@@ -83,6 +89,7 @@ export class Migration {
     this.#leaveFrom(local, remote)
     this.#ownAdopted = false
     this.#rsynRepeats = 0
+    this.#movingSince = nowMs
     if (this.#outstandingRsyns().length < OUTSTANDING_LIMIT / 2)
       this.#newestRsyn = this.#host.channel.queue('RSYN')
     this.#step('move', nowMs)
@@ -169,7 +176,7 @@ export class Migration {
     const own = this.#own
     if (own === undefined) return
     this.#rsynRepeats++
-    if (this.#rsynRepeats % REPEATS_PER_ADDRESS === 0 && !this.#ownAdopted) {
+    if (this.#rsynRepeats % REPEATS_PER_ADDRESS === 0 && !this.#ownAdopted && !this.#canWait(nowMs)) {
       const other = this.#host.anotherLocal(own.local, own.remote)
       if (other) this.#leaveFrom(other, own.remote)
     }
@@ -181,6 +188,12 @@ export class Migration {
     this.#candidates = this.#candidates.filter(path => path.expiresAt > nowMs)
     if (this.#candidates.length === 0) this.#step('expired', nowMs)
     else for (const path of this.#candidates) this.#challenge(path, nowMs)
+  }
+
+  #canWait(nowMs: number): boolean {
+    const { active } = this.#host.paths
+    if (active === undefined || nowMs - this.#movingSince >= PATIENCE_MS) return false
+    return this.#host.hasLocal(active.local)
   }
 
   #step(input: MigrationInput, nowMs: number, path?: Path, challenge?: Uint8Array): void {

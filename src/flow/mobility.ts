@@ -48,6 +48,7 @@ export class Mobility<F> {
       signal: bits => context.signal(this.#parts.flow, bits),
       count: counter => context.count(counter),
       anotherLocal: (local, remote) => context.anotherLocal(local, remote),
+      hasLocal: local => context.hasLocal(local),
     })
     return this.#migration
   }

@@ -332,6 +332,7 @@ export class Sal {
       refusal: (flow, nack, nowMs) => this.#resolver.refusal(flow, nack, nowMs),
       timeoutError: (flow, nowMs) => this.#silence.timeoutError(flow, nowMs),
       anotherLocal: (local, remote) => this.#locals.after(local, remote),
+      hasLocal: local => this.#locals.byId(local.id) === local,
     }
   }
 

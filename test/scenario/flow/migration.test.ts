@@ -400,6 +400,30 @@ describe('moves in a row', () => {
     expect(served.flow.info().migrationState).toBe('INITIAL')
   })
 
+  it('a peer that is busy for a moment is waited for, as the data goes on meanwhile', () => {
+    const { world, lte, client, flow, served } = mobile()
+    const away = client.attach(lte)
+    world.lose('client/lte > server RSYN', 2)
+    flow.send(1000)
+    client.migrate(flow, away)
+    world.run(500)
+    expect(served.receivedBytes).toBe(1000)
+    world.run(1500)
+    expect(addressOf(served)).toBe(away.endpoint.address)
+    expect(flow.flow.info().migrationState).toBe('INITIAL')
+  })
+
+  it('nobody is waited for where the address in use has gone and there is another', () => {
+    const { world, lte, core, client, flow, served, home } = mobile()
+    lte.set({ down: true })
+    client.attach(lte)
+    const third = client.attach(core)
+    client.detach(home)
+    world.run(900)
+    expect(addressOf(served)).toBe(third.endpoint.address)
+    expect(flow.moves).toBe(1)
+  })
+
   it('an address that does not work is given up for another one', () => {
     const { world, lte, client, flow, served, home } = mobile()
     lte.set({ down: true })
