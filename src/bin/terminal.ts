@@ -67,25 +67,15 @@ export class LiveBlock {
 /** How far long work is, for a person who watches: nothing is left of it, and files and pipes get nothing. */
 export class ProgressLine {
   readonly #terminal: Terminal
-  readonly #block: LiveBlock
-  #isShown = false
 
   constructor(stream: NodeJS.WriteStream) {
     this.#terminal = terminalOf(stream)
-    this.#block = new LiveBlock(this.#terminal)
   }
 
+  /** `text` in place of what it showed before; '' clears it. The cursor stays, as whoever is interrupted cannot bring it back. */
   show(text: string): void {
     if (!this.#terminal.isInteractive) return
-    this.#isShown = true
-    this.#block.draw([cut(text, this.#terminal.columns - 1)])
-  }
-
-  clear(): void {
-    if (!this.#isShown) return
-    this.#block.draw([])
-    this.#block.end()
-    this.#isShown = false
+    this.#terminal.write(`\r${cut(text, this.#terminal.columns - 1)}${CLEAR_REST_OF_LINE}`)
   }
 }
 

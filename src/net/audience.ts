@@ -5,8 +5,9 @@ import type { SalEvent } from '../sal/news.ts'
 import type { Messages } from './messages.ts'
 import type { Moves } from './moves.ts'
 import type { Neighbours } from './neighbours.ts'
+import type { FlowHandler } from './program-scope.ts'
 import type { Resolution } from './resolution.ts'
-import type { FlowHandler, StackListener } from './stack-listener.ts'
+import type { StackListener } from './stack-listener.ts'
 import type { Traces } from './traces.ts'
 
 export interface AudienceParts {

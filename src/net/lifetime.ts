@@ -24,6 +24,8 @@ export class Lifetime {
   #onFinished: (() => void) | undefined
   /** What was written when nothing else kept the process any more, by flow: it ends when peers have that, whatever they make it answer since. */
   #owed: Map<AnyFlow, number> | undefined
+  /** When it was last asked whether that is so. */
+  #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(sal: Sal, keeper: Keeper) {
     this.#sal = sal
@@ -94,13 +96,14 @@ export class Lifetime {
     this.#keeper.flush()
   }
 
-  /** A kernel would go on with this when the program is gone: asked again and again, until it is not so. */
+  /** A kernel would go on with this when the program is gone: asked again and again, until it is not so or the program goes on. */
   isSending(): boolean {
+    const now = nowMs()
+    if (now - this.#askedAt > ASKED_AGAIN_MS) this.#owed = undefined
+    this.#askedAt = now
     const streams = this.#unfinished.filter(({ protocol }) => protocol === protocols.STREAM)
     this.#owed ??= new Map(streams.map(flow => [flow, ackedBytes(flow) + flow.bufferedBytes]))
-    const isSending = streams.some(flow => ackedBytes(flow) < (this.#owed?.get(flow) ?? 0))
-    if (!isSending) this.#owed = undefined
-    return isSending
+    return streams.some(flow => ackedBytes(flow) < (this.#owed?.get(flow) ?? 0))
   }
 
   get #unfinished(): AnyFlow[] {
@@ -115,6 +118,9 @@ export class Lifetime {
     this.#keeper.hold(this.#users + this.#lingering.size > 0)
   }
 }
+
+/** `atExit` asks much sooner as long as nothing else keeps the process. */
+const ASKED_AGAIN_MS = 100
 
 function ackedBytes(flow: AnyFlow): number {
   return flow.info().bytesOut + flow.unsentBytes - flow.bufferedBytes

@@ -5,17 +5,18 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { AnyFlow } from '../flow/any-flow.ts'
-import type { FlowHandler } from './stack-listener.ts'
 
-/** There is one a flow; the hooks that watch resources end hear of it only if they ask. */
-const OPTIONS = { requireManualDestroy: true }
+export interface FlowHandler {
+  /** `signals`: bits of FlowSignal that have gathered. */
+  onSignals(flow: AnyFlow, signals: number): void
+}
 
 export class FlowScope extends AsyncResource implements FlowHandler {
   #handler: FlowHandler | undefined
 
   /** In the context of the caller. `handler` may be told later, by `take`. */
   constructor(handler?: FlowHandler) {
-    super('SERVALFLOW', OPTIONS)
+    super('SERVALFLOW')
     this.#handler = handler
   }
 
@@ -33,7 +34,7 @@ export class FlowScope extends AsyncResource implements FlowHandler {
 
 export class ListenerScope extends AsyncResource {
   constructor() {
-    super('SERVALLISTENER', OPTIONS)
+    super('SERVALLISTENER')
   }
 
   /** Of a flow that has been accepted: as the listener's, until the program enters another. */

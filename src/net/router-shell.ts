@@ -75,6 +75,7 @@ export class RouterShell {
   #onSettled: () => void = () => undefined
   /** Resolves when it knows what the router knew whose place it takes. */
   readonly #adopted: Promise<void>
+  #hasAdopted = false
   #closing: Promise<void> | undefined
 
   /**
@@ -146,7 +147,7 @@ export class RouterShell {
     this.#statusServer = newStatusServer(runtimeDirectory, {
       answer: ({ ask }) => ({
         ...this.#status(),
-        ...(ask === 'succession' ? { succession: plane.succession } : {}),
+        ...(ask === 'succession' && this.#hasAdopted ? { succession: plane.succession } : {}),
       }),
       rules: () => this.#openRuleDesk(),
       packets: { isRawIp: isRaw, setTap: tap => plane.setTap(tap) },
@@ -154,7 +155,9 @@ export class RouterShell {
     const settled = new Promise<void>(resolve => {
       this.#onSettled = resolve
     })
-    this.#adopted = takeOver ? this.#adopt(runtimeDirectory) : Promise.resolve()
+    this.#adopted = (takeOver ? this.#adopt(runtimeDirectory) : Promise.resolve()).then(() => {
+      this.#hasAdopted = true
+    })
     this.ready = Promise.all([settled, this.#statusServer?.open(), this.#adopted]).then(() => undefined)
     this.#agent.start()
     if (this.#agent.hasController) return
@@ -215,11 +218,18 @@ export class RouterShell {
     }
   }
 
+  /** Only from a directory that is this user's alone: from another anybody could tell anything. */
   async #adopt(directory: RuntimeDirectory): Promise<void> {
-    const { endpoints } = this
-    const heir = { hostId: this.#hostId, endpoints, statusSocket: this.#statusServer?.path }
-    const succession = await askForSuccession(directory, heir)
-    if (succession !== undefined) this.#plane.adopt?.(succession)
+    const statusSocket = this.#statusServer?.path
+    const heir = { hostId: this.#hostId, endpoints: this.endpoints, statusSocket }
+    const asked = statusSocket === undefined ? undefined : askForSuccession(directory, heir)
+    const succession = await asked?.catch(() => undefined)
+    if (succession !== undefined) return this.#plane.adopt?.(succession)
+    const places = this.endpoints.map(formatEndpoint).join(', ')
+    process.emitWarning(
+      `no router at ${places} was found in ${directory.path} that could say what it has sent on: if one runs there, answers to that may be lost`,
+      { code: 'SERVAL_TAKE_OVER' },
+    )
   }
 
   #begin(): void {

@@ -197,7 +197,7 @@ export class RuleDesk {
       const earlier = said.add(rule, rule.line)
       const complaint = earlier === undefined ? this.#misplaced(verb, rule) : repeats(rule, earlier)
       if (complaint !== undefined) complaints.push(complaint)
-      progress.rules = index
+      progress.rules = index + 1
       if (index % SLICE === SLICE - 1) await nextTurn()
     }
     return complaints.sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
@@ -251,8 +251,10 @@ export class RuleDesk {
       return refuse((error as Error).message)
     }
     const removed = this.#remove(prefix, target)
-    await this.#options.caughtUp?.()
-    if (removed > 0) return { changed: { set: 0, removed } }
+    if (removed > 0) {
+      await this.#options.caughtUp?.()
+      return { changed: { set: 0, removed } }
+    }
     const wider = target && this.#byHand(prefix).find(other => overlapsTarget(other, target))
     if (wider !== undefined) return refuse(`${describe(wider)} of ${patternText} ${TAKES_BOTH}`)
     const what = targetText === null ? patternText : `${targetText} of ${patternText}`

@@ -10,13 +10,8 @@ import { dynamicPorts } from '../id/port-service.ts'
 import { DEFAULT_PRIORITY } from '../service/rule.ts'
 import { type ListenNames, namesOfListener, type ServiceTarget } from './names.ts'
 import { type PortClaims, type PortHold, portKey } from './port-claims.ts'
-import {
-  type FlowHandler,
-  type ListenerHost,
-  type ListenOptions,
-  StackListener,
-  taken,
-} from './stack-listener.ts'
+import type { FlowHandler } from './program-scope.ts'
+import { type ListenerHost, type ListenOptions, StackListener, taken } from './stack-listener.ts'
 import type { ServiceStatus, StackStatus } from './status.ts'
 
 export interface ServicesOptions extends ListenerHost {

@@ -17,13 +17,8 @@ import type { AgentLink } from './agent-link.ts'
 import { nowMs } from './clock.ts'
 import { isLocalName, type ListenNames, namesOfListener, type ServiceTarget } from './names.ts'
 import { type PortHold, portKey } from './port-claims.ts'
-import { ListenerScope } from './program-scope.ts'
+import { type FlowHandler, ListenerScope } from './program-scope.ts'
 import type { ServiceStatus } from './status.ts'
-
-export interface FlowHandler {
-  /** `signals`: bits of FlowSignal that have gathered. */
-  onSignals(flow: AnyFlow, signals: number): void
-}
 
 export interface ListenOptions {
   /** Share of what the service's instances get, >= 0; default 1. */

@@ -11,7 +11,7 @@ export type StatusRequest =
   | { readonly ask: 'service'; readonly serviceId: string }
   /** Who it is, without services and flows; the connection is then left open, and ends with the stack. */
   | { readonly ask: 'watch' }
-  /** As `watch`, and of a router with it what is for the one that takes its place. */
+  /** Who it is, once, and of a router with it what is for the one that takes its place. */
   | { readonly ask: 'succession' }
 
 export interface StackStatus {

@@ -15,6 +15,9 @@ export interface Heir {
   readonly statusSocket: string | undefined
 }
 
+/** SYNs wait meanwhile: no longer than a client waits until it repeats one. */
+const PATIENCE_MS = 500
+
 /** Of the router that has an address of the heir's; undefined: there is none, or it is too old to say. */
 export async function askForSuccession(
   directory: RuntimeDirectory,
@@ -23,7 +26,7 @@ export async function askForSuccession(
   const places = new Set(heir.endpoints.map(formatEndpoint))
   const isPredecessor = ({ hostId, endpoints, succession }: StackStatus) =>
     succession !== undefined && hostId === heir.hostId && endpoints.some(place => places.has(place))
-  const options = { except: heir.statusSocket, isEnough: isPredecessor }
+  const options = { except: heir.statusSocket, isEnough: isPredecessor, patienceMs: PATIENCE_MS }
   const answers = await askStacks(directory, { ask: 'succession' }, options)
   return answers.find(isPredecessor)?.succession
 }

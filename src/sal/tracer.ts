@@ -79,6 +79,10 @@ interface Pending {
 /** Probes under way; the oldest gives way. */
 const TRACE_LIMIT = 64
 
+function sameButForZone(a: Endpoint, { address, port }: Endpoint): boolean {
+  return a.port === port && a.address === address.split('%')[0]
+}
+
 export class Tracer {
   readonly #host: TracerHost
   readonly #pending = new Map<FlowId, Pending>()
@@ -131,7 +135,8 @@ export class Tracer {
     const reason = packet.extension('reason')
     const [code, detail] = [reason?.code ?? 0, readableDetail(reason)]
     const answer = packet.extensions.find(isTrace)
-    const from = (answer && answererOf(answer)) ?? remote
+    const answerer = answer && answererOf(answer)
+    const from = answerer === undefined || sameButForZone(answerer, remote) ? remote : answerer
     const rttMs = nowMs - pending.sentAt
     this.#settle(pending, { type: 'answered', from, remote, code, detail, rttMs })
     return true

@@ -72,6 +72,28 @@ describe('a process with a stack', () => {
     expect(await exited).toBe(0)
   })
 
+  it('ends when peers have all that was written, though the end had begun once before', async () => {
+    const bytes = 24 << 20
+    const received = new Promise<number>(resolve => {
+      void accepting(stacks.open(), 'sink.example', end => {
+        end.keeps = false
+        void end.seen(FlowSignal.end).then(() => resolve(end.bytes))
+      }).then(() =>
+        run(`
+          const flow = stack.connect('sink.example', {}, { onSignals(flow, signals) {
+            if (signals & 1) stack.unref()
+          } })
+          stack.ref()
+          process.once('beforeExit', () => setTimeout(() => {
+            flow.write(new Uint8Array(${bytes}))
+            stack.wake()
+          }, 300))
+        `),
+      )
+    })
+    expect(await received).toBe(bytes)
+  })
+
   it('lives as long as somebody waits', async () => {
     const { child, exited, says } = run(SERVE)
     await says()

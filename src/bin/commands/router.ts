@@ -98,7 +98,8 @@ Examples:
   $ serval router --profile 2014 --rule 'web.example FORWARD 10.0.0.7'
 
 To replace a router that runs without losing a packet, start the new one with
---take-over, wait for its ready line, and stop the old one with SIGTERM.`
+--take-over, as the same user with the same SERVAL_RUNTIME_DIR, wait for its
+ready line, and stop the old one with SIGTERM.`
 
 async function router(options: RouterOptions): Promise<void> {
   const {

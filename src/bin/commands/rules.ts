@@ -131,10 +131,11 @@ function addFiles(rules: Command): void {
       const verb: ChangeVerb = options.replace ? 'replace' : 'import'
       const staged = readRuleFile(file, 'rules import')
       const line = new ProgressLine(process.stderr)
+      const all = count(staged.length, 'rule')
       const showProgress = ({ step, rules }: RuleProgress) =>
-        line.show(`${step}: ${rules} of ${count(staged.length, 'rule')}`)
+        line.show(COUNTED_STEPS.has(step) ? `${step}: ${rules} of ${all}` : `${step}: ${all}`)
       return change(options, nameOfFile(file), client =>
-        client.change(verb, staged, showProgress).finally(() => line.clear()),
+        client.change(verb, staged, showProgress).finally(() => line.show('')),
       )
     })
   rules
@@ -147,6 +148,8 @@ function addFiles(rules: Command): void {
     .addHelpText('after', examples('rules export > my.rules', 'rules export --all'))
     .action(exportRules)
 }
+
+const COUNTED_STEPS: ReadonlySet<RuleProgress['step']> = new Set(['reading', 'checking', 'setting'])
 
 function examples(...lines: readonly string[]): string {
   return ['', 'Examples:', ...lines.map(line => `  $ serval ${line}`)].join('\n')

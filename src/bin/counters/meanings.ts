@@ -34,7 +34,7 @@ const OF_ROUTERS = {
 } as const
 
 const OF_PROGRAMS = {
-  answerLimited: 'not answered: an address gets 200 refusals or resets a second',
+  answerLimited: 'not answered: 200 refusals or resets a second to an address, 256 that wait',
   amplificationLimit: 'held back: three times what an unproven address had sent',
   backlogFull: 'SYNs dropped: the listener’s backlog was full',
   halfOpenGaveWay: 'half-open connections that gave way to others',

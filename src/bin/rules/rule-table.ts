@@ -28,7 +28,7 @@ export function rowsOf({ pattern, targets, packets, bytes, drops }: RuleStatus, 
   return [whole, first, ...others]
 }
 
-/** What differs between rows alone gets a column where it may be missing: processes, and how targets share. */
+/** PID only of several processes, POLICY only where a rule has one. */
 export function ruleColumns(rows: readonly RuleRow[], ofSeveral: boolean): readonly Column<RuleRow>[] {
   const hasPolicy = rows.some(({ policy }) => policy !== '')
   return [

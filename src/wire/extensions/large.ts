@@ -13,6 +13,7 @@
  *
  * A receiver skips a type that it does not know, unless it must be understood.
  */
+import { addressBytes } from '../../id/address.ts'
 import { align4, copyBytes, readU16, writeU16 } from '../bytes.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts'
 import { type WireError, wireErrors } from '../wire-error.ts'
@@ -57,14 +58,17 @@ export function trace(): LargeExtension {
   return large(largeTypes.TRACE, NOTHING, MUST_UNDERSTAND)
 }
 
-/** In the answer to a SYN with TRACE. */
-export function traceAnswer(from: Endpoint): LargeExtension {
-  return large(largeTypes.TRACE, new TextEncoder().encode(formatEndpoint(from)))
+/** In the answer to a SYN with TRACE. The zone of a link-local address means nothing to others. */
+export function traceAnswer({ address, port }: Endpoint): LargeExtension {
+  const [bare = ''] = address.split('%')
+  return large(largeTypes.TRACE, new TextEncoder().encode(formatEndpoint({ address: bare, port })))
 }
 
-/** Who gives the answer with this TRACE; undefined: it does not say. */
+/** Who gives the answer with this TRACE, an address and a port and nothing else; undefined: it does not say. */
 export function answererOf({ data }: LargeExtension): Endpoint | undefined {
-  return parseEndpoint(new TextDecoder().decode(data))
+  const endpoint = parseEndpoint(new TextDecoder().decode(data))
+  if (endpoint === undefined || endpoint.address.includes('%')) return undefined
+  return addressBytes(endpoint.address) && endpoint
 }
 
 export function isTrace(extension: {

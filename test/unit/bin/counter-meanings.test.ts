@@ -8,13 +8,15 @@ import { Router2014 } from '../../../src/router/router-2014.ts'
 import { wireErrors } from '../../../src/wire/wire-error.ts'
 
 const SRC = join(import.meta.dirname, '../../../src')
-const COUNTED = /(?:count|dropped)\('(\w+)'\)/gi
+const COUNTING = /(?:count|dropped)\(([^)]*)\)/gi
+const WORD = /'(\w+)'/g
 
-/** Those that the sources count by name. */
+/** Those that the sources count by name: in what `count` and `dropped` are called with. */
 function countersIn(folder: string): string[] {
   return readdirSync(join(SRC, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.ts'))
-    .flatMap(name => [...readFileSync(join(SRC, folder, name), 'utf8').matchAll(COUNTED)])
+    .flatMap(name => [...readFileSync(join(SRC, folder, name), 'utf8').matchAll(COUNTING)])
+    .flatMap(([, argument = '']) => [...argument.matchAll(WORD)])
     .map(([, counter]) => counter!)
 }
 

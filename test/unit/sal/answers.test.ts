@@ -6,6 +6,7 @@ import { SHIM_BYTES } from '../../../src/wire/encapsulation.ts'
 import { endpoint } from '../../../src/wire/endpoint.ts'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
 import { key, keyModes } from '../../../src/wire/extensions/key.ts'
+import { answererOf, isTrace, trace } from '../../../src/wire/extensions/large.ts'
 import { reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { service } from '../../../src/wire/extensions/service.ts'
 import type { Extension } from '../../../src/wire/extensions.ts'
@@ -62,6 +63,39 @@ describe('a refusal', () => {
     expect(packet.extension('reason')).toMatchObject({ code: reasonCodes.REFUSED, detail: 'because' })
     answers.refuse(asked, asked.remote, reasonCodes.REFUSED, 'x'.repeat(240), 0)
     expect(sent()[0]!.bytes.length).toBeLessThanOrEqual(asked.buffer.length)
+  })
+})
+
+describe('the answer to a trace', () => {
+  const traced = (address: string, more: readonly Extension[] = []) => {
+    const { answers, sent } = desk()
+    const asked = arrival(
+      [control(controlFlags.SYN, 41, 0), service(serviceIdOf('a.example')), trace(), ...more],
+      '10.0.0.2',
+    )
+    answers.refuse(
+      { ...asked, local: { ...local, endpoint: endpoint(address, 65_535) } },
+      asked.remote,
+      1,
+      'x',
+      0,
+    )
+    const { bytes } = sent()[0]!
+    const who = packetOf(bytes)!.extensions.find(isTrace)
+    return { from: who && answererOf(who), bytes: bytes.length, askedBytes: asked.buffer.length }
+  }
+
+  it('says who gives it', () => {
+    expect(traced('10.0.0.1').from).toEqual(endpoint('10.0.0.1', 65_535))
+    expect(traced('fe80::1%eth0', [key(keyModes.PLAIN, new Uint8Array(16))]).from).toEqual(
+      endpoint('fe80::1', 65_535),
+    )
+  })
+
+  it('does not where it would be larger than what it answers', () => {
+    const { from, bytes, askedBytes } = traced('2001:db8:1234:5678:9abc:def0:1234:5678')
+    expect(from).toBeUndefined()
+    expect(bytes).toBeLessThanOrEqual(askedBytes)
   })
 })
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { control, controlFlags } from '../../../src/wire/extensions/control.ts'
+import { large, largeTypes } from '../../../src/wire/extensions/large.ts'
 import { reason, reasonCodes } from '../../../src/wire/extensions/reason.ts'
 import { formatDatagram, formatIpPacket } from '../../../src/wire/format-packet.ts'
 import { protocols } from '../../../src/wire/sal-header.ts'
@@ -61,6 +62,20 @@ describe('a native packet as a line', () => {
     const bytes = packetBytes({ srcFlowId: 0, dstFlowId: 9, protocol: protocols.STREAM, extensions })
     const [line] = formatDatagram(bytes, 0, bytes.length)
     expect(line).toContain('(DROPPED:  [2J gone)')
+    for (const [who, shown] of [
+      ['[fe80::1%\u001b[2J]:7', / trace$/],
+      ['evil.example:7', / trace$/],
+      ['[fd00::1]:7', / trace \[fd00::1\]:7$/],
+    ] as const) {
+      const answer = packetBytes({
+        ...{ srcFlowId: 0, dstFlowId: 9, protocol: protocols.STREAM },
+        extensions: [
+          control(controlFlags.NACK, 0, 1),
+          large(largeTypes.TRACE, new TextEncoder().encode(who)),
+        ],
+      })
+      expect(formatDatagram(answer, 0, answer.length)[0]).toMatch(shown)
+    }
   })
 
   it('says what is wrong with it', () => {
