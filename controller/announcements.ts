@@ -61,8 +61,8 @@ export function changeForHost(
   const remove: ControlRule[] = []
   for (const service of affected(known, changed)) {
     const change = known.handleAnswer(service, answer(registry, service, receiver))
-    add.push(...change.add)
-    remove.push(...change.remove)
+    for (const rule of change.add) add.push(rule)
+    for (const key of change.remove) remove.push(key)
   }
   return { add, remove }
 }

@@ -26,7 +26,7 @@ export function formatTable<Row>(
     lines.push(shown.map(({ column, cells, width }) => pad(cells[index]!, width, column.align)))
   }
   const missing = columns.filter(column => !shown.some(laid => laid.column === column))
-  const note = `(no room for ${missing.map(({ title }) => title).join(', ')}: --json has all)`
+  const note = `(--json has also ${missing.map(({ title }) => title).join(', ')})`
   return [
     ...lines.map(cells => cells.join(GAP).trimEnd()),
     ...(missing.length === 0 ? [] : [cut(note, width)]),
@@ -49,7 +49,9 @@ interface LaidOut<Row> {
 
 function layOut<Row>(column: Column<Row>, rows: readonly Row[]): LaidOut<Row> {
   const cells = rows.map(column.text)
-  return { column, cells, width: Math.max(column.title.length, ...cells.map(cell => cell.length)) }
+  // Of a million rules there are more than a call takes arguments.
+  const width = cells.reduce((widest, cell) => Math.max(widest, cell.length), column.title.length)
+  return { column, cells, width }
 }
 
 function narrow<Row>(columns: readonly LaidOut<Row>[], width: number): readonly LaidOut<Row>[] {

@@ -77,8 +77,11 @@ export class RuleDesk {
     this.#options = options
   }
 
-  /** A conversation with one operator; the function it returns takes requests, one after another, and rejects what is none. */
-  converse(say: Say): (value: unknown) => Promise<void> {
+  /**
+   * A conversation with one operator; the function it returns takes requests, one after another, and rejects what is none. Nothing
+   * is changed for one who `isGone` before all was looked at; what has begun is done to its end.
+   */
+  converse(say: Say, isGone: () => boolean = () => false): (value: unknown) => Promise<void> {
     let staged: Staged[] = []
     let complaints: Complaint[] = []
     let toldAt = nowMs()
@@ -87,6 +90,12 @@ export class RuleDesk {
       if (request === undefined) throw new TypeError('no request about rules')
       switch (request.ask) {
         case 'rules':
+          // A change that is being made is seen as a whole.
+          await telling(
+            this.#last.catch(() => undefined),
+            { step: 'waiting', rules: 0 },
+            say,
+          )
           return this.#list(request.under, request.uncounted !== true, say)
         case 'stage':
           for (const rule of request.rules) {
@@ -101,7 +110,10 @@ export class RuleDesk {
           const [rules, refused] = [staged, complaints]
           staged = []
           complaints = []
-          return this.#inTurn(progress => this.#change(request.verb, rules, refused, progress), say)
+          return this.#inTurn(
+            progress => this.#change(request.verb, rules, refused, { progress, isGone }),
+            say,
+          )
         }
         case 'delete':
           return this.#inTurn(() => this.#delete(request.pattern, request.target), say)
@@ -143,11 +155,7 @@ export class RuleDesk {
     const begin = () => change(progress)
     const done = this.#last.then(begin, begin)
     this.#last = done
-    for (;;) {
-      const answer = await Promise.race([done, delay(PROGRESS_MS, undefined, { ref: false })])
-      if (answer !== undefined) return say(answer)
-      await say({ progress: { ...progress } })
-    }
+    return say(await telling(done, progress, say))
   }
 
   #read([line, text]: StagedRule): Staged | Complaint {
@@ -165,10 +173,10 @@ export class RuleDesk {
     verb: ChangeVerb,
     staged: readonly Staged[],
     unread: readonly Complaint[],
-    progress: Progress,
+    { progress, isGone }: { readonly progress: Progress; isGone(): boolean },
   ): Promise<RuleAnswer> {
     const refused = await this.#complaints(verb, staged, unread, progress)
-    if (refused.length > 0) return { refused: refused.slice(0, MAX_COMPLAINTS) }
+    if (refused.length > 0 || isGone()) return { refused: refused.slice(0, MAX_COMPLAINTS) }
     const groups = groupsOf(staged)
     let removed = 0
     let steps = 0
@@ -283,6 +291,19 @@ export class RuleDesk {
 }
 
 type Progress = { -readonly [K in keyof RuleProgress]: RuleProgress[K] }
+
+/** Says again and again how far it is, until it is done. */
+async function telling<T>(done: Promise<T>, progress: RuleProgress, say: Say): Promise<T> {
+  let isDone = false
+  const settled = done.finally(() => {
+    isDone = true
+  })
+  for (;;) {
+    await Promise.race([settled, delay(PROGRESS_MS, undefined, { ref: false })])
+    if (isDone) return settled
+    await say({ progress: { ...progress } })
+  }
+}
 
 function enter(progress: Progress, step: RuleProgress['step']): void {
   progress.step = step

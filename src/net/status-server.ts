@@ -132,7 +132,12 @@ function inOrder(connection: Socket, openDesk: () => Promise<RuleDesk>): (value:
   let last = Promise.resolve()
   let waiting = 0
   return value => {
-    opened ??= openDesk().then(desk => desk.converse(answer => say(connection, answer)))
+    opened ??= openDesk().then(desk =>
+      desk.converse(
+        answer => say(connection, answer),
+        () => connection.destroyed,
+      ),
+    )
     if (++waiting > MAX_WAITING) return void connection.destroy()
     connection.pause().setTimeout(0)
     last = Promise.all([opened, last])

@@ -6,6 +6,7 @@
  *   program -- connect(service), send --> flow: lives on when either end moves
  *   program <-- message --------------- both; what comes on a flow is answered on it
  */
+import { AsyncResource } from 'node:async_hooks'
 import type * as dgram from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { promisify } from 'node:util'
@@ -43,6 +44,8 @@ import { systemError } from './system-error.ts'
 export class Socket extends adopting(EventEmitter) implements dgram.Socket {
   readonly type: SocketType
   readonly #ownStack: Stack | undefined
+  /** Messages are told in the async context in which the socket was made, whoever is the first to send on it. */
+  readonly #scope = new AsyncResource('SERVALDGRAM')
   readonly #peers = new Peers()
   readonly #inbox: Inbox
   readonly #binding: DatagramBinding
@@ -56,7 +59,7 @@ export class Socket extends adopting(EventEmitter) implements dgram.Socket {
     this.type = type
     this.#ownStack = stack
     this.#inbox = new Inbox(this.#peers, {
-      onMessage: (message, info) => this.emit('message', message, info),
+      onMessage: (message, info) => this.#scope.runInAsyncScope(this.emit, this, 'message', message, info),
       connection: () => this.#connection,
     })
     this.#binding = new DatagramBinding(() => this.#stack, type, checkBufferSize(recvBufferSize), {

@@ -2,6 +2,7 @@
  * The writing half of a socket: hands chunks to the flow, which keeps them until the peer has acknowledged them. A write is
  * done when the flow has it and has room for more.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { Stack } from '../net/stack.ts'
@@ -17,7 +18,7 @@ export class FlowWriter {
   /** A write before there is a flow. The stream has one write under way at a time, so there is one at most. */
   #early: { readonly chunks: readonly Uint8Array[]; readonly callback: WriteCallback } | undefined
   /** A write that waits for room, its bytes, and how many bytes were unacknowledged when last looked at. */
-  #waiting: { readonly callback: WriteCallback; readonly bytes: number; bufferedBytes: number } | undefined
+  #waiting: { readonly callback: ScopedCallback; readonly bytes: number; bufferedBytes: number } | undefined
 
   /** Bytes that the flow has taken in a write that is not done. */
   get waitingBytes(): number {
@@ -74,7 +75,7 @@ export class FlowWriter {
     this.bytesSent += bytes
     this.#stack?.wake()
     if (flow.writable) callback()
-    else this.#waiting = { callback, bytes, bufferedBytes: flow.bufferedBytes }
+    else this.#waiting = { callback: new ScopedCallback(callback), bytes, bufferedBytes: flow.bufferedBytes }
   }
 
   /** There is room again. */
@@ -99,8 +100,22 @@ export class FlowWriter {
   #finish(error?: ServalError): boolean {
     const waiting = this.#waiting
     this.#waiting = undefined
-    waiting?.callback(error)
+    waiting?.callback.call(error)
     return waiting !== undefined
+  }
+}
+
+/** Is called in the async context of the write, as with `node:net`. */
+class ScopedCallback extends AsyncResource {
+  readonly #callback: WriteCallback
+
+  constructor(callback: WriteCallback) {
+    super('SERVALWRITE')
+    this.#callback = callback
+  }
+
+  call(error?: Error | null): void {
+    this.runInAsyncScope(this.#callback, undefined, error)
   }
 }
 

@@ -103,7 +103,9 @@ interface Summary {
 function summaryOf(rttsMs: readonly number[]): Summary | null {
   if (rttsMs.length === 0) return null
   const avg = rttsMs.reduce((sum, rttMs) => sum + rttMs, 0) / rttsMs.length
-  return { min: Math.min(...rttsMs), avg, max: Math.max(...rttsMs) }
+  const min = rttsMs.reduce((least, rttMs) => Math.min(least, rttMs))
+  const max = rttsMs.reduce((most, rttMs) => Math.max(most, rttMs))
+  return { min, avg, max }
 }
 
 function describeProbe(probe: Probe): string {

@@ -7,6 +7,7 @@ import { RuleClient, type RuleOutcome } from '../../net/rule-client.ts'
 import { type ChangeVerb, type Complaint, isByHand, type RuleProgress } from '../../net/rule-status.ts'
 import { parsePattern } from '../arguments.ts'
 import { Failure, UsageError } from '../failure.ts'
+import { toldToStop } from '../lifetime.ts'
 import { type Listing, type ListingOptions, showListing } from '../listing.ts'
 import { printJson, printLine, printNote } from '../output.ts'
 import { type HostProcess, processesOf, processOption, theProcess, titleOf } from '../processes.ts'
@@ -196,7 +197,11 @@ async function change(
   request: (client: RuleClient) => Promise<RuleOutcome>,
 ): Promise<void> {
   const process = await theProcess(of)
-  const outcome = await ask(process, request)
+  const outcome = await Promise.race([ask(process, request), toldToStop()])
+  if (typeof outcome === 'string')
+    throw new Failure(
+      `stopped; ${titleOf(process)} goes on with what it has begun to set: see serval rules list`,
+    )
   if ('refused' in outcome) throw refusal(outcome.refused, file)
   const { set, removed } = outcome.changed
   const { kind, pid, program, instance } = process

@@ -1,7 +1,7 @@
 /** The rules of a process as a table for people: a row a target, with its origin and counters. */
 import type { RuleStatus, TargetStatus } from '../../net/rule-status.ts'
 import type { Column } from '../table.ts'
-import { formatBytes } from '../units.ts'
+import { count, formatBytes } from '../units.ts'
 
 export interface RuleRow {
   readonly pid: number
@@ -17,12 +17,13 @@ export interface RuleRow {
   readonly drops: number
 }
 
-/** Where several targets share there is a row for all of them too: it counts what targets got that are gone. */
+/** Where several targets share, or others are gone that got something, there is a row for all of them too. */
 export function rowsOf({ pattern, targets, packets, bytes, drops }: RuleStatus, pid: number): RuleRow[] {
   const [first, ...others] = targets.map(target => rowOf(target, pid))
   if (first === undefined) return []
-  if (others.length === 0) return [{ ...first, pattern, packets, bytes, drops }]
-  const to = `${targets.length} targets`
+  const isAll = first.packets === packets && first.drops === drops
+  if (others.length === 0 && isAll) return [{ ...first, pattern }]
+  const to = count(targets.length, 'target')
   const blank = { action: '', share: '', policy: '', origin: '', state: '' }
   const whole = { ...blank, pid, pattern, to, packets, bytes, drops }
   return [whole, first, ...others]

@@ -44,7 +44,7 @@ export function answerOf({ from, remote, code, detail, rttMs }: TraceOutcome & {
     role: fate === 'reached' || fate === 'refused' ? 'instance' : 'router',
     fate,
     detail: detail === answerer ? '' : detail,
-    rttMs,
+    rttMs: Number(rttMs.toFixed(3)),
   }
 }
 

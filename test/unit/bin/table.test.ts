@@ -39,7 +39,7 @@ describe('a table', () => {
       'SERVICE          PID',
       'web.example        7',
       'a.very.long.n…  4711',
-      '(no room for PROGRA…',
+      '(--json has also PR…',
     ])
   })
 
@@ -48,8 +48,13 @@ describe('a table', () => {
       'SERVICE    PID',
       'web.exa…     7',
       'a.very.…  4711',
-      '(no …',
+      '(--j…',
     ])
+  })
+
+  it('may have as many rows as there are rules', () => {
+    const many = Array.from({ length: 200_000 }, (_, i) => ({ service: `s${i}`, pid: i, program: 'node' }))
+    expect(formatTable(many, columns, 80)).toHaveLength(200_001)
   })
 
   it('has only its titles where there are no rows', () => {

@@ -20,6 +20,7 @@ let table: ServiceTable
 let changed: string[]
 let server: StatusServer
 let client: RuleClient
+let desk: RuleDesk
 /** How long those who forward beside the table take to have a change. */
 let applyingMs: number
 beforeEach(async () => {
@@ -35,7 +36,7 @@ afterEach(() => {
 })
 
 async function serve(defaultPort?: number): Promise<void> {
-  const rules = new RuleDesk({
+  desk = new RuleDesk({
     table,
     defaultPort,
     own: () => [parseEndpoint('10.0.0.254:54325')!],
@@ -47,7 +48,7 @@ async function serve(defaultPort?: number): Promise<void> {
   const answer = () => {
     throw new Error('only rules are asked for here')
   }
-  server = new StatusServer(join(base, '1-00000001.sock'), { answer, rules: async () => rules })
+  server = new StatusServer(join(base, '1-00000001.sock'), { answer, rules: async () => desk })
   client = new RuleClient(server.path)
   await server.open()
 }
@@ -335,6 +336,27 @@ describe('a large table', () => {
       ['applying'],
       ['waiting', 'applying'],
     ])
+  })
+
+  it('is seen as a whole, or not at all, while it is changed', async () => {
+    await change('import', 'other.example DELAY')
+    const [, seen] = await Promise.all([
+      change('import', ...rules),
+      new RuleClient(server.path).list(ServicePrefix.all),
+    ])
+    expect([1, rules.length + 1]).toContain(seen.length)
+  })
+
+  it('is not changed for who has gone before all was looked at', async () => {
+    const said: unknown[] = []
+    const handle = desk.converse(
+      async answer => void said.push(answer),
+      () => true,
+    )
+    await handle({ ask: 'stage', rules: [[1, 'web.example DELAY']] })
+    await handle({ ask: 'change', verb: 'import' })
+    expect(await list()).toEqual([])
+    expect(said).toEqual([{ refused: [] }])
   })
 
   it('lets others have their turn while it changes', async () => {

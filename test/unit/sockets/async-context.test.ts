@@ -107,6 +107,36 @@ describe('programs are called back', () => {
     expect(lines.filter(line => line === 'a connection: listen')).toHaveLength(CALLS)
   })
 
+  it('of a write where it was made, however long it takes, as with node:net', async () => {
+    const writes = async <S extends Closable>({ serve, call }: NetScene<S>) => {
+      const log = new Log()
+      const server = await serve(socket => {
+        socket.once('data', () => socket.pause() && setTimeout(() => socket.resume(), 50))
+        socket.on('end', () => socket.end())
+      })
+      const socket = context.run('call', () => call(server))
+      await once(socket, 'connect')
+      socket.on('drain', () => log.note('drain'))
+      const write = (what: string, bytes: number) =>
+        new Promise<void>(resolve => {
+          socket.write(new Uint8Array(bytes), () => {
+            log.note(what)
+            resolve()
+          })
+        })
+      await context.run('write', write, 'large', 16 << 20)
+      await context.run('again', write, 'small', 1)
+      socket.on('finish', () => log.note('finish')).resume()
+      context.run('end', () => socket.end())
+      await once(socket, 'close')
+      server.close()
+      return log.lines
+    }
+    const lines = await writes(ours)
+    expect(lines).toEqual(await writes(nodes))
+    expect(lines).toContain('drain: write')
+  })
+
   it('of a connection that was accepted never where they were for another', async () => {
     const log = new Log()
     let connections = 0
@@ -191,12 +221,18 @@ describe('programs are called back', () => {
 
   it('of messages where the socket was bound, and of those that waited where they were sent', async () => {
     const log = new Log()
-    const server = dgram.createSocket({ stack: stacks.open({ network: network.host('10.0.0.9') }) })
-    const client = dgram.createSocket({ stack })
-    server.on('message', () => log.note('message'))
+    const there = stacks.open({ network: network.host('10.0.0.9') })
+    const server = context.run('create', () => dgram.createSocket({ stack: there }))
+    const client = context.run('create', () => dgram.createSocket({ stack }))
+    client.on('message', () => log.note('answer'))
+    server.on('message', (_message, info) => {
+      log.note('message')
+      server.send('answer', info)
+    })
     context.run('bind', () => server.bind('news.example'))
     await once(server, 'listening')
-    client.bind('reader.example')
+    // What is sent before the socket is open goes, as with Node's, where the first message did.
+    context.run('first', () => client.send('hello', 'news.example'))
     await once(client, 'listening')
     const send = (i: number) =>
       new Promise<void>(resolve =>
@@ -208,7 +244,12 @@ describe('programs are called back', () => {
     await Promise.all(eachCall(i => context.run(`send ${i}`, send, i)))
     await expect
       .poll(() => log.lines.sort())
-      .toEqual([...eachCall(() => 'message: bind'), ...eachCall(i => `sent ${i}: send ${i}`)])
+      .toEqual(
+        [
+          ...[0, ...eachCall(() => 1)].flatMap(() => ['message: create', 'answer: create']),
+          ...eachCall(i => `sent ${i}: send ${i}`),
+        ].sort(),
+      )
     await Promise.all([server, client].map(socket => socket[Symbol.asyncDispose]()))
   })
 })
