@@ -10,6 +10,7 @@ import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import { FlowSignal } from '../flow/states.ts'
 import { nowMs } from '../net/clock.ts'
+import { FlowScope } from '../net/program-scope.ts'
 import type { FlowHandler, Stack } from '../net/stack.ts'
 import { checkFunction } from './arguments.ts'
 import { adopting } from './callable.ts'
@@ -230,11 +231,15 @@ export class FlowDuplex extends adopting(Duplex) {
       this.emit('close', ...hadError)
       this.#writer.dropHeld()
     }
+    const scope = this.#flow()?.owner
     this.#reader.detach()
     this.#connection?.letGo(this.#isResetting)
     this.#isResetting = false
     callback(error)
-    if (wasUsed) setImmediate(emitClose, error !== null)
+    // In the async context of the flow, as a handle's end is told, not in that of whoever destroys it.
+    if (wasUsed && scope instanceof FlowScope) {
+      scope.runInAsyncScope(setImmediate, undefined, emitClose, error !== null)
+    } else if (wasUsed) setImmediate(emitClose, error !== null)
     else process.nextTick(emitClose)
     this.#writer.detach()
   }

@@ -137,6 +137,25 @@ describe('programs are called back', () => {
     expect(lines).toContain('drain: write')
   })
 
+  it('of the end of a socket where it was called, whoever destroys it, as with node:net', async () => {
+    const ends = async <S extends Closable>({ serve, call }: NetScene<S>) => {
+      const log = new Log()
+      const server = await serve(socket => socket.on('error', () => undefined).resume())
+      for (const how of [undefined, new Error('enough')]) {
+        const socket = context.run('call', () => call(server))
+        await once(socket, 'connect')
+        socket.on('error', () => log.note('error')).on('close', () => log.note('close'))
+        context.run('destroy', () => socket.destroy(how))
+        await new Promise(resolve => socket.on('close', resolve))
+      }
+      server.close()
+      return log.lines
+    }
+    const lines = await ends(ours)
+    expect(lines).toEqual(await ends(nodes))
+    expect(lines).toContain('close: call')
+  })
+
   it('of a connection that was accepted never where they were for another', async () => {
     const log = new Log()
     let connections = 0
