@@ -113,6 +113,30 @@ export function checkLoad(value: unknown): number | undefined {
   throw new ServalError('ERR_OUT_OF_RANGE', { argument: 'load', expected: '>= 0 and <= 1', received: load })
 }
 
+/** How much of a service's load an instance wants, and before whom; undefined: the default. Throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. */
+export function checkShare({
+  weight,
+  priority,
+}: {
+  readonly weight?: unknown
+  readonly priority?: unknown
+}): {
+  weight: number | undefined
+  priority: number | undefined
+} {
+  return {
+    weight: weight === undefined ? undefined : checkWeight(weight),
+    priority: priority === undefined ? undefined : checkInteger(priority, 'options.priority', 0),
+  }
+}
+
+function checkWeight(value: unknown): number {
+  const weight = checkNumber(value, 'options.weight')
+  if (Number.isFinite(weight) && weight >= 0) return weight
+  const expected = 'a finite number >= 0'
+  throw new ServalError('ERR_OUT_OF_RANGE', { argument: 'options.weight', expected, received: weight })
+}
+
 /** Undefined is no choice. */
 export function checkCongestion(value: unknown): CongestionName | undefined {
   if (value === undefined) return undefined

@@ -5,6 +5,7 @@
 import { ServalError } from '../errors.ts'
 import type { AnyFlow } from '../flow/any-flow.ts'
 import type { FlowHandler, Stack, StackListener } from '../net/stack.ts'
+import { checkShare } from './arguments.ts'
 import { Binding } from './binding.ts'
 import type { BindOptions, SocketType } from './dgram-arguments.ts'
 import { Hold } from './hold.ts'
@@ -44,13 +45,13 @@ export class DatagramBinding {
   /** `isPrivate`: nobody asks for it by name. `onFailed` is called before the event. */
   bind(
     target: Target,
-    { weight, priority }: BindOptions,
+    options: BindOptions,
     isPrivate: boolean,
     onFailed: () => void = () => undefined,
   ): void {
     const { onMessages, onFlow } = this.#events
-    const options = { weight, priority, datagrams: { isPrivate, onMessages } }
-    const binding: Binding = new Binding(this.#stack(), target, options, onFlow)
+    const listen = { ...checkShare(options), datagrams: { isPrivate, onMessages } }
+    const binding: Binding = new Binding(this.#stack(), target, listen, onFlow)
     this.#binding = binding
     this.#hold()
     binding.open(undefined).then(

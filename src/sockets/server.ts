@@ -14,6 +14,7 @@ import {
   checkCongestion,
   checkLoad,
   checkNumber,
+  checkShare,
   checkSignal,
   splitArguments,
   type TargetOptions,
@@ -106,7 +107,8 @@ export class Server extends adopting(EventEmitter) implements net.Server {
       closeOn(checkSignal(options.signal, 'options.signal'), this, () => this.close())
     if (Number.isInteger(options.fd) && Number(options.fd) >= 0) return this.#refuseDescriptor()
     const target = listenTarget(args.length === 0 || typeof args[0] === 'function' ? { port: 0 } : options)
-    const { weight, priority, backlog = positionalBacklog(args) } = options
+    const { weight, priority } = checkShare(options)
+    const { backlog = positionalBacklog(args) } = options
     const congestion = checkCongestion(options.congestion)
     const stack = this.#accepting.stack ?? defaultStack()
     const binding: Binding = new Binding(stack, target, { weight, priority, backlog, congestion }, flow =>

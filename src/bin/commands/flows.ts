@@ -40,11 +40,11 @@ async function listFlows(): Promise<Listing<Row>> {
   return {
     rows,
     columns: [
-      { title: 'FLOW', text: row => formatFlowId(row.flowId), dropOrder: 2 },
+      { title: 'FLOW', text: row => formatFlowId(row.flowId) },
       { title: 'SERVICE', text: row => row.service, minWidth: 12 },
       { title: 'STATE', text: row => row.state },
-      { title: 'LOCAL', text: row => pathOf(row)?.local ?? '-' },
-      { title: 'REMOTE', text: row => pathOf(row)?.remote ?? '-', dropOrder: 1 },
+      { title: 'LOCAL', text: row => pathOf(row)?.local ?? '-', dropOrder: 1 },
+      { title: 'REMOTE', text: row => pathOf(row)?.remote ?? '-', dropOrder: 2 },
       { title: 'RTT', text: row => rttOf(row), align: 'right', dropOrder: 4 },
       { title: 'IN', text: row => formatBytes(row.bytesIn), align: 'right' },
       { title: 'OUT', text: row => formatBytes(row.bytesOut), align: 'right' },

@@ -81,10 +81,12 @@ export function addRouter(program: Command): void {
 
 const EXAMPLES = `
 A rule is one of
-  PATTERN FORWARD ADDRESS:PORT [weight N] [priority N], ...
+  PATTERN FORWARD [OPTION ...] TARGET, ...
   PATTERN DELAY
   PATTERN DROP [why]
-and a PATTERN is a name, *.name, a raw ID with an optional /bits, or default.
+and a PATTERN is a name, *.name, a raw ID with an optional /bits, or default,
+a TARGET ADDRESS:PORT [stream|datagram] [weight N] [priority N]; OPTIONs say how
+targets share (serval rules --help).
 With --profile 2014 there are no ports, and :PORT is left out. DELAY holds a
 packet while the controller is asked who serves the name, for 5 s at most; of
 more than 1,024 (or 1 MiB) in one worker the oldest is refused. Where there is

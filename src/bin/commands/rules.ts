@@ -38,12 +38,13 @@ export function addRules(program: Command): void {
 
 const FORMS = `
 A rule is one of
-  PATTERN FORWARD [OPTION ...] ADDRESS:PORT [weight N] [priority N], ...
+  PATTERN FORWARD [OPTION ...] TARGET, ...
   PATTERN DELAY
   PATTERN DROP [why]
 a PATTERN a name, *.name, a raw ID with an optional /bits, or default, and an
-OPTION balance=, to=all, slow-start=, eject=, spill= or hedge=. At a router of
-profile 2014 there are no ports, and :PORT is left out.
+OPTION balance=, to=all, slow-start=, eject=, spill= or hedge=. A TARGET is
+  ADDRESS:PORT [stream|datagram] [weight N] [priority N]
+At a router of profile 2014 there are no ports, and :PORT is left out.
 
 Examples:
   $ serval rules list '*.example'

@@ -7,6 +7,7 @@ import { askStacks } from '../../net/status-client.ts'
 import type { ProtocolName } from '../../service/rule.ts'
 import { Failure } from '../failure.ts'
 import { type Listing, type ListingOptions, showListing } from '../listing.ts'
+import { printNote } from '../output.ts'
 import { type RestInstance, type RestService, readServices } from '../rest.ts'
 
 /** One instance of one service. */
@@ -51,9 +52,11 @@ async function listServices(): Promise<Listing<Row>> {
     askStacks(new RuntimeDirectory(runtimeDir), { ask: 'status' }),
     readServices(api),
   ])
-  if (services === undefined && api !== DEFAULT_API)
-    throw new Failure(`no controller answers at ${api} (SERVAL_API)`)
+  const isMissed = services === undefined && api !== DEFAULT_API
+  const noAnswer = `no controller answers at ${api} (SERVAL_API)`
   const rows = merge(stacks.flatMap(hostRows), (services ?? []).flatMap(controllerRows))
+  if (isMissed && rows.length === 0) throw new Failure(noAnswer)
+  if (isMissed) printNote(`${noAnswer}: these are the services of this host`)
   return {
     rows,
     columns: [
@@ -61,7 +64,7 @@ async function listServices(): Promise<Listing<Row>> {
       { title: 'TYPE', text: row => row.protocol ?? '-', dropOrder: 2 },
       { title: 'PROGRAM', text: row => row.program, minWidth: 8, dropOrder: 1 },
       { title: 'PID', text: row => String(row.pid), align: 'right' },
-      { title: 'ADDRESS', text: row => addressOf(row), minWidth: 15 },
+      { title: 'ADDRESS', text: row => addressOf(row), minWidth: 21 },
       { title: 'WEIGHT', text: row => String(row.weight), align: 'right', dropOrder: 3 },
       { title: 'PRIORITY', text: row => String(row.priority), align: 'right', dropOrder: 4 },
       { title: 'KNOWN TO', text: row => row.knownTo.join(', ') },

@@ -23,7 +23,8 @@ export function rowsOf({ pattern, targets, packets, bytes, drops }: RuleStatus, 
   if (first === undefined) return []
   const isAll = first.packets === packets && first.drops === drops
   if (others.length === 0 && isAll) return [{ ...first, pattern }]
-  const to = count(targets.length, 'target')
+  const hasMore = packets > targets.reduce((sum, target) => sum + target.packets, 0)
+  const to = `${count(targets.length, 'target')}${hasMore ? ', and gone ones' : ''}`
   const blank = { action: '', share: '', policy: '', origin: '', state: '' }
   const whole = { ...blank, pid, pattern, to, packets, bytes, drops }
   return [whole, first, ...others]

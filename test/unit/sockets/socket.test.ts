@@ -75,6 +75,19 @@ describe('a server of a name', () => {
     expect(error.message).toContain(`this program (pid ${process.pid})`)
   })
 
+  it.each([
+    [{ weight: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ weight: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+    [{ weight: 'x' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ priority: 1.5 }, 'ERR_OUT_OF_RANGE'],
+    [{ priority: 'hi' }, 'ERR_INVALID_ARG_TYPE'],
+  ])('refuses %j at once', (share, code) => {
+    const listener = createServer({ stack: server })
+    const options = { service: 'web.example', ...share } as never
+    expect(() => listener.listen(options)).toThrow(expect.objectContaining({ code }))
+    expect(listener.listening).toBe(false)
+  })
+
   it('withdraws the name when it closes', async () => {
     const listener = await serve()
     listener.close()
