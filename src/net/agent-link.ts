@@ -62,6 +62,11 @@ export class AgentLink {
     return this.#options.isConfigured || (this.#agent.state !== 'STOPPED' && this.#agent.state !== 'WAITING')
   }
 
+  /** Whether the program has been told of one; else it is one of this host. */
+  get isConfigured(): boolean {
+    return this.#options.isConfigured
+  }
+
   /** For people: where a controller was looked for. */
   get description(): string {
     const address = this.#options.where()

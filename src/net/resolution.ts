@@ -100,7 +100,7 @@ export class Resolution {
   }
 
   handleAgentEvent(event: AgentEvent): void {
-    const { sal } = this.#options
+    const { sal, agent } = this.#options
     switch (event.type) {
       case 'rules':
         void this.#controlRules.apply(event.remove, event.add)
@@ -115,14 +115,14 @@ export class Resolution {
         return void this.#giveUpOthers(event.service)
       case 'unresolved': {
         const { name, prefix } = event.service
-        if (event.reason === 'not-found') {
-          return this.#giveUp(
-            prefix.id,
-            new ServalError('ENOSERVICE', { service: name, asked: event.asked, syscall: 'connect' }),
-          )
-        }
+        const notFound =
+          event.reason === 'not-found'
+            ? new ServalError('ENOSERVICE', { service: name, asked: event.asked, syscall: 'connect' })
+            : undefined
+        if (notFound !== undefined && agent.isConfigured) return this.#giveUp(prefix.id, notFound)
+        // A controller of this host that has just begun has not heard yet of programs that were there before.
         for (const protocol of Object.values(protocols)) {
-          void this.#askRuntimeDirectory(prefix.id, name, protocol)
+          void this.#askRuntimeDirectory(prefix.id, name, protocol, notFound)
         }
         return
       }
@@ -190,7 +190,13 @@ export class Resolution {
     if (routers.length > 0) this.#release(ServicePrefix.all)
   }
 
-  async #askRuntimeDirectory(serviceId: ServiceId, name: string, protocol: Protocol): Promise<void> {
+  /** `notFound`: what the controller has said, which holds if nobody of this host serves it. */
+  async #askRuntimeDirectory(
+    serviceId: ServiceId,
+    name: string,
+    protocol: Protocol,
+    notFound?: ServalError,
+  ): Promise<void> {
     const { runtimeDirectory, statusSocket, sal } = this.#options
     const prefix = new ServicePrefix(serviceId, 256)
     const request = { ask: 'service', serviceId: serviceId.toString() } as const
@@ -207,8 +213,8 @@ export class Resolution {
       const origin = { source, owner: answer.instance, name, expiresAt: nowMs() + RUNTIME_TTL_MS } as const
       sal.serviceTable.insert(prefix, { type: 'FORWARD', targets: [target] }, origin)
     }
-    if (found || (await this.#broadcast(prefix, name, protocol))) this.#release(prefix)
-    else this.#giveUp(serviceId, this.#nobody(name), protocol)
+    if (found || (!notFound && (await this.#broadcast(prefix, name, protocol)))) this.#release(prefix)
+    else this.#giveUp(serviceId, notFound ?? this.#nobody(name), protocol)
   }
 
   /** As the 2014 profile does without a router, but in all subnets at once: who serves it answers from its own address. */
