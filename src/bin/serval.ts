@@ -15,3 +15,5 @@ process.on('uncaughtException', error => {
 })
 
 process.exitCode = await run(process.argv.slice(2))
+// Who has forked us may keep the channel open: nothing comes by it any more.
+if (process.connected) process.disconnect()

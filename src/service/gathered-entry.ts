@@ -306,7 +306,8 @@ export function selects(selector: TargetSelector, target: ServiceTarget): boolea
   const { type, source, owner, endpoint, protocol } = selector
   return (
     (type === undefined || type === target.type) &&
-    (source === undefined || [source].flat().includes(target.source)) &&
+    (source === undefined ||
+      (typeof source === 'string' ? source === target.source : source.includes(target.source))) &&
     (owner === undefined || owner === target.owner) &&
     (endpoint === undefined || (target.type === 'FORWARD' && sameEndpoint(endpoint, target.endpoint))) &&
     (protocol === undefined || protocol === protocolOf(target))

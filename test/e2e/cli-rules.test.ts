@@ -1,8 +1,10 @@
 /** `serval rules`, on routers and hosts that run. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { CliWorld, schemaErrors } from '../support/cli.ts'
+import { CliWorld, SERVAL, schemaErrors } from '../support/cli.ts'
 
 let world: CliWorld
 beforeEach(() => {
@@ -17,6 +19,13 @@ const rules = (...args: string[]) => world.run(['rules', ...args])
 const write = (text: string) => writeFileSync(join(world.directory, 'my.rules'), text)
 
 describe('rules of a running router', () => {
+  it('ends when it is done, also where a program has forked it', async () => {
+    await world.start(['router', '--bind', '127.0.0.1:0'])
+    const env = { ...process.env, SERVAL_RUNTIME_DIR: world.runtimeDir }
+    const child = fork(SERVAL, ['rules', 'add', 'web.example DELAY'], { env, silent: true })
+    expect(await once(child, 'exit')).toEqual([0, null])
+  }, 60_000)
+
   it('are listed with their origin and what they got, on a terminal or as JSON', async () => {
     await world.start(CONTROLLER)
     const router = await world.start([...ROUTER, '--rule', 'closed.example DROP not yet', '--json'])

@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 
-const SERVAL = fileURLToPath(new URL('../../dist/lib/serval.js', import.meta.url))
+export const SERVAL = fileURLToPath(new URL('../../dist/lib/serval.js', import.meta.url))
 
 export interface Outcome {
   readonly status: number | null
